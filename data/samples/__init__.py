@@ -1,0 +1,1 @@
+"""Sample district of landremed: data only."""

@@ -1,0 +1,1 @@
+"""Land remediation: overlay parcels with constraint layers, decide by the clauses of a plan."""

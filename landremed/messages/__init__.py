@@ -1,0 +1,1 @@
+"""Texts of errors and findings in Chinese and English: data only."""

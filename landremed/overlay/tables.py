@@ -1,0 +1,115 @@
+"""Tables that go into and come out of the measuring engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import shapely
+
+__all__ = [
+    "FEATURE_SCHEMA",
+    "GROUP_SCHEMA",
+    "OUTSIDE_SCHEMA",
+    "OVERLAP_SCHEMA",
+    "AreaMeasure",
+    "LayerInput",
+    "OverlapTables",
+    "PolygonSet",
+]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int32]
+
+OVERLAP_SCHEMA = pa.schema(
+    [("parcel", pa.int32()), ("layer", pa.int16()), ("area_m2", pa.float64()), ("geometry", pa.large_binary())]
+)
+"""One row per parcel × layer with a positive overlap: the parcel's intersection with the layer's union."""
+
+FEATURE_SCHEMA = pa.schema(
+    [("parcel", pa.int32()), ("layer", pa.int16()), ("feature", pa.int32()), ("area_m2", pa.float64())]
+)
+"""One row per parcel × feature with a positive overlap (rows of one layer may overlap each other)."""
+
+GROUP_SCHEMA = pa.schema(
+    [("parcel", pa.int32()), ("layer", pa.int16()), ("group", pa.int32()), ("area_m2", pa.float64())]
+)
+"""One row per parcel × group of a layer that has groups: intersection with the union of the group."""
+
+OUTSIDE_SCHEMA = pa.schema([("parcel", pa.int32()), ("pair", pa.int16()), ("area_m2", pa.float64())])
+"""One row per parcel × (layer, boundary) pair with a positive overlap with the layer outside the boundary."""
+
+
+class AreaMeasure(Protocol):
+    """Area of one kind in one CRS (``landremed.area``)."""
+
+    def of(self, geometries: npt.NDArray[np.object_]) -> FloatArray:
+        """Return the area in m² of each polygonal shapely geometry (0 for None and empty ones)."""
+
+
+@dataclass(frozen=True)
+class PolygonSet:
+    """Polygons of one table, in the working CRS.
+
+    Attributes
+    ----------
+    wkb : pyarrow.Array
+        ``binary`` or ``large_binary``; 2-D little-endian Polygon or MultiPolygon per row, valid;
+        null where a row has no usable geometry.
+    """
+
+    wkb: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.wkb)
+
+    @cached_property
+    def geometries(self) -> npt.NDArray[np.object_]:
+        """The same as shapely geometries, None for null."""
+        return np.asarray(shapely.from_wkb(self.wkb.to_numpy(zero_copy_only=False)), dtype=object)
+
+    @classmethod
+    def from_geometries(cls, geometries: Any) -> PolygonSet:
+        """Build from shapely geometries; None stays null."""
+        geoms = np.asarray(geometries, dtype=object)
+        wkb = shapely.to_wkb(geoms, output_dimension=2, byte_order=1)
+        return cls(pa.array(wkb, type=pa.large_binary(), from_pandas=True))
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """One layer to measure against.
+
+    Attributes
+    ----------
+    name : str
+        Role or name of the layer.
+    polygons : PolygonSet
+        Its features; null rows are skipped.
+    group : ndarray of int32, optional
+        Group code per feature (land-use code, administrative unit), -1 for none. With it the overlap is
+        also measured with the union of each group.
+    """
+
+    name: str
+    polygons: PolygonSet
+    group: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class OverlapTables:
+    """What ``measure`` returns for one chunk. Areas are unrounded, in m², of the kind asked for.
+
+    Every table is sorted by its key columns; ``parcel`` is the row in the chunk, ``layer`` and ``pair`` index
+    the lists given to ``prepare``, ``feature`` the layer's rows.
+    """
+
+    parcel_area: FloatArray
+    overlaps: pa.Table
+    features: pa.Table
+    groups: pa.Table
+    outside: pa.Table

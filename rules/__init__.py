@@ -1,0 +1,1 @@
+"""Rule books of landremed: data only."""
