@@ -126,7 +126,12 @@ GIVEN_FACTS_SCHEMA = pa.schema(
 LAND_USE_SCHEMA = pa.schema([("parcel_id", pa.string()), ("code", pa.string()), ("area_m2", pa.float64())])
 
 OVERLAP_FEATURES_KEYS = pa.schema(
-    [("parcel_id", pa.string()), ("layer", pa.string()), ("feature_id", pa.string()), ("area_m2", pa.float64())]
+    [
+        ("parcel_id", pa.string()),
+        ("layer", pa.string()),
+        ("feature_id", pa.string()),
+        ("area_m2", pa.float64()),
+    ]
 )
 
 TRACE_SCHEMA = pa.schema(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
 __all__ = [
     "COLUMN_STEM",
-    "MAIN_ROLES",
     "M2_PER_MU",
+    "MAIN_ROLES",
     "ROLE_ALIASES",
     "SPECIAL_ROLES",
     "UNKNOWN",
@@ -178,7 +179,7 @@ class FactSpec:
     source: str = "given"
     claim: bool = False
     order: int = 0
-    values: Mapping[str, ValueSpec] = field(default_factory=dict)
+    values: Mapping[str, ValueSpec] = dataclasses.field(default_factory=dict)
     synonyms: tuple[str, ...] = ()
 
 
@@ -196,5 +197,5 @@ class Finding:
     row: int | None = None
     field: str = ""
     value: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
     point: tuple[float, float] | None = None

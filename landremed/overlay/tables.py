@@ -26,7 +26,12 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int32]
 
 OVERLAP_SCHEMA = pa.schema(
-    [("parcel", pa.int32()), ("layer", pa.int16()), ("area_m2", pa.float64()), ("geometry", pa.large_binary())]
+    [
+        ("parcel", pa.int32()),
+        ("layer", pa.int16()),
+        ("area_m2", pa.float64()),
+        ("geometry", pa.large_binary()),
+    ]
 )
 """One row per parcel × layer with a positive overlap: the parcel's intersection with the layer's union."""
 
