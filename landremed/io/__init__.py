@@ -1,1 +1,1 @@
-"""landremed.io"""
+"""Files in and out."""

@@ -1,1 +1,1 @@
-"""landremed.law"""
+"""Rule books and what follows from them."""

@@ -1,1 +1,1 @@
-"""landremed.report"""
+"""What people look at."""
