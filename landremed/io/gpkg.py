@@ -1,0 +1,309 @@
+"""The result GeoPackage: written whole or not at all, read back by parcel.
+
+Every layer goes into a temporary file beside the target, which takes the target's place only when it is
+complete and checked; until then, and after any failure, the old file stays as it was. Equal layers give
+equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyogrio
+
+from landremed.errors import OutputError, Where
+from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
+from landremed.io.gpkg_read import layer_names, read_layer
+
+__all__ = [
+    "GEOMETRY_COLUMN",
+    "LayerStyle",
+    "OutLayer",
+    "check_target",
+    "layer_names",
+    "read_layer",
+    "write_geopackage",
+]
+
+GEOMETRY_COLUMN: Final = "geom"
+"""Name of the geometry column of every layer."""
+
+_FID_COLUMN: Final = "fid"
+_FIXED_DATE: Final = "2000-01-01T00:00:00.000Z"
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+_WKB_POLYGON: Final = {b"\x01\x03\x00\x00\x00", b"\x00\x00\x00\x00\x03"}
+_MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
+_INDEXED: Final = ("parcel_id", "trace_id")
+
+
+@dataclass(frozen=True)
+class OutLayer:
+    """One layer or table of the result.
+
+    Attributes
+    ----------
+    name : str
+        Table name, ASCII.
+    table : pyarrow.Table
+        Attributes. Empty text is written as NULL.
+    geometry : pyarrow.Array or None
+        WKB (``large_binary``) per row in the working CRS, null where there is none; None for a table
+        without geometry. Polygons are promoted to multipolygons.
+    geometry_type : str
+        ``MultiPolygon`` or ``Point``.
+    identifier, description : str
+        Title and text that programs show for the layer.
+    column_titles : mapping of column to str
+        Titles of columns in the reader's language.
+    value_labels : mapping of column to mapping of code to str
+        Columns that hold codes, and what the codes mean.
+    """
+
+    name: str
+    table: pa.Table
+    geometry: pa.Array | pa.ChunkedArray | None = None
+    geometry_type: str = "MultiPolygon"
+    identifier: str = ""
+    description: str = ""
+    column_titles: Mapping[str, str] = field(default_factory=dict)
+    value_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a target that cannot or must not be written, before any work is done.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing, the target is a folder, it exists and ``overwrite`` is false, or another
+        program has it open (SQLite's side files stand beside it).
+    """
+    where = Where(file=str(path))
+    if path.is_dir():
+        raise OutputError("output_is_folder", where)
+    if not path.parent.is_dir():
+        raise OutputError("output_folder_missing", where, folder=str(path.parent))
+    if path.exists() and not overwrite:
+        raise OutputError("output_exists", where)
+    real = path.resolve()
+    for side in _SIDE_FILES:
+        if real.with_name(real.name + side).exists():
+            raise OutputError("output_open_elsewhere", where, side=real.name + side)
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
+
+
+def write_geopackage(
+    path: Path,
+    layers: Sequence[OutLayer],
+    *,
+    crs_wkt: str,
+    overwrite: bool = False,
+    styles: Mapping[str, LayerStyle] | None = None,
+    language: str = "zh",
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write layers to a GeoPackage 1.3 in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Target; a symbolic link is followed.
+    layers : sequence of OutLayer
+        In the order in which programs list them.
+    crs_wkt : str
+        Working CRS of every geometry (WKT or ``EPSG:n``).
+    overwrite : bool
+        Replace an existing target.
+    styles : mapping of layer name to LayerStyle, optional
+        Default styles for QGIS.
+    language : {"zh", "en"}
+        Language of titles and labels, noted in the metadata.
+    metadata : mapping, optional
+        Kept as one JSON document in ``gpkg_metadata``.
+
+    Raises
+    ------
+    OutputError
+        The target cannot be written, columns clash, or what was read back is not what was written. The
+        old target is then untouched and no temporary file remains.
+    """
+    check_target(path, overwrite=overwrite)
+    tables = [(layer, _storable(layer)) for layer in layers]
+    _check_names([layer.name for layer in layers], Where(file=str(path)))
+    target = path.resolve()
+    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    notes = [
+        TableNotes(
+            layer.name,
+            table.column_names,
+            layer.column_titles,
+            layer.value_labels,
+            layer.geometry is not None,
+        )
+        for layer, table in tables
+    ]
+    try:
+        _remove(temp)
+        _write_layers(temp, tables, crs_wkt)
+        with closing(sqlite3.connect(temp)) as db:
+            add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
+            _add_indexes(db, notes)
+            _check_written(db, {layer.name: table.num_rows for layer, table in tables}, Where(file=str(path)))
+        _sync(temp)
+        check_target(path, overwrite=overwrite)
+        temp.replace(target)
+        _sync(target.parent)
+    except (OSError, sqlite3.Error, RuntimeError, pa.ArrowException) as error:
+        raise OutputError("output_write_failed", Where(file=str(path)), reason=_reason(error)) from error
+    finally:
+        _remove(temp)
+
+
+def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_wkt: str) -> None:
+    with _gdal_options(OGR_CURRENT_DATE=_FIXED_DATE, OGR_SQLITE_SYNCHRONOUS="OFF"), warnings.catch_warnings():
+        # the temporary file's name does not end in .gpkg, on purpose
+        warnings.filterwarnings("ignore", message=".*extension.*", category=RuntimeWarning)
+        for number, (layer, table) in enumerate(tables):
+            options = {"FID": _FID_COLUMN, "DESCRIPTION": layer.description}
+            options["IDENTIFIER"] = layer.identifier or layer.name
+            kwargs: dict[str, Any] = {"geometry_type": None}
+            rows = table
+            if layer.geometry is not None:
+                options["GEOMETRY_NAME"] = GEOMETRY_COLUMN
+                kwargs = {
+                    "geometry_type": layer.geometry_type,
+                    "geometry_name": GEOMETRY_COLUMN,
+                    "crs": crs_wkt,
+                }
+                rows = table.append_column(GEOMETRY_COLUMN, _as_multi(layer.geometry))
+            pyogrio.raw.write_arrow(
+                rows,
+                str(temp),
+                layer=layer.name,
+                driver="GPKG",
+                dataset_options={"VERSION": "1.3"} if number == 0 else None,
+                layer_options=options,
+                **kwargs,
+            )
+
+
+@contextmanager
+def _gdal_options(**options: str) -> Iterator[None]:
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(options)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _storable(layer: OutLayer) -> pa.Table:
+    """Return the layer's table with names checked and every column of a type a GeoPackage holds."""
+    table = layer.table
+    where = Where(layer=layer.name)
+    if layer.geometry is not None and len(layer.geometry) != table.num_rows:
+        raise OutputError("output_rows_differ", where, given=table.num_rows, written=len(layer.geometry))
+    _check_names([_FID_COLUMN, GEOMETRY_COLUMN, *table.column_names], where)
+    columns = [_storable_column(table.column(i)) for i in range(table.num_columns)]
+    return pa.table(columns, names=table.column_names)
+
+
+def _storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(kind)
+    if pa.types.is_nested(kind):
+        texts = [None if value is None else _json(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    if pa.types.is_null(kind) or pa.types.is_time(kind):
+        return column.cast(pa.string())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
+    if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
+        return column.cast(pa.float64())
+    return column.cast(pa.int64()) if pa.types.is_uint64(kind) or pa.types.is_duration(kind) else column
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _check_names(names: Iterable[str], where: Where) -> None:
+    """Refuse names that SQLite cannot tell apart."""
+    seen: dict[bytes, str] = {}
+    for name in names:
+        key = name.encode().lower()  # SQLite folds ASCII letters only
+        if key in seen:
+            raise OutputError("output_name_clash", where, first=seen[key], second=name)
+        seen[key] = name
+
+
+def _as_multi(geometry: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    """Wrap every polygon in a multipolygon of one, by its bytes."""
+    chunks = geometry.chunks if isinstance(geometry, pa.ChunkedArray) else [geometry]
+    kind = pa.large_binary()
+    heads = pa.array(sorted(_WKB_POLYGON), type=kind)
+    promoted = []
+    for chunk in chunks:
+        wkb = chunk.cast(kind)
+        is_polygon = pc.is_in(pc.binary_slice(wkb, 0, 5), value_set=heads)
+        wrapped = pc.binary_join_element_wise(
+            pa.scalar(_MULTI_POLYGON_OF_ONE, kind), wkb, pa.scalar(b"", kind)
+        )
+        promoted.append(pc.if_else(is_polygon, wrapped, wkb))
+    return pa.chunked_array(promoted, type=kind)
+
+
+def _add_indexes(db: sqlite3.Connection, notes: Iterable[TableNotes]) -> None:
+    with db:
+        for table in notes:
+            for column in _INDEXED:
+                if column in table.columns:
+                    index = quoted(f"idx_{table.name}_{column}")
+                    db.execute(f"CREATE INDEX {index} ON {quoted(table.name)} ({quoted(column)})")
+
+
+def _check_written(db: sqlite3.Connection, rows: Mapping[str, int], where: Where) -> None:
+    """Read the finished file back: sound, and every row there."""
+    verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+    if verdict != "ok":
+        raise OutputError("output_damaged", where, verdict=verdict)
+    for name, given in rows.items():
+        written = db.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]  # noqa: S608
+        if written != given:
+            place = Where(file=where.file, layer=name)
+            raise OutputError("output_rows_differ", place, given=given, written=written)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or a folder's entries where the system allows it, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(temp: Path) -> None:
+    for side in ("", *_SIDE_FILES):
+        temp.with_name(temp.name + side).unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())

@@ -1,0 +1,181 @@
+"""Rows of a result GeoPackage by parcel: a look-up of one parcel in a file of a million is instant.
+
+Plain SQL with parameters over the indexes that ``landremed.io.gpkg`` writes. The file is opened read-only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from landremed.errors import InputError, Where
+from landremed.io.gpkg_extras import quoted
+
+__all__ = ["layer_names", "nearest_ids", "read_layer"]
+
+_PARAMETERS_AT_ONCE: Final = 500
+_TYPES: Final = {
+    "BOOLEAN": pa.bool_(),
+    "TINYINT": pa.int64(),
+    "SMALLINT": pa.int64(),
+    "MEDIUMINT": pa.int64(),
+    "INT": pa.int64(),
+    "INTEGER": pa.int64(),
+    "FLOAT": pa.float64(),
+    "DOUBLE": pa.float64(),
+    "REAL": pa.float64(),
+    "DATE": pa.date32(),
+    "BLOB": pa.binary(),
+}
+
+
+def layer_names(path: Path) -> list[str]:
+    """Return the names of the layers and tables of a GeoPackage, in the order in which they were written.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no GeoPackage.
+    """
+    with closing(_open(path)) as db:
+        return [row[0] for row in db.execute("SELECT table_name FROM gpkg_contents ORDER BY rowid")]
+
+
+def read_layer(
+    path: Path,
+    layer: str,
+    ids: Iterable[str | int] | None = None,
+    *,
+    key: str = "parcel_id",
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Return rows of one layer, without geometry, in the order in which they were written.
+
+    Parameters
+    ----------
+    path : Path
+        A GeoPackage written by ``write_geopackage``.
+    layer : str
+        Layer or table.
+    ids : iterable, optional
+        Only rows whose ``key`` is one of these; all rows when left out.
+    key : str
+        Column of the ids.
+    columns : sequence of str, optional
+        Only these columns; all but ``fid`` and the geometry when left out.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no GeoPackage, or has no such layer or column.
+    """
+    with closing(_open(path)) as db:
+        declared = _columns(db, path, layer)
+        names = list(columns) if columns is not None else list(declared)
+        for name in [*names, *([key] if ids is not None else [])]:
+            if name not in declared:
+                where = Where(file=str(path), layer=layer)
+                raise InputError("result_column_missing", where, column=name)
+        fields = ", ".join(quoted(name) for name in names) or "NULL"
+        select = f"SELECT rowid, {fields} FROM {quoted(layer)}"  # noqa: S608
+        try:
+            rows = _rows(db, select, key, ids)
+        except sqlite3.Error as error:
+            raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)) from error
+    arrays = [
+        _array([row[i] for row in rows], _TYPES.get(declared[name].split("(")[0], pa.string()))
+        for i, name in enumerate(names, start=1)
+    ]
+    return pa.table(arrays, names=names)
+
+
+def nearest_ids(path: Path, layer: str, wanted: str, *, limit: int = 5) -> list[str]:
+    """Return ids of parcels that look most like one that is not there.
+
+    Parameters
+    ----------
+    path : Path
+        A result GeoPackage.
+    layer : str
+        Layer with the column ``parcel_id``.
+    wanted : str
+        The id asked for.
+    limit : int
+        How many at most.
+    """
+    from difflib import get_close_matches
+
+    with closing(_open(path)) as db:
+        _columns(db, path, layer)
+        sql = f"SELECT DISTINCT parcel_id FROM {quoted(layer)}"  # noqa: S608
+        found: list[str] = []
+        # ids that begin or end alike come first; only when there are none is every id compared
+        for stem in (wanted, wanted[:-1], wanted[:-2]):
+            if stem:
+                pattern = stem.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+                for (value,) in db.execute(
+                    sql + " WHERE parcel_id LIKE ? ESCAPE '!' LIMIT 200", (f"%{pattern}%",)
+                ):
+                    found.append(str(value))
+            if len(found) >= limit:
+                break
+        if not found:
+            found = [str(value) for (value,) in db.execute(sql + " LIMIT 20000")]
+    return get_close_matches(wanted, list(dict.fromkeys(found)), n=limit, cutoff=0.3)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    where = Where(file=str(path))
+    if not path.is_file():
+        raise InputError("result_missing", where)
+    db = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    try:
+        db.execute("SELECT table_name FROM gpkg_contents LIMIT 1")
+    except sqlite3.Error as error:
+        db.close()
+        raise InputError("result_not_geopackage", where, reason=str(error)) from error
+    return db
+
+
+def _columns(db: sqlite3.Connection, path: Path, layer: str) -> dict[str, str]:
+    """Return the declared type per column, without the row number and the geometry."""
+    where = Where(file=str(path), layer=layer)
+    known = db.execute("SELECT 1 FROM gpkg_contents WHERE table_name = ?", (layer,)).fetchone()
+    if known is None:
+        raise InputError("result_layer_missing", where, layer=layer)
+    geometry = {
+        row[0]
+        for row in db.execute("SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", (layer,))
+    }
+    info = db.execute(f"PRAGMA table_info({quoted(layer)})").fetchall()
+    return {name: kind.upper() for _, name, kind, _, _, key in info if name not in geometry and not key}
+
+
+def _rows(
+    db: sqlite3.Connection, select: str, key: str, ids: Iterable[str | int] | None
+) -> list[tuple[Any, ...]]:
+    if ids is None:
+        return db.execute(f"{select} ORDER BY rowid").fetchall()
+    wanted = list(dict.fromkeys(ids))
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(wanted), _PARAMETERS_AT_ONCE):
+        part = wanted[start : start + _PARAMETERS_AT_ONCE]
+        marks = ", ".join("?" * len(part))
+        rows += db.execute(f"{select} WHERE {quoted(key)} IN ({marks})", part).fetchall()
+    return sorted(rows, key=lambda row: int(row[0]))
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if kind == pa.date32():
+        values = [None if value is None else date.fromisoformat(value) for value in values]
+    elif kind == pa.bool_():
+        values = [None if value is None else bool(value) for value in values]
+    elif kind == pa.string():
+        values = [None if value is None else str(value) for value in values]
+    return pa.array(values, type=kind)
