@@ -1,0 +1,75 @@
+"""Colours of the result, in one place.
+
+The outcomes keep apart for readers who confuse red and green (or blue and yellow), and what needs review
+also has a dashed outline, so that nothing rests on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from landremed.types import Outcome
+
+__all__ = ["LAYER_HATCHES", "OTHER_HATCH", "OUTCOME_FILLS", "SEVERITY_MARKERS", "Fill", "Marker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How polygons of one kind are drawn.
+
+    ``color`` and ``outline`` are ``#rrggbb``, ``opacity`` runs from 0 to 1, ``pattern`` and ``line`` are
+    QGIS's names of brush and pen styles, ``width_mm`` is the outline's.
+    """
+
+    color: str
+    outline: str
+    opacity: float = 0.75
+    pattern: str = "solid"
+    line: str = "solid"
+    width_mm: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """How points of one kind are drawn."""
+
+    color: str
+    shape: str
+    size_mm: float
+
+
+OUTCOME_FILLS: Final[Mapping[str, Fill]] = MappingProxyType(
+    {
+        Outcome.RETAIN: Fill("#009e73", "#00533c"),
+        Outcome.COMPLETE_PAPERWORK: Fill("#56b4e9", "#1d5c83"),
+        Outcome.DEMOLISH_RESTORE: Fill("#d55e00", "#6e3000"),
+        Outcome.NEEDS_REVIEW: Fill("#f0e442", "#000000", line="dash", width_mm=0.5),
+        Outcome.OUT_OF_SCOPE: Fill("#999999", "#4d4d4d"),
+    }
+)
+"""Fill of each outcome, in the order of the legend."""
+
+LAYER_HATCHES: Final[Mapping[str, Fill]] = MappingProxyType(
+    {
+        "permanent_basic_farmland": Fill("#8a6d00", "#8a6d00", 1.0, "b_diagonal"),
+        "ecological_red_line": Fill("#a3195b", "#a3195b", 1.0, "f_diagonal"),
+        "urban_development_boundary": Fill("#0072b2", "#0072b2", 1.0, "horizontal"),
+        "green_ecological_barrier": Fill("#006b4e", "#006b4e", 1.0, "vertical"),
+    }
+)
+"""Hatch of each main layer's overlaps."""
+
+OTHER_HATCH: Final = Fill("#444444", "#444444", 1.0, "diagonal_x")
+"""Hatch of the overlaps with any further layer."""
+
+SEVERITY_MARKERS: Final[Mapping[str, Marker]] = MappingProxyType(
+    {
+        "error": Marker("#d55e00", "triangle", 3.6),
+        "warning": Marker("#e69f00", "diamond", 3.2),
+        "info": Marker("#56b4e9", "circle", 2.4),
+    }
+)
+"""Marker of each severity; the shapes differ too."""

@@ -1,0 +1,172 @@
+"""Default QGIS styles of the result's layers, filled into templates without QGIS.
+
+Recommendations are coloured by outcome and labelled with the parcel's id, overlaps hatched by layer,
+findings marked by severity; tables get the titles of their columns. QGIS applies them when a layer is
+opened, from ``layer_styles`` in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Template
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+from landremed.report.labels import Labelled, role_title, value_label, word
+from landremed.report.palette import (
+    LAYER_HATCHES,
+    OTHER_HATCH,
+    OUTCOME_FILLS,
+    SEVERITY_MARKERS,
+    Fill,
+    Marker,
+)
+
+__all__ = ["Style", "default_styles"]
+
+_SMALLEST_LABEL_SCALE: Final = 10000
+_POINT, _POLYGON, _NO_GEOMETRY = 0, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A QGIS style: its name, the QML document and one line about it."""
+
+    name: str
+    qml: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Category:
+    """One line of a legend; the value "" stands for all other values."""
+
+    value: str
+    label: str
+    drawing: Fill | Marker
+
+
+def default_styles(layers: Iterable[Labelled], language: str) -> dict[str, Style]:
+    """Return the default style of each layer and table.
+
+    Parameters
+    ----------
+    layers : iterable of OutLayer
+        The layers that will be written, with their titles and code lists.
+    language : {"zh", "en"}
+        Language of the legend.
+    """
+    return {layer.name: _style(layer, language) for layer in layers}
+
+
+def _style(layer: Labelled, language: str) -> Style:
+    return Style(
+        name=word("style_name", language),
+        qml=_qml(layer, _drawn_by(layer.name, language)),
+        description=layer.identifier,
+    )
+
+
+def _drawn_by(layer: str, language: str) -> tuple[str, Sequence[_Category]]:
+    """Return the attribute a layer is coloured by, and its legend; an empty one for tables."""
+    if layer in ("decisions", "parts"):
+        fills = OUTCOME_FILLS.items()
+        return "outcome", [
+            _Category(code, value_label("outcome", code, language), fill) for code, fill in fills
+        ]
+    if layer == "overlaps":
+        hatches = [_Category(role, role_title(role, language), fill) for role, fill in LAYER_HATCHES.items()]
+        return "layer", [*hatches, _Category("", word("other_layer", language), OTHER_HATCH)]
+    if layer == "issues":
+        markers = SEVERITY_MARKERS.items()
+        return "severity", [
+            _Category(code, value_label("severity", code, language), m) for code, m in markers
+        ]
+    return "", []
+
+
+def _qml(layer: Labelled, drawn_by: tuple[str, Sequence[_Category]]) -> str:
+    attribute, categories = drawn_by
+    columns: Sequence[str] = layer.table.column_names
+    labels_parcels = layer.name in ("decisions", "parts")
+    geometry_code = _NO_GEOMETRY
+    if categories:
+        geometry_code = _POINT if isinstance(categories[0].drawing, Marker) else _POLYGON
+    return _template("layer.qml").substitute(
+        labels_enabled=int(labels_parcels),
+        renderer=_renderer(attribute, categories) if categories else "",
+        labeling=_labeling("parcel_id") if labels_parcels else "",
+        widgets="".join(_widget(name, layer.value_labels.get(name)) for name in columns),
+        aliases="".join(_alias(name, title) for name, title in layer.column_titles.items()),
+        display=escape('"parcel_id"') if "parcel_id" in columns else "",
+        map_tip=escape(_map_tip(columns)),
+        geometry_code=geometry_code,
+    )
+
+
+def _renderer(attribute: str, categories: Sequence[_Category]) -> str:
+    lines = [
+        f'      <category render="true" symbol="{number}" value={quoteattr(item.value)}'
+        f" label={quoteattr(item.label)}/>\n"
+        for number, item in enumerate(categories)
+    ]
+    symbols = [_symbol(number, item.drawing) for number, item in enumerate(categories)]
+    return _template("renderer.xml").substitute(
+        attribute=quoteattr(attribute), categories="".join(lines), symbols="".join(symbols)
+    )
+
+
+def _symbol(number: int, drawing: Fill | Marker) -> str:
+    if isinstance(drawing, Marker):
+        return _template("marker.xml").substitute(
+            number=number, color=_rgba(drawing.color), shape=drawing.shape, size_mm=drawing.size_mm
+        )
+    return _template("fill.xml").substitute(
+        number=number,
+        color=_rgba(drawing.color),
+        outline=_rgba(drawing.outline),
+        opacity=drawing.opacity,
+        pattern=drawing.pattern,
+        line=drawing.line,
+        width_mm=drawing.width_mm,
+    )
+
+
+def _labeling(field: str) -> str:
+    return _template("labeling.xml").substitute(field=quoteattr(field), smallest_scale=_SMALLEST_LABEL_SCALE)
+
+
+def _widget(column: str, codes: Mapping[str, str] | None) -> str:
+    if not codes:
+        return ""
+    pairs = (f"name={quoteattr(label)} value={quoteattr(code)}" for code, label in codes.items())
+    options = "".join(f'<Option type="Map"><Option type="QString" {pair}/></Option>' for pair in pairs)
+    return (
+        f'    <field name={quoteattr(column)}><editWidget type="ValueMap"><config><Option type="Map">'
+        f'<Option type="List" name="map">{options}</Option></Option></config></editWidget></field>\n'
+    )
+
+
+def _alias(column: str, title: str) -> str:
+    return f"    <alias field={quoteattr(column)} name={quoteattr(title)}/>\n"
+
+
+def _map_tip(columns: Sequence[str]) -> str:
+    """Return the hover text, an expression template of QGIS."""
+    shown = [name for name in ("parcel_id", "outcome_label", "why", "message") if name in columns]
+    escaped = "replace(replace(coalesce(\"{}\", ''), '&', '&amp;'), '<', '&lt;')"
+    return "<br>".join(f"[% {escaped.format(name)} %]" for name in shown)
+
+
+def _rgba(color: str) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"{red},{green},{blue},255"
+
+
+@cache
+def _template(name: str) -> Template:
+    path = resources.files("landremed.report").joinpath("templates").joinpath(name)
+    return Template(path.read_text(encoding="utf-8"))
