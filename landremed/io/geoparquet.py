@@ -1,0 +1,92 @@
+"""GeoParquet through pyarrow (no GDAL wheel has the driver)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from landremed.errors import InputError, Where
+from landremed.io.drivers import Dataset
+from landremed.io.gdal import RawLayer
+from landremed.io.limits import Limits, check_limit
+
+__all__ = ["parquet_rows", "read_geoparquet"]
+
+_BOX = "bbox"
+
+
+def parquet_rows(dataset: Dataset) -> tuple[str, int]:
+    """Return geometry type and number of rows from the footer."""
+    file = _open(dataset)
+    column = _geo(dataset, file)["columns"][_primary(dataset, file)]
+    return ", ".join(column.get("geometry_types", [])) or "Unknown", file.metadata.num_rows
+
+
+def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits) -> RawLayer:
+    """Read a GeoParquet file with WKB geometry.
+
+    Raises
+    ------
+    InputError
+        When it is cut off, holds no ``geo`` metadata, or encodes geometry in another way.
+    """
+    where = Where(file=dataset.shown)
+    file = _open(dataset)
+    check_limit(limits, "max_features", file.metadata.num_rows, where)
+    unfolded = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+    check_limit(limits, "max_unzipped_mb", unfolded // 1_000_000, where)
+    geo, primary = _geo(dataset, file), _primary(dataset, file)
+    column = geo["columns"][primary]
+    if column.get("encoding") != "WKB":
+        raise InputError("geoparquet_encoding", where, encoding=str(column.get("encoding")))
+    others = {name for name in geo["columns"] if name != primary}
+    boxes = {
+        path[0] for c in geo["columns"].values() for path in c.get("covering", {}).get(_BOX, {}).values() if path
+    }
+    names = [n for n in file.schema_arrow.names if n not in others | boxes | {primary}]
+    if columns is not None:
+        names = [n for n in names if n in set(columns)]
+    try:
+        table = file.read(columns=[*names, primary])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError("file_truncated", where, reason=str(error)[:200]) from error
+    place = table.column_names.index(primary)
+    return RawLayer(table.remove_column(place).replace_schema_metadata(None), table.column(place), _crs(column))
+
+
+def _open(dataset: Dataset) -> Any:
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(dataset.path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError("file_truncated", Where(file=dataset.shown), reason=str(error)[:200]) from error
+
+
+def _geo(dataset: Dataset, file: Any) -> dict[str, Any]:
+    raw = (file.schema_arrow.metadata or {}).get(b"geo")
+    try:
+        geo = json.loads(raw) if raw else None
+    except ValueError:
+        geo = None
+    if not isinstance(geo, dict) or not isinstance(geo.get("columns"), dict):
+        raise InputError("no_vector_layer", Where(file=dataset.shown))
+    return geo
+
+
+def _primary(dataset: Dataset, file: Any) -> str:
+    geo = _geo(dataset, file)
+    name = str(geo.get("primary_column", "geometry"))
+    if name not in geo["columns"] or name not in file.schema_arrow.names:
+        raise InputError("no_vector_layer", Where(file=dataset.shown))
+    return name
+
+
+def _crs(column: dict[str, Any]) -> str | None:
+    """Return the CRS as text; a missing key means longitude and latitude on WGS 84, null means none."""
+    if "crs" not in column:
+        return "OGC:CRS84"
+    crs = column["crs"]
+    return None if crs is None else crs if isinstance(crs, str) else json.dumps(crs)

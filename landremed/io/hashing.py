@@ -1,0 +1,91 @@
+"""Hash of what a layer holds, whatever file it lies in."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["content_hash"]
+
+
+def content_hash(attributes: pa.Table, wkb: pa.Array, crs: str | None) -> str:
+    """Return the SHA-256 of names, types, values, geometry and CRS, in column order.
+
+    Integers count as 64-bit integers, all floats as doubles, every timestamp as milliseconds, so that the
+    width a format happens to store makes no difference. File bytes, chunks, and slack do not enter.
+
+    Parameters
+    ----------
+    attributes : pyarrow.Table
+        Attribute columns.
+    wkb : pyarrow.Array
+        ``large_binary`` geometries, row for row.
+    crs : str or None
+        Canonical text of the CRS.
+    """
+    digest = hashlib.sha256(b"landremed layer 1\n")
+    _text(digest, crs or "")
+    digest.update(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
+    for name, column in zip(attributes.column_names, attributes.columns, strict=True):
+        _text(digest, name)
+        _column(digest, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    _column(digest, wkb)
+    return digest.hexdigest()
+
+
+def _text(digest: Any, text: str) -> None:
+    raw = text.encode()
+    digest.update(struct.pack("<q", len(raw)))
+    digest.update(raw)
+
+
+def _column(digest: Any, array: pa.Array) -> None:
+    array = _canonical(array)
+    _text(digest, str(array.type))
+    if array.null_count:
+        digest.update(np.packbits(np.asarray(array.is_valid())).tobytes())
+    else:
+        digest.update(b"all")
+    if pa.types.is_large_binary(array.type) or pa.types.is_large_string(array.type):
+        _variable(digest, array)
+    else:
+        digest.update(np.ascontiguousarray(array.fill_null(0).to_numpy(zero_copy_only=False)).view(np.uint8).data)
+
+
+def _variable(digest: Any, array: pa.Array) -> None:
+    if array.null_count:
+        array = array.fill_null(b"" if pa.types.is_large_binary(array.type) else "")
+    if not len(array):
+        return
+    _, offsets, data = array.buffers()
+    places = np.frombuffer(offsets, np.int64, count=len(array) + 1, offset=8 * array.offset)
+    digest.update(np.ascontiguousarray(places - places[0]).view(np.uint8).data)
+    if data is not None:
+        digest.update(memoryview(data)[int(places[0]) : int(places[-1])])
+
+
+def _canonical(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+        kind = array.type
+    if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pc.cast(array, pa.large_string())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pc.cast(array, pa.large_binary())
+    if pa.types.is_boolean(kind):
+        return pc.cast(array, pa.uint8())
+    if pa.types.is_integer(kind):
+        return pc.cast(array, pa.int64()) if kind != pa.uint64() else array
+    if pa.types.is_floating(kind):
+        return pc.cast(array, pa.float64())
+    if pa.types.is_date(kind):
+        return pc.cast(pc.cast(array, pa.date32()), pa.int32())
+    if pa.types.is_timestamp(kind):
+        return pc.cast(pc.cast(array, pa.timestamp("ms", kind.tz), safe=False), pa.int64())
+    return pc.cast(array, pa.large_string())

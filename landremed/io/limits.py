@@ -1,0 +1,50 @@
+"""Bounds on what an input may hold, so that a hostile or mistaken file ends in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landremed.errors import InputError, Where
+
+__all__ = ["Limits", "check_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds for one input; every field is a key of ``[limits]`` in the project file.
+
+    Attributes
+    ----------
+    max_features : int
+        Features of one layer, or rows of one table.
+    max_vertices : int
+        Vertices of one layer.
+    max_file_mb : int
+        Size of one file on disk (all files of a folder together), in 10^6 bytes.
+    max_unzipped_mb : int
+        Unfolded size of a zipped office file, in 10^6 bytes.
+    max_zip_ratio : int
+        Unfolded over packed size of one member of a zipped office file.
+    max_columns : int
+        Columns of one layer or table.
+    """
+
+    max_features: int = 3_000_000
+    max_vertices: int = 100_000_000
+    max_file_mb: int = 8_000
+    max_unzipped_mb: int = 1_000
+    max_zip_ratio: int = 300
+    max_columns: int = 2_000
+
+
+def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:
+    """Raise when ``found`` is above the limit ``key``.
+
+    Raises
+    ------
+    InputError
+        Code ``limit_exceeded``, naming the key to raise.
+    """
+    limit = int(getattr(limits, key))
+    if found > limit:
+        raise InputError("limit_exceeded", where, key=key, limit=limit, found=found)

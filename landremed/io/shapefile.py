@@ -1,0 +1,75 @@
+"""Shapefiles: geometry through GDAL, attributes from the raw DBF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from landremed.errors import InputError, Where
+from landremed.io.dbf import choose_encoding, read_dbf
+from landremed.io.drivers import Dataset, sidecar
+from landremed.io.encoding import TextEncoding
+from landremed.io.gdal import RawLayer, read_bulk
+from landremed.types import Finding
+
+__all__ = ["ShapefileLayer", "read_shapefile"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapefileLayer:
+    """A shapefile as read, with the encoding of its text."""
+
+    raw: RawLayer
+    encoding: TextEncoding
+    findings: list[Finding]
+
+
+def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> ShapefileLayer:
+    """Read a shapefile whatever its field names and encoding.
+
+    Raises
+    ------
+    InputError
+        When a part is missing or cut off, or the encoding is unclear.
+    """
+    table_path = sidecar(dataset.path, ".dbf")
+    if table_path is None:  # went away since the file was opened
+        raise InputError("shapefile_part_missing", Where(file=dataset.shown), part=dataset.path.stem + ".dbf")
+    where = Where(file=_beside(dataset, ".dbf"))
+    table = read_dbf(table_path, where)
+    chosen = choose_encoding(table, _codepage(dataset.path), encoding, where)
+    geometry = read_bulk(dataset, layer, columns=[], encoding="ISO-8859-1", return_fids=True)
+    rows = np.asarray(geometry.table.column(0).combine_chunks(), dtype=np.int64)
+    if len(rows) and rows.max() >= len(table.records):
+        raise InputError("file_truncated", where)
+    attributes, broken = table.to_arrow(chosen.name)
+    if len(rows) != len(table.records) or (len(rows) and not np.array_equal(rows, np.arange(len(rows)))):
+        attributes = attributes.take(pa.array(rows))
+    findings = []
+    if chosen.guessed:
+        findings.append(
+            Finding("encoding_guessed", file=dataset.shown, params={"encoding": chosen.name, "ground": chosen.ground})
+        )
+    if broken:
+        findings.append(
+            Finding("text_undecodable", file=dataset.shown, params={"encoding": chosen.name, "count": broken})
+        )
+    return ShapefileLayer(RawLayer(attributes, geometry.wkb, geometry.crs), chosen, findings)
+
+
+def _codepage(path: Path) -> str | None:
+    part = sidecar(path, ".cpg")
+    if part is None or (part.is_symlink() and part.resolve().parent != path.parent):
+        return None
+    try:
+        with part.open("rb") as stream:
+            return stream.read(64).decode("ascii", errors="replace")
+    except OSError:
+        return None
+
+
+def _beside(dataset: Dataset, suffix: str) -> str:
+    return str(Path(dataset.shown).with_suffix(suffix))

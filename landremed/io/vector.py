@@ -1,0 +1,326 @@
+"""One vector layer in, whatever the format: attributes as Arrow, geometry as plain WKB."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from landremed.errors import InputError, Where
+from landremed.io.drivers import Dataset, nearest, open_dataset, split_layer
+from landremed.io.encoding import TextEncoding
+from landremed.io.gdal import (
+    LayerInfo,
+    RawLayer,
+    describe,
+    list_raw_layers,
+    pick_layer,
+    read_bulk,
+    unreadable,
+)
+from landremed.io.geoparquet import parquet_rows, read_geoparquet
+from landremed.io.hashing import content_hash
+from landremed.io.limits import Limits, check_limit
+from landremed.io.shapefile import read_shapefile
+from landremed.io.where import matching_rows
+from landremed.io.wkb import CURVES, as_large_binary, geometry_types, plain_wkb
+from landremed.tables import VectorSource
+from landremed.types import Finding
+
+__all__ = ["CRS_IMPLIED", "LayerInfo", "find_field", "list_layers", "read_vector", "require_field", "split_layer"]
+
+CRS_IMPLIED = b"landremed:crs_implied"
+"""Key of the attribute table's metadata where the format, not the file, says what the CRS is."""
+
+_FIXED = TextEncoding("", "", guessed=False)
+
+
+def read_vector(
+    path: str,
+    layer: str | None = None,
+    *,
+    base: Path | None = None,
+    where: str | None = None,
+    encoding: str | None = None,
+    columns: Sequence[str] | None = None,
+    limits: Limits | None = None,
+) -> tuple[VectorSource, list[Finding]]:
+    """Read one layer of a GeoPackage, Shapefile, GeoJSON, FlatGeobuf, FileGDB or GeoParquet.
+
+    Parameters
+    ----------
+    path : str
+        File relative to ``base``; may carry the layer (``FILE:LAYER``).
+    layer : str, optional
+        Layer; needed where the file holds several.
+    base : pathlib.Path, optional
+        Folder of the project file; the current folder by default.
+    where : str, optional
+        SQL condition (SQLite's dialect) on the attributes.
+    encoding : str, optional
+        Text encoding of a shapefile, when its own statement is wrong or missing.
+    columns : sequence of str, optional
+        Attribute columns to keep; all by default.
+    limits : Limits, optional
+        Upper bounds.
+
+    Returns
+    -------
+    source : VectorSource
+        Attributes in file order; geometry as 2-D WKB, NULL stays null, nothing repaired.
+    findings : list of Finding
+        Guessed encoding, dropped Z values, rows that could not be read.
+
+    Raises
+    ------
+    InputError
+        When file, layer or field is missing, or the file is not what its name says.
+    """
+    limits = limits or Limits()
+    path, layer = _file_and_layer(path, layer, base)
+    dataset = open_dataset(path, base, limits)
+    name = pick_layer(dataset, layer) if dataset.driver != "GeoParquet" else _stem(dataset, layer)
+    place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
+    raw, text, findings = _read(dataset, name, encoding, limits)
+    wkb, more = _geometry(raw, dataset, name, place)
+    findings += more
+    table, more = _attributes(raw.table, place)
+    findings += more
+    check_limit(limits, "max_features", len(wkb), place)
+    check_limit(limits, "max_columns", table.num_columns, place)
+    check_limit(limits, "max_vertices", (wkb.nbytes - 8 * len(wkb)) // 16, place)
+    if where:
+        keep = pa.array(matching_rows(table, where, place))
+        table, wkb = table.take(keep), wkb.take(keep)
+    if columns is not None:
+        table = table.select([_require(table.column_names, column, place) for column in columns])
+    crs, implied = _crs_text(raw.crs, dataset)
+    digest = content_hash(table, wkb, crs)
+    if implied:
+        table = table.replace_schema_metadata({CRS_IMPLIED: b"1"})
+    source = VectorSource(
+        file=dataset.shown,
+        layer=place.layer,
+        driver=dataset.driver,
+        attributes=table,
+        wkb=wkb,
+        crs_wkt=crs,
+        encoding=text.name,
+        encoding_ground=text.ground,
+        content_hash=digest,
+    )
+    return source, [f if f.file else dataclasses.replace(f, file=source.display) for f in findings]
+
+
+def list_layers(path: str, *, base: Path | None = None, limits: Limits | None = None) -> list[LayerInfo]:
+    """Return the vector layers of a file in file order, with geometry type and number of rows.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be opened.
+    """
+    dataset = open_dataset(split_layer(path)[0] if not _exists(path, base) else path, base, limits)
+    if dataset.driver == "GeoParquet":
+        kind, rows = parquet_rows(dataset)
+        return [LayerInfo(dataset.path.stem, kind, rows)]
+    infos = []
+    for name in list_raw_layers(dataset):
+        info = describe(dataset, name, force_feature_count=True, **_text_options(dataset))
+        infos.append(LayerInfo(name, str(info["geometry_type"] or ""), int(info["features"])))
+    return infos
+
+
+def find_field(names: Sequence[str], wanted: str) -> str | None:
+    """Return the name of a field: exactly as wanted, else the only one equal without regard to case."""
+    if wanted in names:
+        return wanted
+    folded = [name for name in names if name.casefold() == wanted.casefold()]
+    return folded[0] if len(folded) == 1 else None
+
+
+def require_field(source: VectorSource, field: str) -> str:
+    """Return the source's name of a field.
+
+    Raises
+    ------
+    InputError
+        Code ``field_missing``, with the nearest names.
+    """
+    return _require(source.attributes.column_names, field, Where(file=source.file, layer=source.layer))
+
+
+def _require(names: Sequence[str], field: str, where: Where) -> str:
+    found = find_field(names, field)
+    if found is None:
+        raise InputError("field_missing", where, field=field, nearest=nearest(field, names))
+    return found
+
+
+def _exists(path: str, base: Path | None) -> bool:
+    try:
+        return ((base or Path.cwd()) / path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _file_and_layer(path: str, layer: str | None, base: Path | None) -> tuple[str, str | None]:
+    if layer is not None or _exists(path, base):
+        return path, layer
+    return split_layer(path)
+
+
+def _stem(dataset: Dataset, layer: str | None) -> str:
+    name = dataset.path.stem
+    if layer is not None and layer != name:
+        raise InputError("layer_missing", Where(file=dataset.shown), layer=layer, nearest=name)
+    return name
+
+
+def _text_options(dataset: Dataset) -> dict[str, Any]:
+    """Keep a shapefile's names readable while it is only being described."""
+    return {"encoding": "ISO-8859-1"} if dataset.driver == "ESRI Shapefile" else {}
+
+
+def _read(
+    dataset: Dataset, name: str, encoding: str | None, limits: Limits
+) -> tuple[RawLayer, TextEncoding, list[Finding]]:
+    if dataset.driver == "GeoParquet":
+        return read_geoparquet(dataset, None, limits), _FIXED, []
+    info = describe(dataset, name, **_text_options(dataset))
+    check_limit(limits, "max_features", int(info["features"]), Where(file=dataset.shown))
+    try:
+        if dataset.driver == "ESRI Shapefile":
+            layer = read_shapefile(dataset, name, encoding)
+            return layer.raw, layer.encoding, layer.findings
+        raw = read_bulk(dataset, name, columns=None)
+    except InputError:
+        raise
+    except Exception as error:  # pyogrio, pyarrow and GDAL raise many classes
+        raise unreadable(dataset, error) from error
+    if 0 <= raw.table.num_rows < int(info["features"]):
+        counted = describe(dataset, name, force_feature_count=True)["features"]
+        if raw.table.num_rows < int(counted):
+            raise InputError(
+                "file_truncated", Where(file=dataset.shown), reason=f"{raw.table.num_rows} < {counted}"
+            )
+    return raw, _FIXED, []
+
+
+def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple[pa.Array, list[Finding]]:
+    wkb = as_large_binary(raw.wkb)
+    _, kinds = geometry_types(wkb)
+    if np.isin((kinds & 0x0FFFFFFF) % 1000, list(CURVES)).any():
+        wkb = _linear(dataset, name, place)
+    plain = plain_wkb(wkb)
+    findings = []
+    if plain.flattened:
+        findings.append(Finding("z_ignored", params={"count": plain.flattened}))
+    for row in plain.unreadable:
+        findings.append(Finding("geometry_unreadable", row=int(row) + 1))
+    return plain.wkb, findings
+
+
+def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
+    """Read geometry again on the path where GDAL turns arcs into short lines."""
+    import pyogrio
+
+    if dataset.driver == "GeoParquet":
+        raise InputError("geometry_curved", place)
+    try:
+        geometry = pyogrio.raw.read(dataset.connection, layer=name, columns=[], force_2d=True)[2]
+    except Exception as error:  # pyogrio and GDAL raise many classes
+        raise unreadable(dataset, error) from error
+    wkb = pa.array(geometry, type=pa.large_binary(), from_pandas=True)
+    _, kinds = geometry_types(wkb)
+    if np.isin((kinds & 0x0FFFFFFF) % 1000, list(CURVES)).any():
+        raise InputError("geometry_curved", place)
+    return wkb
+
+
+def _attributes(table: pa.Table, place: Where) -> tuple[pa.Table, list[Finding]]:
+    """Return one-chunk columns of plain types: whole and broken numbers, text, bool, date, timestamp."""
+    findings: list[Finding] = []
+    names: list[str] = []
+    arrays: list[pa.Array] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks)
+        kind = array.type
+        if pa.types.is_dictionary(kind):
+            array = array.dictionary_decode()
+            kind = array.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            array, bad = _clean_text(array)
+            if bad:
+                findings.append(
+                    Finding("text_undecodable", field=name, params={"encoding": "UTF-8", "count": bad})
+                )
+        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            findings.append(Finding("column_left_out", field=name))
+            continue
+        elif pa.types.is_decimal(kind):
+            array = pc.cast(array, pa.float64())
+        elif pa.types.is_nested(kind):
+            array = pa.array(
+                [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in array.to_pylist()],
+                pa.string(),
+            )
+        elif pa.types.is_null(kind) or pa.types.is_time(kind):
+            array = pc.cast(array, pa.string())
+        names.append(name)
+        arrays.append(array)
+    if not names:
+        return pa.table({}).select([]) if not table.num_rows else _rows_only(table.num_rows), findings
+    return pa.table(arrays, names=names), findings
+
+
+def _rows_only(rows: int) -> pa.Table:
+    """Return a table without columns that still knows its number of rows."""
+    return pa.table({"_": pa.nulls(rows)}).select([])
+
+
+def _clean_text(array: pa.Array) -> tuple[pa.Array, int]:
+    """Return valid UTF-8 text and the number of cells whose bytes were not."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = pc.cast(array, pa.large_binary()).to_pylist()
+        texts = [None if v is None else v.decode("utf-8", errors="replace") for v in raw]
+        bad = sum(t is not None and "\ufffd" in t and t.encode() != v for t, v in zip(texts, raw, strict=True))
+        return pa.array(texts, pa.string()), bad
+    return (pc.cast(array, pa.string()) if not pa.types.is_string(array.type) else array), 0
+
+
+def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
+    """Return the CRS as ``AUTHORITY:CODE`` where it has one, else as WKT2, and whether the format implies it."""
+    import pyproj
+
+    implied = dataset.driver == "GeoJSON" and not _names_crs(dataset.path)
+    if not text:
+        return None, False
+    try:
+        crs = pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError:
+        return text, implied
+    if crs.is_engineering or crs.name.casefold() in {"unknown", "undefined cartesian srs", "undefined geographic srs"}:
+        return None, False
+    authority = crs.to_authority(min_confidence=100)
+    return (":".join(authority) if authority else crs.to_wkt()), implied
+
+
+def _names_crs(path: Path) -> bool:
+    """Tell whether a GeoJSON file has a ``crs`` member of its own in its head or tail."""
+    with path.open("rb") as stream:
+        head = stream.read(65_536)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 65_536))
+        tail = stream.read()
+    return b'"crs"' in head or b'"crs"' in tail
