@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landremed.crs import CRS_IMPLIED
 from landremed.errors import InputError, Where
 from landremed.io.drivers import Dataset, nearest, open_dataset, split_layer
 from landremed.io.encoding import TextEncoding
@@ -21,6 +21,7 @@ from landremed.io.gdal import (
     describe,
     list_raw_layers,
     pick_layer,
+    quiet,
     read_bulk,
     unreadable,
 )
@@ -29,14 +30,11 @@ from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.shapefile import read_shapefile
 from landremed.io.where import matching_rows
-from landremed.io.wkb import CURVES, as_large_binary, geometry_types, plain_wkb
+from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["CRS_IMPLIED", "LayerInfo", "find_field", "list_layers", "read_vector", "require_field", "split_layer"]
-
-CRS_IMPLIED = b"landremed:crs_implied"
-"""Key of the attribute table's metadata where the format, not the file, says what the CRS is."""
+__all__ = ["LayerInfo", "find_field", "list_layers", "read_vector", "require_field", "split_layer"]
 
 _FIXED = TextEncoding("", "", guessed=False)
 
@@ -214,9 +212,9 @@ def _read(
 
 
 def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple[pa.Array, list[Finding]]:
-    wkb = as_large_binary(raw.wkb)
-    _, kinds = geometry_types(wkb)
-    if np.isin((kinds & 0x0FFFFFFF) % 1000, list(CURVES)).any():
+    # GDAL's Arrow reader of FlatGeobuf writes broken offsets as soon as one row has no geometry
+    wkb = as_large_binary(raw.wkb) if sound_offsets(raw.wkb) else _linear(dataset, name, place)
+    if has_curves(wkb):
         wkb = _linear(dataset, name, place)
     plain = plain_wkb(wkb)
     findings = []
@@ -228,18 +226,18 @@ def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple
 
 
 def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
-    """Read geometry again on the path where GDAL turns arcs into short lines."""
+    """Read geometry again feature by feature, which is where GDAL turns arcs into short lines."""
     import pyogrio
 
     if dataset.driver == "GeoParquet":
         raise InputError("geometry_curved", place)
-    try:
-        geometry = pyogrio.raw.read(dataset.connection, layer=name, columns=[], force_2d=True)[2]
-    except Exception as error:  # pyogrio and GDAL raise many classes
-        raise unreadable(dataset, error) from error
+    with quiet():
+        try:
+            geometry = pyogrio.raw.read(dataset.connection, layer=name, columns=[], force_2d=True)[2]
+        except Exception as error:  # pyogrio and GDAL raise many classes
+            raise unreadable(dataset, error) from error
     wkb = pa.array(geometry, type=pa.large_binary(), from_pandas=True)
-    _, kinds = geometry_types(wkb)
-    if np.isin((kinds & 0x0FFFFFFF) % 1000, list(CURVES)).any():
+    if has_curves(wkb):
         raise InputError("geometry_curved", place)
     return wkb
 

@@ -9,9 +9,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["CURVES", "PlainGeometry", "as_large_binary", "geometry_types", "plain_wkb", "wkb_buffers"]
+__all__ = [
+    "PlainGeometry",
+    "as_large_binary",
+    "geometry_types",
+    "has_curves",
+    "plain_wkb",
+    "sound_offsets",
+    "wkb_buffers",
+]
 
-CURVES = frozenset(range(8, 18))
+_CURVES = frozenset(range(8, 18))
 """ISO base types that are no plain points, lines or polygons (curves, surfaces, TINs)."""
 
 _TYPE_MASK = 0x0FFFFFFF
@@ -44,6 +52,26 @@ def as_large_binary(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     else:
         array = pc.cast(column, pa.large_binary())
     return pa.concat_arrays([array]) if array.offset else array
+
+
+def sound_offsets(column: pa.ChunkedArray) -> bool:
+    """Tell whether a binary column's offsets rise and stay within its data."""
+    for chunk in column.chunks:
+        _, offsets, data = chunk.buffers()
+        if not len(chunk):
+            continue
+        kind = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
+        size = np.dtype(kind).itemsize
+        places = np.frombuffer(offsets, kind, count=len(chunk) + 1, offset=size * chunk.offset)
+        if (np.diff(places) < 0).any() or places[-1] > (data.size if data is not None else 0):
+            return False
+    return True
+
+
+def has_curves(wkb: pa.Array) -> bool:
+    """Tell whether a row holds arcs or surfaces, which plain WKB readers do not know."""
+    kinds = (geometry_types(wkb)[1] & _TYPE_MASK) % 1000
+    return bool(np.isin(kinds, list(_CURVES)).any())
 
 
 def wkb_buffers(wkb: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
