@@ -5,6 +5,7 @@ Plain SQL with parameters over the indexes that ``landremed.io.gpkg`` writes. Th
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -20,6 +21,8 @@ from landremed.io.gpkg_extras import quoted
 __all__ = ["layer_names", "nearest_ids", "read_layer"]
 
 _PARAMETERS_AT_ONCE: Final = 500
+_COMPARED_AT_MOST: Final = 5000
+_ALIKE: Final = 0.5
 _TYPES: Final = {
     "BOOLEAN": pa.bool_(),
     "TINYINT": pa.int64(),
@@ -109,25 +112,44 @@ def nearest_ids(path: Path, layer: str, wanted: str, *, limit: int = 5) -> list[
     limit : int
         How many at most.
     """
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher
 
     with closing(_open(path)) as db:
         _columns(db, path, layer)
-        sql = f"SELECT DISTINCT parcel_id FROM {quoted(layer)}"  # noqa: S608
-        found: list[str] = []
-        # ids that begin or end alike come first; only when there are none is every id compared
-        for stem in (wanted, wanted[:-1], wanted[:-2]):
-            if stem:
-                pattern = stem.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-                for (value,) in db.execute(
-                    sql + " WHERE parcel_id LIKE ? ESCAPE '!' LIMIT 200", (f"%{pattern}%",)
-                ):
-                    found.append(str(value))
-            if len(found) >= limit:
-                break
-        if not found:
-            found = [str(value) for (value,) in db.execute(sql + " LIMIT 20000")]
-    return get_close_matches(wanted, list(dict.fromkeys(found)), n=limit, cutoff=0.3)
+        found = _similar(db, layer, wanted)
+    plain = _plain(wanted)
+    matcher = SequenceMatcher(autojunk=False)
+    matcher.set_seq2(plain)
+    ranked = []
+    for value in found:
+        matcher.set_seq1(_plain(value))
+        ratio = matcher.ratio() if matcher.quick_ratio() > _ALIKE else 0.0
+        if ratio > _ALIKE:
+            ranked.append((-ratio, value))
+    return [value for _, value in sorted(ranked)[:limit]]
+
+
+def _similar(db: sqlite3.Connection, layer: str, wanted: str) -> list[str]:
+    """Return all ids of a small file, of a large one those that hold a piece of the wanted one."""
+    select = f"SELECT DISTINCT parcel_id FROM {quoted(layer)}"  # noqa: S608
+    found = [str(row[0]) for row in db.execute(f"{select} LIMIT {_COMPARED_AT_MOST + 1}")]
+    if len(found) <= _COMPARED_AT_MOST:
+        return found
+    half = max(1, len(wanted) // 2)
+    for piece in (wanted, wanted[:-1], wanted[1:], wanted[half:], wanted[:half]):
+        pattern = piece.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        query = f"{select} WHERE parcel_id LIKE ? ESCAPE '!' LIMIT {_COMPARED_AT_MOST}"
+        some = [str(row[0]) for row in db.execute(query, (f"%{pattern}%",))] if piece else []
+        if some:
+            return some
+    return found
+
+
+def _plain(text: str) -> str:
+    """Return an id without what people get wrong first: case, signs and leading zeros."""
+    return "".join(re.sub(r"\d+", lambda found: str(int(found.group())), text.lower()).split()).replace(
+        "_", "-"
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:
