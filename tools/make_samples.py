@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import sample_tables
-from sample_cases import CASES, Case
+from sample_cases import Case, read_cases
 from sample_geography import District, make_district, polygons, rng_for
+from sample_land import add_land
 from sample_places import Place, Plotter, outline, put
 from shapely import Polygon
 from shapely.geometry import LineString
@@ -28,8 +29,13 @@ PROGRAMMES = {
     "挖田造湖": ["清查整治", "督察"],
 }
 MIX = {
-    "违法违规占地": 0.36, "挖田造湖": 0.14, "预征土地": 0.07, "违规收储": 0.12,
-    "闲置土地及违约竣工": 0.10, "耕地撂荒": 0.13, "批而未供": 0.08,
+    "违法违规占地": 0.36,
+    "挖田造湖": 0.14,
+    "预征土地": 0.07,
+    "违规收储": 0.12,
+    "闲置土地及违约竣工": 0.10,
+    "耕地撂荒": 0.13,
+    "批而未供": 0.08,
 }
 SUBTYPES = {
     "违法违规占地": (["产业类", "公共管理服务类", "基础设施类", "住宅类"], [0.5, 0.22, 0.18, 0.1]),
@@ -40,23 +46,33 @@ YES = ["是", "否"]
 CHANCES: dict[str, list[tuple[str, list[object], list[float], float]]] = {
     # class -> (fact, values, chances, chance that it is known)
     "违法违规占地": [
-        ("plan_conforms", YES, [0.55, 0.45], 0.93), ("plan_includable", YES, [0.4, 0.6], 0.93),
-        ("safety_compliant", [True, False], [0.7, 0.3], 0.93), ("safety_rectifiable", [True, False], [0.6, 0.4], 0.93),
-        ("abandoned", [True, False], [0.1, 0.9], 0.95), ("above_scale_industry", YES, [0.45, 0.55], 0.93),
-        ("retained_park", YES, [0.35, 0.65], 0.93), ("demolition_required_by_law", [True, False], [0.12, 0.88], 0.93),
-        ("conversion_done", YES, [0.5, 0.5], 0.16), ("followup_done", YES, [0.4, 0.6], 0.1),
+        ("plan_conforms", YES, [0.55, 0.45], 0.93),
+        ("plan_includable", YES, [0.4, 0.6], 0.93),
+        ("safety_compliant", [True, False], [0.7, 0.3], 0.93),
+        ("safety_rectifiable", [True, False], [0.6, 0.4], 0.93),
+        ("abandoned", [True, False], [0.1, 0.9], 0.95),
+        ("above_scale_industry", YES, [0.45, 0.55], 0.93),
+        ("retained_park", YES, [0.35, 0.65], 0.93),
+        ("demolition_required_by_law", [True, False], [0.12, 0.88], 0.93),
+        ("conversion_done", YES, [0.5, 0.5], 0.16),
+        ("followup_done", YES, [0.4, 0.6], 0.1),
     ],
     "挖田造湖": [
-        ("approval_obtained", YES, [0.2, 0.8], 0.9), ("plan_conforms", YES, [0.5, 0.5], 0.9),
-        ("conversion_possible", YES, [0.5, 0.5], 0.9), ("ecological_construction", ["是", "否"], [0.35, 0.65], 0.85),
+        ("approval_obtained", YES, [0.2, 0.8], 0.9),
+        ("plan_conforms", YES, [0.5, 0.5], 0.9),
+        ("conversion_possible", YES, [0.5, 0.5], 0.9),
+        ("ecological_construction", ["是", "否"], [0.35, 0.65], 0.85),
     ],
     "预征土地": [
-        ("plan_conforms", YES, [0.4, 0.6], 0.9), ("conversion_possible", YES, [0.15, 0.85], 0.9),
+        ("plan_conforms", YES, [0.4, 0.6], 0.9),
+        ("conversion_possible", YES, [0.15, 0.85], 0.9),
         ("owners_willing_to_return", YES, [0.5, 0.5], 0.85),
     ],
     "违规收储": [
-        ("quota_available", YES, [0.5, 0.5], 0.92), ("major_infrastructure", YES, [0.4, 0.6], 0.92),
-        ("swap_possible", YES, [0.3, 0.7], 0.9), ("owners_willing_to_return", YES, [0.5, 0.5], 0.9),
+        ("quota_available", YES, [0.5, 0.5], 0.92),
+        ("major_infrastructure", YES, [0.4, 0.6], 0.92),
+        ("swap_possible", YES, [0.3, 0.7], 0.9),
+        ("owners_willing_to_return", YES, [0.5, 0.5], 0.9),
     ],
     "闲置土地及违约竣工": [
         ("idle_cause", ["政府原因", "自身原因", "司法查封、涉法涉诉"], [0.5, 0.35, 0.15], 0.88),
@@ -64,26 +80,38 @@ CHANCES: dict[str, list[tuple[str, list[object], list[float], float]]] = {
     ],
     "耕地撂荒": [
         ("cultivable", [True, False], [0.5, 0.5], 0.92),
-        ("abandonment_cause", ["垃圾渣土堆积", "自然条件差", "法律纠纷", "承包人弃种", "客观无法复耕", "其他"],
-         [0.2, 0.25, 0.15, 0.2, 0.08, 0.12], 0.88),
+        (
+            "abandonment_cause",
+            ["垃圾渣土堆积", "自然条件差", "法律纠纷", "承包人弃种", "客观无法复耕", "其他"],
+            [0.2, 0.25, 0.15, 0.2, 0.08, 0.12],
+            0.88,
+        ),
     ],
-    "批而未供": [("supply_status", ["project_not_landed", "已用未供", "不能利用的边角地"], [0.5, 0.3, 0.2], 0.85)],
+    "批而未供": [
+        ("supply_status", ["project_not_landed", "已用未供", "不能利用的边角地"], [0.5, 0.3, 0.2], 0.85)
+    ],
 }
 
 
 def main() -> None:
     """Write everything."""
     district = make_district()
+    add_land(district)
     plotter = Plotter(district)
     parcels: list[dict[str, object]] = []
     geometries: list[BaseGeometry | None] = []
     found: dict[str, BaseGeometry] = {}
-    for case in CASES:
-        polygon = found[case.odd[5:]] if case.odd.startswith("same:") else plotter.find(case.parcel_id, case.place)
+    cases = read_cases()
+    for case in cases:
+        polygon = (
+            found[case.damage[5:]]
+            if case.damage.startswith("same:")
+            else plotter.find(case.parcel_id, case.place)
+        )
         found[case.parcel_id] = polygon
-        geometries.append(damaged(polygon, case.odd))
+        geometries.append(damaged(polygon, case.damage))
         parcels.append(named_row(case, polygon))
-    facts = {c.parcel_id: c.facts for c in CASES}
+    facts = {c.parcel_id: c.facts for c in cases}
     rng = rng_for("anonymous")
     while len(parcels) < TOTAL:
         for polygon, kind in random_places(district, plotter, rng, TOTAL - len(parcels)):
@@ -92,12 +120,12 @@ def main() -> None:
             geometries.append(polygon)
             facts[str(row["TBBH"])] = known
     towns = [(g, str(a["XZQMC"])) for g, a in district.layers["admin_units"] if a["LX"] == "town"]
-    for row, polygon in zip(parcels, [*found.values(), *geometries[len(CASES):]], strict=True):
+    for row, polygon in zip(parcels, [*found.values(), *geometries[len(cases) :]], strict=True):
         row["ZLDWMC"] = next((n for g, n in towns if g.contains(polygon.representative_point())), "")
     order = np.argsort(rng_for("order").random(len(parcels)), kind="stable")
     parcels, geometries = [parcels[i] for i in order], [geometries[i] for i in order]
     sample_tables.write_all(SAMPLES, district, parcels, geometries, facts)
-    write_golden()
+    write_golden(cases)
 
 
 def damaged(polygon: Polygon, odd: str) -> BaseGeometry | None:
@@ -126,14 +154,17 @@ def damaged(polygon: Polygon, odd: str) -> BaseGeometry | None:
 
 def named_row(case: Case, polygon: Polygon) -> dict[str, object]:
     """Return the attributes of a named parcel."""
-    subtype = case.facts.get("subtype", case.kind[1])
-    words = {"industrial": "产业类", "infrastructure": "基础设施类", "park_green": "公园绿地"}
-    programmes = PROGRAMMES.get(case.kind[0], ["清查整治"])
-    programme = "督察" if case.odd.startswith("same:") else programmes[0]
+    programmes = PROGRAMMES.get(case.kind, ["清查整治"])
+    programme = "督察" if case.damage.startswith("same:") else programmes[0]
     return {
-        "TBBH": case.parcel_id, "WTLX": case.kind[0] or None, "XL": words.get(str(subtype), subtype) or None,
-        "FSRQ": case.occurred_on or None, "WTLY": case.facts.get("feedback_source"), "source_programme": programme,
-        "TBMJ": round(polygon.area, 2), "BZ": case.note,
+        "TBBH": case.parcel_id,
+        "WTLX": case.kind or None,
+        "XL": case.subtype or None,
+        "FSRQ": case.occurred_on or None,
+        "WTLY": case.facts.get("feedback_source"),
+        "source_programme": programme,
+        "TBMJ": round(polygon.area, 2),
+        "BZ": case.shows,
     }
 
 
@@ -152,9 +183,18 @@ def random_places(
     x0, y0, x1, y1 = area.bounds
     while True:
         size = float(np.clip(rng.lognormal(5.15, 0.42), 45, 520))
-        spot = put(outline(str(rng.choice(["", "step", "blob"])), (size, size * rng.uniform(0.45, 0.9)), rng),
-                   rng.uniform(x0, x1), rng.uniform(y0, y1), rng.uniform(0, np.pi))
-        if spot.is_valid and area.intersects(spot.centroid) and plotter.narrowed["land-"].contains(spot) and plotter.free(spot, 12):
+        spot = put(
+            outline(str(rng.choice(["", "step", "blob"])), (size, size * rng.uniform(0.45, 0.9)), rng),
+            rng.uniform(x0, x1),
+            rng.uniform(y0, y1),
+            rng.uniform(0, np.pi),
+        )
+        if (
+            spot.is_valid
+            and area.intersects(spot.centroid)
+            and plotter.narrowed["land-"].contains(spot)
+            and plotter.free(spot, 12)
+        ):
             break
     plotter.taken.append(spot)
     if size < 150 or rng.random() > 0.3:
@@ -166,7 +206,9 @@ def random_places(
     return [(Polygon(np.round(p.exterior.coords, 3)), kind) for p in pieces]
 
 
-def random_parcel(parcel_id: str, kind: str, polygon: Polygon, rng: np.random.Generator) -> tuple[dict[str, object], dict[str, object]]:
+def random_parcel(
+    parcel_id: str, kind: str, polygon: Polygon, rng: np.random.Generator
+) -> tuple[dict[str, object], dict[str, object]]:
     """Return attributes and facts of an unnamed parcel; three in ten lack some fact."""
     subtypes = SUBTYPES.get(kind)
     subtype = str(rng.choice(subtypes[0], p=subtypes[1])) if subtypes else None
@@ -187,8 +229,14 @@ def random_parcel(parcel_id: str, kind: str, polygon: Polygon, rng: np.random.Ge
     if kind == "挖田造湖" and rng.random() < 0.12:
         facts["exemption"] = str(rng.choice(["survey_error", "other"]))
     row: dict[str, object] = {
-        "TBBH": parcel_id, "WTLX": kind, "XL": subtype, "FSRQ": random_date(rng, complete), "WTLY": facts.get("feedback_source"),
-        "source_programme": str(rng.choice(PROGRAMMES.get(kind, ["清查整治"]))), "TBMJ": round(polygon.area, 2), "BZ": None,
+        "TBBH": parcel_id,
+        "WTLX": kind,
+        "XL": subtype,
+        "FSRQ": random_date(rng, complete),
+        "WTLY": facts.get("feedback_source"),
+        "source_programme": str(rng.choice(PROGRAMMES.get(kind, ["清查整治"]))),
+        "TBMJ": round(polygon.area, 2),
+        "BZ": None,
     }
     return row, facts
 
@@ -200,31 +248,60 @@ def random_date(rng: np.random.Generator, complete: bool) -> str | None:
     if not complete and rng.random() < 0.08:
         return None
     spellings = [
-        f"{year}-{month:02d}-{day:02d}", f"{year}/{month}/{day}", f"{year}.{month}.{day}", f"{year}年{month}月{day}日",
-        f"{year}-{month:02d}", f"{year}年",
+        f"{year}-{month:02d}-{day:02d}",
+        f"{year}/{month}/{day}",
+        f"{year}.{month}.{day}",
+        f"{year}年{month}月{day}日",
+        f"{year}-{month:02d}",
+        f"{year}年",
     ]
     return spellings[int(rng.choice(6, p=[0.45, 0.18, 0.12, 0.15, 0.06, 0.04]))]
 
 
-def write_golden() -> None:
+def write_golden(cases: list[Case]) -> None:
     """Write what must come out of the named parcels, and where they lie."""
     GOLDEN.mkdir(parents=True, exist_ok=True)
-    stated = ["outcome", "measure", "rule", "clause", "reason", "missing", "possible", "schedule", "due_on", "overdue",
-              "priority", "zero_tolerance", "unit", "other_units", "flags", "no_flags"]
+    stated = [
+        "outcome",
+        "measure",
+        "rule",
+        "clause",
+        "reason",
+        "missing",
+        "possible",
+        "schedule",
+        "due_on",
+        "overdue",
+        "priority",
+        "zero_tolerance",
+        "unit",
+        "other_units",
+        "flags",
+        "no_flags",
+    ]
     names = {"missing": "missing_facts", "possible": "possible_outcomes", "unit": "implementing_unit"}
     with (GOLDEN / "samples_expected.csv").open("w", encoding="utf-8", newline="") as handle:
         out = csv.writer(handle, lineterminator="\n")
         out.writerow(["parcel_id", *(names.get(s, s) for s in stated)])
-        for case in CASES:
+        for case in cases:
             values = [getattr(case.expected, s) for s in stated]
             out.writerow([case.parcel_id, *("*" if v is None else v for v in values)])
+    with (GOLDEN / "samples_expected_split.csv").open("w", encoding="utf-8", newline="") as handle:
+        out = csv.writer(handle, lineterminator="\n")
+        out.writerow(["parcel_id", "outcome", "reason", "possible_outcomes"])
+        for case in cases:
+            if case.expected_split:
+                split_up = case.expected_split
+                out.writerow([case.parcel_id, split_up.outcome, split_up.reason, split_up.possible])
     with (GOLDEN / "samples_places.csv").open("w", encoding="utf-8", newline="") as handle:
         out = csv.writer(handle, lineterminator="\n")
-        out.writerow(["parcel_id", "farmland", "red_line", "boundary", "barrier", "uncovered", "units", "damage"])
-        for case in CASES:
+        out.writerow(
+            ["parcel_id", "farmland", "red_line", "boundary", "barrier", "uncovered", "units", "damage"]
+        )
+        for case in cases:
             place: Place = case.place
             units = "/".join(place.units)
-            out.writerow([case.parcel_id, *(v or "either" for v in place.states().values()), units, case.odd])
+            out.writerow([case.parcel_id, *place.states().values(), units, case.damage])
 
 
 if __name__ == "__main__":

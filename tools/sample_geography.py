@@ -12,11 +12,23 @@ from zlib import crc32
 import numpy as np
 import shapely
 from shapely import Polygon, box
-from shapely.geometry import LineString, MultiPolygon
+from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import split
 
-__all__ = ["ORIGIN", "SEED", "ZONES", "District", "make_district", "polygons", "rng_for"]
+__all__ = [
+    "ORIGIN",
+    "SEED",
+    "ZONES",
+    "District",
+    "at",
+    "cut_up",
+    "make_district",
+    "polygons",
+    "ragged_line",
+    "rng_for",
+    "tidy",
+]
 
 SEED = 20220318
 ORIGIN = (545000.0, 4285000.0)
@@ -24,9 +36,33 @@ WIDTH_KM, HEIGHT_KM = 20.0, 15.0
 MM = 0.001
 
 ZONES = {
-    "天津经济技术开发区": [(8.6, 0.5), (12.0, 0.4), (17.4, 0.3), (17.6, 3.2), (17.3, 6.0), (12.6, 5.9), (8.8, 6.0)],
-    "滨海高新区": [(8.3, 8.6), (11.2, 8.3), (13.2, 8.7), (13.3, 11.0), (13.0, 14.5), (8.5, 14.4), (8.2, 11.0)],
-    "天津港保税区": [(12.7, 9.0), (15.0, 9.2), (17.6, 8.9), (17.8, 12.0), (17.5, 14.7), (12.7, 14.6), (12.6, 11.8)],
+    "天津经济技术开发区": [
+        (8.6, 0.5),
+        (12.0, 0.4),
+        (17.4, 0.3),
+        (17.6, 3.2),
+        (17.3, 6.0),
+        (12.6, 5.9),
+        (8.8, 6.0),
+    ],
+    "滨海高新区": [
+        (8.3, 8.6),
+        (11.2, 8.3),
+        (13.2, 8.7),
+        (13.3, 11.0),
+        (13.0, 14.5),
+        (8.5, 14.4),
+        (8.2, 11.0),
+    ],
+    "天津港保税区": [
+        (12.7, 9.0),
+        (15.0, 9.2),
+        (17.6, 8.9),
+        (17.8, 12.0),
+        (17.5, 14.7),
+        (12.7, 14.6),
+        (12.6, 11.8),
+    ],
 }
 """Development zones; the second and third overlap each other by some hundred metres."""
 
@@ -63,7 +99,9 @@ def at(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(ORIGIN[0] + 1000 * x, ORIGIN[1] + 1000 * y) for x, y in points]
 
 
-def ragged(points: list[tuple[float, float]], rng: np.random.Generator, rough: float, step_m: float) -> np.ndarray:
+def ragged(
+    points: list[tuple[float, float]], rng: np.random.Generator, rough: float, step_m: float
+) -> np.ndarray:
     """Displace midpoints until no segment is longer than ``step_m``."""
     line = np.array(points, dtype=float)
     while True:
@@ -75,12 +113,16 @@ def ragged(points: list[tuple[float, float]], rng: np.random.Generator, rough: f
         for a, d, s, b in zip(line[:-1], delta, length, line[1:], strict=True):
             if s > step_m:
                 normal = np.array([-d[1], d[0]]) / s
-                out.append((a + b) / 2 + normal * float(np.clip(rng.normal(0, rough), -2 * rough, 2 * rough)) * s)
+                out.append(
+                    (a + b) / 2 + normal * float(np.clip(rng.normal(0, rough), -2 * rough, 2 * rough)) * s
+                )
             out.append(b)
         line = np.array(out)
 
 
-def ragged_ring(points: list[tuple[float, float]], name: str, rough: float = 0.09, step_m: float = 260.0) -> Polygon:
+def ragged_ring(
+    points: list[tuple[float, float]], name: str, rough: float = 0.09, step_m: float = 260.0
+) -> Polygon:
     """Return a closed ragged outline through ``points`` (kilometres)."""
     closed = at(points)
     ring = Polygon(ragged([*closed, closed[0]], rng_for(name), rough, step_m))
@@ -89,7 +131,9 @@ def ragged_ring(points: list[tuple[float, float]], name: str, rough: float = 0.0
     return ring
 
 
-def ragged_line(points: list[tuple[float, float]], name: str, rough: float = 0.1, step_m: float = 260.0) -> LineString:
+def ragged_line(
+    points: list[tuple[float, float]], name: str, rough: float = 0.1, step_m: float = 260.0
+) -> LineString:
     """Return a ragged line through ``points`` (kilometres)."""
     return LineString(ragged(at(points), rng_for(name), rough, step_m))
 
@@ -119,7 +163,7 @@ def cut_up(region: Polygon, target_m2: float, rng: np.random.Generator, skew: fl
 
 
 def make_district() -> District:
-    """Draw the whole district."""
+    """Draw the district but for its fields and land use."""
     d = District()
     _coast_and_river(d)
     _development_boundary(d)
@@ -127,25 +171,55 @@ def make_district() -> District:
     _barrier(d)
     _admin_units(d)
     _coverage(d)
-    _fields_and_land_use(d)
     _sea_dyke(d)
     return d
 
 
 def _coast_and_river(d: District) -> None:
-    shore = [(16.9, -0.4), (17.3, 1.5), (16.8, 3.2), (17.5, 5.2), (16.7, 6.6), (17.4, 8.0), (17.0, 10.2), (17.6, 12.5), (17.1, 15.4)]
+    shore = [
+        (16.9, -0.4),
+        (17.3, 1.5),
+        (16.8, 3.2),
+        (17.5, 5.2),
+        (16.7, 6.6),
+        (17.4, 8.0),
+        (17.0, 10.2),
+        (17.6, 12.5),
+        (17.1, 15.4),
+    ]
     d.coast = ragged_line(shore, "coast", 0.14, 150)
     west = at([(0, 15.4), (0, -0.4)])
     land = Polygon([*d.coast.coords, *west]).buffer(0)
     frame = box(ORIGIN[0], ORIGIN[1], ORIGIN[0] + WIDTH_KM * 1000, ORIGIN[1] + HEIGHT_KM * 1000)
     d.land = tidy(max(polygons(land.intersection(frame)), key=lambda p: p.area))
-    course = [(-0.3, 9.3), (2.5, 8.4), (4.6, 9.2), (7.2, 8.0), (10.0, 7.3), (12.5, 7.7), (15.2, 6.9), (17.4, 7.1)]
+    course = [
+        (-0.3, 9.3),
+        (2.5, 8.4),
+        (4.6, 9.2),
+        (7.2, 8.0),
+        (10.0, 7.3),
+        (12.5, 7.7),
+        (15.2, 6.9),
+        (17.4, 7.1),
+    ]
     bed = ragged_line(course, "river", 0.12, 200)
     d.river = tidy(bed.buffer(62).intersection(d.land))
 
 
 def _development_boundary(d: District) -> None:
-    main = ragged_ring([(9.2, 8.9), (11.5, 8.6), (15.6, 9.0), (15.9, 11.2), (15.4, 13.6), (12.2, 13.9), (9.4, 13.2), (9.0, 11.0)], "udb main")
+    main = ragged_ring(
+        [
+            (9.2, 8.9),
+            (11.5, 8.6),
+            (15.6, 9.0),
+            (15.9, 11.2),
+            (15.4, 13.6),
+            (12.2, 13.9),
+            (9.4, 13.2),
+            (9.0, 11.0),
+        ],
+        "udb main",
+    )
     park = ragged_ring([(11.2, 1.8), (14.4, 1.6), (14.6, 4.6), (11.6, 4.9)], "udb park")
     town = ragged_ring([(2.7, 11.0), (4.7, 10.9), (4.9, 12.8), (2.9, 13.0)], "udb town")
     spring = ragged_ring([(1.4, 5.2), (2.9, 5.1), (3.0, 6.4), (1.5, 6.5)], "udb special")
@@ -176,8 +250,12 @@ def _red_line(d: District) -> None:
         ragged_ring([(16.6, 3.1), (17.0, 3.0), (17.1, 3.5)], "harbour 3", 0.1, 120),
     ]
     cut = ragged_line([(14.8, 3.3), (16.2, 3.0), (18.9, 3.4)], "red cut", 0.08, 200)
-    pieces = sorted(polygons(split(strip.difference(shapely.union_all(harbours)), cut)), key=lambda p: p.centroid.y)
-    marsh = ragged_ring([(1.7, 0.6), (4.8, 0.5), (5.2, 1.8), (4.6, 3.1), (2.2, 3.2), (1.4, 1.9)], "marsh", 0.11, 180)
+    pieces = sorted(
+        polygons(split(strip.difference(shapely.union_all(harbours)), cut)), key=lambda p: p.centroid.y
+    )
+    marsh = ragged_ring(
+        [(1.7, 0.6), (4.8, 0.5), (5.2, 1.8), (4.6, 3.1), (2.2, 3.2), (1.4, 1.9)], "marsh", 0.11, 180
+    )
     heart = ragged_ring([(2.5, 1.3), (3.9, 1.2), (4.1, 2.3), (2.7, 2.4)], "marsh heart", 0.08, 150)
     island = ragged_ring([(4.3, 1.4), (4.7, 1.4), (4.7, 1.9), (4.3, 1.9)], "marsh island", 0.08, 120)
     wetland = ragged_ring([(14.0, 11.0), (14.9, 10.9), (15.0, 11.8), (14.1, 11.9)], "urban wetland", 0.1, 120)
@@ -198,13 +276,18 @@ def _red_line(d: District) -> None:
 
 
 def _barrier(d: District) -> None:
-    west = ragged_line([(5.7, 15.2), (5.5, 11.0), (5.9, 7.0), (5.6, 3.0), (5.9, -0.2)], "barrier west", 0.08, 220)
-    east = ragged_line([(8.0, -0.2), (8.1, 4.0), (7.8, 8.0), (8.0, 12.0), (7.7, 15.2)], "barrier east", 0.08, 220)
+    west = ragged_line(
+        [(5.7, 15.2), (5.5, 11.0), (5.9, 7.0), (5.6, 3.0), (5.9, -0.2)], "barrier west", 0.08, 220
+    )
+    east = ragged_line(
+        [(8.0, -0.2), (8.1, 4.0), (7.8, 8.0), (8.0, 12.0), (7.7, 15.2)], "barrier east", 0.08, 220
+    )
     belt = Polygon([*west.coords, *east.coords]).intersection(d.land)
     line = ragged_line([(6.8, 15.4), (6.7, 9.0), (6.9, -0.4)], "barrier inner", 0.06, 300)
     pieces = sorted((tidy(p) for p in polygons(split(belt, line))), key=lambda p: p.centroid.x)
     d.layers["green_ecological_barrier"] = [
-        (g, {"PZMC": "双城间绿色生态屏障（示意）", "GKDJ": grade}) for g, grade in zip(pieces, ("二级管控区", "一级管控区"), strict=True)
+        (g, {"PZMC": "双城间绿色生态屏障（示意）", "GKDJ": grade})
+        for g, grade in zip(pieces, ("二级管控区", "一级管控区"), strict=True)
     ]
     d.union["green_ecological_barrier"] = shapely.union_all(pieces)
 
@@ -224,7 +307,13 @@ def _admin_units(d: District) -> None:
             here = i == 0 or (i == 1 and x < 7) or (i == 2 and x > 7) or (i == 3 and x > 7 and y > 6.5)
             nxt.extend(polygons(split(p, cut), 1.0) if here else [p])
         pieces = nxt
-    seats = {"小王庄镇": (3.0, 3.5), "中塘镇": (3.5, 11.5), "海滨街道": (12.0, 3.0), "大港街道": (9.8, 11.0), "古林街道": (15.0, 11.0)}
+    seats = {
+        "小王庄镇": (3.0, 3.5),
+        "中塘镇": (3.5, 11.5),
+        "海滨街道": (12.0, 3.0),
+        "大港街道": (9.8, 11.0),
+        "古林街道": (15.0, 11.0),
+    }
     units: dict[str, BaseGeometry] = {}
     for name, seat in seats.items():
         point = shapely.Point(at([seat])[0])
@@ -237,8 +326,16 @@ def _admin_units(d: District) -> None:
     for name, outline in ZONES.items():
         zone = tidy(ragged_ring(outline, name, 0.05, 400))
         rows.append((zone, {"XZQDM": "", "XZQMC": name, "LX": "zone"}))
-    codes = {"小王庄镇": "157", "中塘镇": "158", "海滨街道": "054", "大港街道": "051", "古林街道": "053",
-             "天津经济技术开发区": "400", "滨海高新区": "402", "天津港保税区": "401"}
+    codes = {
+        "小王庄镇": "157",
+        "中塘镇": "158",
+        "海滨街道": "054",
+        "大港街道": "051",
+        "古林街道": "053",
+        "天津经济技术开发区": "400",
+        "滨海高新区": "402",
+        "天津港保税区": "401",
+    }
     for _, a in rows:
         a["XZQDM"] = "120116" + codes[str(a["XZQMC"])]
     d.layers["admin_units"] = rows
@@ -248,103 +345,26 @@ def _admin_units(d: District) -> None:
 
 
 def _coverage(d: District) -> None:
-    frame = box(ORIGIN[0] - 500, ORIGIN[1] - 500, ORIGIN[0] + 1000 * WIDTH_KM + 500, ORIGIN[1] + 1000 * HEIGHT_KM + 500)
-    hole = ragged_ring([(9.7, 3.6), (11.0, 3.4), (12.2, 3.9), (12.1, 5.2), (10.9, 5.6), (9.8, 5.2)], "undelivered sheet", 0.04, 400)
+    frame = box(
+        ORIGIN[0] - 500,
+        ORIGIN[1] - 500,
+        ORIGIN[0] + 1000 * WIDTH_KM + 500,
+        ORIGIN[1] + 1000 * HEIGHT_KM + 500,
+    )
+    hole = ragged_ring(
+        [(9.7, 3.6), (11.0, 3.4), (12.2, 3.9), (12.1, 5.2), (10.9, 5.6), (9.8, 5.2)],
+        "undelivered sheet",
+        0.04,
+        400,
+    )
     d.union["hole"] = tidy(hole)
     d.union["coverage"] = tidy(frame.difference(hole))
     d.layers["coverage"] = [(d.union["coverage"], {"BZ": "永久基本农田已交付范围"})]
 
 
-def _field_region(d: District) -> BaseGeometry:
-    parts = [
-        [(0.2, 9.9), (5.3, 9.9), (5.3, 14.8), (0.2, 14.8)],
-        [(0.2, 3.6), (5.4, 3.6), (6.6, 4.6), (6.6, 7.6), (0.2, 7.7)],
-        [(8.2, 0.4), (11.4, 0.5), (12.0, 6.8), (8.2, 6.9)],
-        [(8.3, 9.0), (10.6, 9.2), (10.5, 14.6), (8.3, 14.6)],
-        [(12.4, 5.0), (14.9, 5.0), (14.9, 6.5), (12.4, 6.7)],
-    ]
-    town = d.layers["urban_development_boundary"][3][0]
-    park = d.layers["urban_development_boundary"][2][0]
-    keep_out = shapely.union_all([d.river.buffer(60), town, park.buffer(-420), d.union["ecological_red_line"].buffer(60)])
-    return shapely.union_all([Polygon(at(p)) for p in parts]).intersection(d.land).difference(keep_out)
-
-
-def _fields_and_land_use(d: District) -> None:
-    rng = rng_for("fields")
-    farmland: list[tuple[BaseGeometry, dict[str, object]]] = []
-    use: list[tuple[BaseGeometry, dict[str, object]]] = []
-    region = _field_region(d)
-    towns = [(g, str(a["XZQMC"])) for g, a in d.layers["admin_units"] if a["LX"] == "town"]
-    villages = ["一村", "二村", "三村", "新立村", "东庄村", "西庄村", "前营村", "后营村"]
-    for area in polygons(region):
-        for block in cut_up(area, 520_000, rng):
-            inner = block.buffer(-9, join_style="mitre")
-            fields = [f for p in polygons(inner, 8000) for f in cut_up(p, 60_000, rng, 0.09)]
-            shapes = [tidy(f.buffer(-2.5, join_style="mitre")) for f in fields]
-            shapes = [q for s in shapes for q in polygons(s, 3000)]
-            town = next((n for g, n in towns if g.contains(block.representative_point())), "海滨街道")
-            village = f"{town}{villages[int(rng.integers(len(villages)))]}"
-            code = str(rng.choice(["0101", "0102", "0103"], p=[0.3, 0.55, 0.15]))
-            reserved = bool(rng.random() < 0.1)  # a block that was never designated
-            for shape in shapes:
-                own = code if rng.random() < 0.9 else str(rng.choice(["0101", "0102", "1104", "1202"]))
-                use.append((shape, {"DLBM": own, "ZLDWMC": village}))
-                if own.startswith("01") and not reserved and rng.random() < 0.93:
-                    for piece in polygons(tidy(shape.difference(d.union["hole"])), 2000):
-                        farmland.append((piece, {"DLBM": own, "ZLDWMC": village}))
-            road = tidy(block.difference(shapely.union_all(shapes)) if shapes else block)
-            use.append((road, {"DLBM": "1006", "ZLDWMC": village}))
-    for i in (140, 371, 702):  # delivered twice with a shifted edge: the union is what counts
-        shape, attributes = farmland[i]
-        farmland.append((tidy(shape.buffer(9, join_style="mitre")), dict(attributes)))
-    d.layers["permanent_basic_farmland"] = farmland
-    d.union["permanent_basic_farmland"] = shapely.union_all([g for g, _ in farmland])
-    _other_land_use(d, use, region)
-
-
-def _other_land_use(d: District, use: list[tuple[BaseGeometry, dict[str, object]]], region: BaseGeometry) -> None:
-    rng = rng_for("land use")
-    names = [(g, str(a["XZQMC"])) for g, a in d.layers["admin_units"] if a["LX"] == "town"]
-
-    def add(shape: BaseGeometry, code: str) -> None:
-        point = shape.representative_point()
-        use.append((shape, {"DLBM": code, "ZLDWMC": next((n for g, n in names if g.contains(point)), "海域")}))
-
-    river = d.river.difference(region)
-    for p in polygons(river):
-        add(tidy(p), "1101")
-    built = shapely.union_all([g for g, _ in d.layers["urban_development_boundary"]])
-    built = built.intersection(d.land).difference(region).difference(d.river)
-    marsh = d.layers["ecological_red_line"]
-    wet = shapely.union_all([g for g, a in marsh if a["HXLX"] == "湿地"]).difference(region).difference(built).difference(d.river)
-    urban_codes = ["0702", "0602", "08H2", "0810", "0601", "05H1"]
-    for p in polygons(built):
-        blocks = [tidy(q) for b in cut_up(p, 110_000, rng, 0.1) for q in polygons(b.buffer(-9, join_style="mitre"), 2000)]
-        for q in blocks:
-            add(q, str(rng.choice(urban_codes, p=[0.34, 0.26, 0.12, 0.12, 0.08, 0.08])))
-        for q in polygons(tidy(p.difference(shapely.union_all(blocks)))):
-            add(q, "1004")
-    for p in polygons(wet):
-        for q in cut_up(p, 350_000, rng, 0.12):
-            add(tidy(q), str(rng.choice(["1106", "1104", "0402"], p=[0.6, 0.25, 0.15])))
-    sea_side = ragged_line([(18.0, -0.4), (18.6, 3.0), (18.4, 7.0), (18.9, 11.0), (18.5, 15.4)], "low water", 0.1, 240)
-    flat = Polygon([*d.coast.coords, *reversed(sea_side.coords)]).buffer(0)
-    for p in polygons(flat.difference(d.land)):
-        for q in cut_up(p, 1_400_000, rng, 0.1):
-            add(tidy(q), "1105")
-    rest = d.land.difference(shapely.union_all([region, built, wet, d.river]))
-    codes = ["0404", "1104", "1204", "0307", "1202", "0602", "1003"]
-    for p in polygons(rest):
-        for q in cut_up(p, 260_000, rng, 0.12):
-            add(tidy(q), str(rng.choice(codes, p=[0.3, 0.3, 0.14, 0.12, 0.05, 0.05, 0.04])))
-    d.layers["land_use"] = [(g, a) for g, a in use if not g.is_empty]
-
-
 def _sea_dyke(d: District) -> None:
     band = d.coast.buffer(180, cap_style="flat").intersection(d.land.buffer(60))
-    d.layers["sea_dyke_zone"] = [(tidy(p), {"MC": f"海堤管理范围（示意）{i}"}) for i, p in enumerate(polygons(band), 1)]
+    d.layers["sea_dyke_zone"] = [
+        (tidy(p), {"MC": f"海堤管理范围（示意）{i}"}) for i, p in enumerate(polygons(band), 1)
+    ]
     d.union["sea_dyke_zone"] = shapely.union_all([g for g, _ in d.layers["sea_dyke_zone"]])
-    for rows in d.layers.values():
-        for g, _ in rows:
-            if not g.is_valid or not isinstance(g, Polygon | MultiPolygon):
-                raise ValueError("a layer of the district is not a valid polygon")

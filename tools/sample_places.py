@@ -20,11 +20,11 @@ __all__ = ["CLEAR_M", "SLIVER_M2", "Place", "Plotter", "outline"]
 CLEAR_M = 25.0
 SLIVER_M2 = 0.4
 LAYERS = {
-    "farm": "permanent_basic_farmland",
-    "red": "ecological_red_line",
-    "udb": "urban_development_boundary",
+    "farmland": "permanent_basic_farmland",
+    "red_line": "ecological_red_line",
+    "boundary": "urban_development_boundary",
     "barrier": "green_ecological_barrier",
-    "hole": "hole",
+    "undelivered": "hole",
 }
 
 
@@ -32,22 +32,22 @@ LAYERS = {
 class Place:
     """How a parcel lies to each layer.
 
-    ``on``: at least 40 % and 1000 m² of it (fields have balks between them) · ``off``: clear of it by 25 m ·
-    ``in``: wholly inside by 25 m · ``straddle``: 30 to 70 % · ``sliver``: 0.4 m² · ``""``: either, but clear.
-    ``units`` are the admin units it lies in wholly (or crosses, where two are named); ``ZONELESS`` is no zone.
-    ``inside`` narrows the search to a named area; ``farm_outside`` asks for farmland outside the development boundary.
+    ``overlaps``: at least 40 % and 1000 m² of it (fields have balks between them) · ``clear``: 25 m away ·
+    ``inside``: wholly, by 25 m · ``straddles``: 30 to 70 % · ``sliver``: 0.4 m² · ``half``: 30 to 70 % of a
+    very small parcel · ``either``: inside or clear.
+    ``units`` are the admin units it lies in wholly (or crosses, where two are named); ``ZONELESS`` is none.
+    ``within`` narrows the search to a named area; ``farmland_outside``: farmland outside the boundary too.
     """
 
-    farm: str = "off"
-    red: str = "off"
-    udb: str = ""
-    barrier: str = "off"
-    hole: str = "off"
-    farm_outside: bool = False
+    farmland: str = "clear"
+    red_line: str = "clear"
+    boundary: str = "either"
+    barrier: str = "clear"
+    undelivered: str = "clear"
+    farmland_outside: bool = False
     units: tuple[str, ...] = ()
-    inside: str = ""
+    within: str = ""
     size: tuple[float, float] = (150.0, 110.0)
-    shape: str = ""
 
     def states(self) -> dict[str, str]:
         """State per layer, in a fixed order."""
@@ -69,9 +69,13 @@ def outline(kind: str, size: tuple[float, float], rng: np.random.Generator) -> n
     if kind == "blob":
         n = int(rng.integers(12, 41))
         angle = np.sort((np.arange(n) + rng.uniform(-0.3, 0.3, n)) * 2 * np.pi / n)
-        wobble = 0.84 + 0.1 * np.sin(angle * rng.integers(2, 5) + rng.uniform(0, 6)) + rng.uniform(-0.05, 0.05, n)
+        wobble = (
+            0.84 + 0.1 * np.sin(angle * rng.integers(2, 5) + rng.uniform(0, 6)) + rng.uniform(-0.05, 0.05, n)
+        )
         return np.column_stack([np.cos(angle) * wobble * w / 2, np.sin(angle) * wobble * h / 2])
-    corners = np.array([(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]) * rng.uniform(0.8, 1.0, (4, 2))
+    corners = np.array([(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]) * rng.uniform(
+        0.8, 1.0, (4, 2)
+    )
     ring = []
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         ring.append(a)
@@ -124,32 +128,32 @@ class Plotter:
 
     def fits(self, polygon: BaseGeometry, place: Place) -> bool:
         """Whether a polygon lies as the place says."""
-        return all(self._lies(polygon, k, s) for k, s in place.states().items()) and self._units_fit(polygon, place)
+        return all(self._lies(polygon, k, s) for k, s in place.states().items()) and self._units_fit(
+            polygon, place
+        )
 
     def _lies(self, polygon: BaseGeometry, key: str, state: str) -> bool:
         g = self.narrowed
-        if state == "off":
+        if state == "clear":
             return not g[f"{key}+"].intersects(polygon)
-        if state == "in":
+        if state == "inside":
             return bool(g[f"{key}-"].contains(polygon))
-        if state == "":
+        if state == "either":
             return not g[f"{key}+"].intersects(polygon) or bool(g[f"{key}-"].contains(polygon))
         overlap = g[key].intersection(polygon).area
-        if state == "on":
+        if state == "overlaps":
             return overlap > max(0.4 * polygon.area, 1000.0)
         if state == "sliver":
             return abs(overlap - SLIVER_M2) < 0.02
-        if state == "tiny":
-            return 0.3 * polygon.area < overlap < 0.7 * polygon.area
         return 0.3 * polygon.area < overlap < 0.7 * polygon.area
 
     def _units_fit(self, polygon: BaseGeometry, place: Place) -> bool:
         g, union = self.narrowed, self.district.union
         if not g["land-"].contains(polygon):
             return False
-        if place.inside and not g[f"@{place.inside}"].contains(polygon):
+        if place.within and not g[f"@{place.within}"].contains(polygon):
             return False
-        if place.farm_outside:
+        if place.farmland_outside:
             outside = polygon.difference(union["urban_development_boundary"])
             if union["permanent_basic_farmland"].intersection(outside).area < 1000:
                 return False
@@ -166,7 +170,7 @@ class Plotter:
         return clear and g[f"@{place.units[0]}"].contains(polygon)
 
     def _candidates(self, place: Place, rng: np.random.Generator, tries: int) -> Iterator[Polygon]:
-        edge = next((k for k, s in place.states().items() if s in {"straddle", "sliver", "tiny"}), "")
+        edge = next((k for k, s in place.states().items() if s in {"straddles", "sliver", "half"}), "")
         if edge:
             yield from self._along(self.narrowed[edge], place, place.states()[edge], rng, tries)
             return
@@ -175,18 +179,20 @@ class Plotter:
         for _ in range(tries):
             x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
             if shapely.contains_xy(area, x, y):
-                kind = place.shape or str(rng.choice(["", "step", "blob"]))
+                kind = str(rng.choice(["", "step", "blob"]))
                 yield put(outline(kind, place.size, rng), x, y, rng.uniform(0, np.pi))
 
     def _search_area(self, place: Place) -> BaseGeometry:
         area = self.district.land
         for key, state in place.states().items():
-            if state in {"on", "in"}:
+            if state in {"overlaps", "inside"}:
                 area = area.intersection(self.narrowed[key])
-            elif state == "off":
+            elif state == "clear":
                 area = area.difference(self.narrowed[f"{key}+"])
-        for name in [u for u in place.units if u != "ZONELESS"] + ([place.inside] if place.inside else []):
-            grown = self.district.union[name].buffer(80) if len(place.units) == 2 else self.district.union[name]
+        for name in [u for u in place.units if u != "ZONELESS"] + ([place.within] if place.within else []):
+            grown = (
+                self.district.union[name].buffer(80) if len(place.units) == 2 else self.district.union[name]
+            )
             area = area.intersection(grown)
         shapely.prepare(area)
         return area
@@ -195,7 +201,9 @@ class Plotter:
         self, layer: BaseGeometry, place: Place, state: str, rng: np.random.Generator, tries: int
     ) -> Iterator[Polygon]:
         rings = [r for p in shapely.get_parts(layer) for r in [p.exterior, *p.interiors]]
-        edges = np.concatenate([np.stack([c[:-1], c[1:]], axis=1) for c in (shapely.get_coordinates(r) for r in rings)])
+        edges = np.concatenate(
+            [np.stack([c[:-1], c[1:]], axis=1) for c in (shapely.get_coordinates(r) for r in rings)]
+        )
         edges = edges[np.hypot(*(edges[:, 1] - edges[:, 0]).T) > 20]
         for _ in range(tries):
             a, b = edges[int(rng.integers(len(edges)))]
@@ -205,8 +213,8 @@ class Plotter:
                 up = np.array([-np.sin(turn), np.cos(turn)])
                 spot = middle - up * np.sqrt(SLIVER_M2)
                 yield put(outline("corner", place.size, rng), *spot, turn)
-            elif state == "tiny":
+            elif state == "half":
                 yield put(outline("square", place.size, rng), *middle, turn)
             else:
-                kind = place.shape or str(rng.choice(["", "step", "blob"]))
+                kind = str(rng.choice(["", "step", "blob"]))
                 yield put(outline(kind, place.size, rng), *middle, turn + rng.uniform(-0.3, 0.3))

@@ -1,4 +1,4 @@
-"""Writing the files of the samples: GeoPackages, a GBK shapefile, evidence tables, project file and README."""
+"""Writing the files of the samples: GeoPackages, a GBK shapefile and evidence tables."""
 
 from __future__ import annotations
 
@@ -42,18 +42,48 @@ PLANNING = {
 """Fact -> heading in the planning bureau's CSV: Chinese labels where the office uses them."""
 
 SURVEY = [
-    "ecological_construction", "exemption", "safety_compliant", "safety_rectifiable", "abandoned",
-    "demolition_required_by_law", "court_enforcement_approved", "cultivable", "abandonment_cause", "related_category",
-    "feedback_on", "feedback_deadline",
-]  # fmt: skip
-CORRECTIONS = ["corrected_plan_conforms", "override_within_urban_development_boundary", "override_occupies_ecological_red_line"]
-IN_PARCELS = {"subtype", "feedback_source"}
+    "ecological_construction",
+    "exemption",
+    "safety_compliant",
+    "safety_rectifiable",
+    "abandoned",
+    "demolition_required_by_law",
+    "court_enforcement_approved",
+    "cultivable",
+    "abandonment_cause",
+    "related_category",
+    "feedback_on",
+    "feedback_deadline",
+]
+CORRECTIONS = [
+    "corrected_plan_conforms",
+    "override_within_urban_development_boundary",
+    "override_occupies_ecological_red_line",
+]
+IN_PARCELS = {"feedback_source"}
 LAND_CLASSES = {
-    "0101": "水田", "0102": "水浇地", "0103": "旱地", "0307": "其他林地", "0402": "沼泽草地", "0404": "其他草地",
-    "05H1": "商业服务业设施用地", "0601": "工业用地", "0602": "采矿用地", "0702": "农村宅基地", "0810": "公园与绿地",
-    "08H2": "科教文卫用地", "1003": "公路用地", "1004": "城镇村道路用地", "1006": "农村道路", "1101": "河流水面",
-    "1104": "坑塘水面", "1105": "沿海滩涂", "1106": "内陆滩涂", "1202": "设施农用地", "1204": "盐碱地",
-}  # fmt: skip
+    "0101": "水田",
+    "0102": "水浇地",
+    "0103": "旱地",
+    "0307": "其他林地",
+    "0402": "沼泽草地",
+    "0404": "其他草地",
+    "05H1": "商业服务业设施用地",
+    "0601": "工业用地",
+    "0602": "采矿用地",
+    "0702": "农村宅基地",
+    "0810": "公园与绿地",
+    "08H2": "科教文卫用地",
+    "1003": "公路用地",
+    "1004": "城镇村道路用地",
+    "1006": "农村道路",
+    "1101": "河流水面",
+    "1104": "坑塘水面",
+    "1105": "沿海滩涂",
+    "1106": "内陆滩涂",
+    "1202": "设施农用地",
+    "1204": "盐碱地",
+}
 
 Rows = Sequence[tuple[BaseGeometry, Mapping[str, object]]]
 
@@ -95,7 +125,12 @@ def _frame(rows: Rows, crs: str = WORKING) -> gpd.GeoDataFrame:
 def _to_gpkg(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
     options = {"VERSION": "1.3"} if not path.exists() else {}
     pyogrio.write_dataframe(
-        frame, path, layer=layer, driver="GPKG", geometry_type=_geometry_type(frame), dataset_options=options or None
+        frame,
+        path,
+        layer=layer,
+        driver="GPKG",
+        geometry_type=_geometry_type(frame),
+        dataset_options=options or None,
     )
 
 
@@ -116,7 +151,9 @@ def _layers(folder: Path, district: District) -> None:
     _to_gpkg(use, folder / "base.gpkg", "dltb")
     _to_gpkg(_frame(rows["coverage"]), folder / "yjjbnt_coverage.gpkg", "coverage")
     dyke = _frame(rows["sea_dyke_zone"], "EPSG:4326")
-    pyogrio.write_dataframe(dyke, folder / "sea_dyke_zone.geojson", driver="GeoJSON", layer_options={"COORDINATE_PRECISION": "8"})
+    pyogrio.write_dataframe(
+        dyke, folder / "sea_dyke_zone.geojson", driver="GeoJSON", layer_options={"COORDINATE_PRECISION": "8"}
+    )
     farm = _frame(rows["permanent_basic_farmland"], PREFIXED)
     areas = [round(g.area, 2) for g, _ in rows["permanent_basic_farmland"]]
     farm.insert(0, "YJJBNTTBBH", [f"120116{i:06d}" for i in range(1, len(farm) + 1)])
@@ -150,9 +187,14 @@ def _planning(path: Path, ids: Sequence[str], facts: Mapping[str, Mapping[str, o
         known = {f: v for f, v in facts[parcel_id].items() if f in PLANNING}
         if not known:
             continue
-        answers = max(len(v) if isinstance(v, tuple) else 1 for v in known.values())
+        answers = max(len(v) if isinstance(v, list) else 1 for v in known.values())
         for i in range(answers):
-            rows.append([parcel_id, *((v[i] if isinstance(v, tuple) else v) for v in (known.get(f) for f in PLANNING))])
+            rows.append(
+                [
+                    parcel_id,
+                    *((v[i] if isinstance(v, list) else v) for v in (known.get(f) for f in PLANNING)),
+                ]
+            )
     rows.append(["BH-OCC-999", "是", *[None] * (len(PLANNING) - 1)])
     _write_csv(path, ["图斑编号", *PLANNING.values()], rows)
 
@@ -208,5 +250,7 @@ def _steady_zip(raw: bytes, path: Path) -> None:
 
 def _corrections(path: Path, ids: Sequence[str], facts: Mapping[str, Mapping[str, object]]) -> None:
     header = ["TBBH", *(c.removeprefix("corrected_") for c in CORRECTIONS)]
-    rows = [[i, *(facts[i].get(c) for c in CORRECTIONS)] for i in ids if any(c in facts[i] for c in CORRECTIONS)]
+    rows = [
+        [i, *(facts[i].get(c) for c in CORRECTIONS)] for i in ids if any(c in facts[i] for c in CORRECTIONS)
+    ]
     _write_csv(path, header, rows)
