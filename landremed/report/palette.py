@@ -43,11 +43,11 @@ class Marker:
 
 OUTCOME_FILLS: Final[Mapping[str, Fill]] = MappingProxyType(
     {
-        Outcome.RETAIN: Fill("#009e73", "#00533c"),
+        Outcome.RETAIN: Fill("#007d5b", "#00402e"),
         Outcome.COMPLETE_PAPERWORK: Fill("#56b4e9", "#1d5c83"),
         Outcome.DEMOLISH_RESTORE: Fill("#d55e00", "#6e3000"),
         Outcome.NEEDS_REVIEW: Fill("#f0e442", "#000000", line="dash", width_mm=0.5),
-        Outcome.OUT_OF_SCOPE: Fill("#999999", "#4d4d4d"),
+        Outcome.OUT_OF_SCOPE: Fill("#b0b0b0", "#5a5a5a"),
     }
 )
 """Fill of each outcome, in the order of the legend."""

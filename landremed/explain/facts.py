@@ -1,0 +1,288 @@
+"""The facts of one parcel in words, each with the place it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from landremed.explain.record import ParcelRecord, Row
+from landremed.law import RuleBook
+from landremed.report.labels import role_title, value_label
+from landremed.types import COLUMN_STEM, UNKNOWN, FactSpec, FactValue, PartialDate
+
+__all__ = ["FactLine", "FactLines", "area_text", "fact_lines", "fact_value", "known_facts", "share_text"]
+
+OVERRIDE: Final = "override_"
+_FEATURES_SHOWN: Final = 10
+_THREE_WAY: Final = {
+    "red_line_outside_boundary": ("ecological_red_line", "urban_development_boundary"),
+    "farmland_outside_boundary": ("permanent_basic_farmland", "urban_development_boundary"),
+    "cultivated": ("land_use",),
+}
+
+
+@dataclass(frozen=True)
+class FactLine:
+    """One fact: its value, and where it came from in words and as values."""
+
+    name: str
+    label: str
+    value: str
+    value_label: str
+    source: str
+    sources: Sequence[str]
+    places: Sequence[Mapping[str, Any]]
+
+
+class FactLines(NamedTuple):
+    """Facts that the rules walked ask for, and the others given."""
+
+    used: list[FactLine]
+    others: list[FactLine]
+
+
+def fact_lines(record: ParcelRecord, used: Sequence[str], values: Mapping[str, str]) -> FactLines:
+    """Return the facts of a parcel with their sources.
+
+    Parameters
+    ----------
+    record : ParcelRecord
+        The parcel.
+    used : sequence of str
+        Facts the rules walked ask for, overrides included.
+    values : mapping of str to str
+        Their values in the trace.
+    """
+    given: dict[str, Row] = {str(row["fact"]): row for row in record.given}
+    names = [name for name in used if not name.startswith(OVERRIDE)]
+    order = list(record.book.vocabulary) if record.book else []
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    lines = [_line(record, name, values.get(name, ""), given) for name in names]
+    shown = {*names, *(OVERRIDE + name for name in names)}
+    others = [_line(record, name, "", given) for name in given if name not in shown]
+    return FactLines(lines, others)
+
+
+def known_facts(book: RuleBook | None, row: Row, given: Iterable[Row]) -> dict[str, FactValue]:
+    """Return the facts as they were decided on, rebuilt from the file.
+
+    Parameters
+    ----------
+    book : RuleBook or None
+        Gives the types; without it nothing can be rebuilt.
+    row : mapping
+        The parcel's row, with its ``fact_…`` and area columns.
+    given : iterable of mapping
+        Its rows of ``facts``.
+    """
+    if book is None:
+        return {}
+    facts: dict[str, FactValue] = {}
+    for name, spec in book.vocabulary.items():
+        if spec.source != "computed":
+            continue
+        text = row.get(f"fact_{name}")
+        area = row.get(f"{COLUMN_STEM.get(name, name.removesuffix('_area_m2'))}_area_m2")
+        if spec.kind == "number":
+            facts[name] = UNKNOWN if area is None else float(area)
+        elif text:
+            facts[name] = fact_value(spec, str(text))
+    overrides: dict[str, FactValue] = {}
+    for entry in given:
+        name, text = str(entry["fact"]), str(entry["value"] or "unknown")
+        subject = name.removeprefix(OVERRIDE)
+        if subject in book.vocabulary:
+            (facts if subject == name else overrides)[subject] = fact_value(book.vocabulary[subject], text)
+    return facts | overrides
+
+
+def fact_value(spec: FactSpec, text: str) -> FactValue:
+    """Read a fact's value as it stands in traces and tables."""
+    if text == "unknown":
+        return UNKNOWN
+    if spec.kind == "bool":
+        return {"true": True, "false": False}.get(text, UNKNOWN)
+    if spec.kind == "date":
+        return _partial_date(text)
+    if spec.kind == "number":
+        return float(text)
+    return text
+
+
+def area_text(area_m2: float) -> str:
+    """Return an area with two decimals and thousands apart."""
+    return f"{area_m2:,.2f}"
+
+
+def share_text(share: float) -> str:
+    """Return a share as a percentage that is never rounded to nothing or to all."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= share < 1:
+        return ">99.9%"
+    return f"{share:.1%}".replace(".0%", "%")
+
+
+def _partial_date(text: str) -> FactValue:
+    from calendar import monthrange
+    from datetime import date
+
+    try:
+        numbers = [int(part) for part in text.split("-")]
+        year, month = numbers[0], numbers[1] if len(numbers) > 1 else None
+        if len(numbers) == 3:
+            day = date(year, numbers[1], numbers[2])
+            return PartialDate(day, day)
+        first, last = month or 1, month or 12
+        return PartialDate(date(year, first, 1), date(year, last, monthrange(year, last)[1]))
+    except (ValueError, IndexError):
+        return UNKNOWN
+
+
+def _line(record: ParcelRecord, name: str, value: str, given: Mapping[str, Row]) -> FactLine:
+    book, language = record.book, record.language
+    subject = name.removeprefix(OVERRIDE)
+    spec = book.vocabulary.get(subject) if book else None
+    row, override = given.get(name), given.get(OVERRIDE + name)
+    computed = record.row.get(f"fact_{name}")
+    value = value or str((override or row or {}).get("value") or computed or "unknown")
+    sources, places = [], []
+    if override is not None or name != subject:
+        place = override or row or {}
+        measured = str(record.row.get(f"fact_{subject}") or "unknown")
+        label = value_label("truth", measured, language)
+        text = record.words("explain_source_override", measured=label, place=_place(record, place))
+        sources.append(text)
+        places.append(_given(place))
+    elif row is not None:
+        code = "explain_source_evidence" if row.get("source") == "evidence" else "explain_source_attribute"
+        sources.append(record.words(code, place=_place(record, row)))
+        places.append(_given(row))
+    if spec is not None and spec.source == "computed":
+        more, measured_place = _measured(record, subject, value)
+        sources += more
+        places.append(measured_place)
+    if not sources:
+        claim = spec is not None and spec.claim
+        sources.append(record.words("explain_source_unclaimed" if claim else "explain_source_absent"))
+    kind = "override" if override is not None or name != subject else "measured"
+    if kind == "measured" and (spec is None or spec.source != "computed"):
+        kind = str(row.get("source") or "") if row is not None else ""
+    return FactLine(
+        name=name,
+        label=record.fact_titles.get(subject, subject),
+        value=value,
+        value_label=_value_words(book, spec, value, language),
+        source=kind,
+        sources=sources,
+        places=places,
+    )
+
+
+def _value_words(book: RuleBook | None, spec: FactSpec | None, value: str, language: str) -> str:
+    if book is None or spec is None:
+        return value_label("truth", value, language)
+    if value == "unknown":
+        return book.value_label(spec.name, None, language)
+    return book.value_label(spec.name, fact_value(spec, value), language)
+
+
+def _place(record: ParcelRecord, row: Row) -> str:
+    parts = [str(row.get("file") or "")]
+    if row.get("row") is not None:
+        parts.append(record.words("explain_place_row", row=row["row"]))
+    if row.get("field"):
+        parts.append(record.words("explain_place_field", field=row["field"]))
+    if row.get("raw") is not None:
+        parts.append(record.words("explain_place_raw", raw=row["raw"]))
+    gap = "，" if record.language == "zh" else ", "
+    return gap.join(part for part in parts if part)
+
+
+def _given(row: Row) -> dict[str, Any]:
+    return {name: row.get(name) for name in ("source", "file", "row", "field", "raw", "value")}
+
+
+def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], dict[str, Any]]:
+    """Say what was measured for a computed fact, against which layer, and which features were hit."""
+    stem = _stem(fact)
+    roles = _THREE_WAY.get(stem, (stem,))
+    area, share = record.row.get(f"{stem}_area_m2"), record.row.get(f"{stem}_share")
+    inputs = {role: _input(record, role) for role in roles}
+    texts = []
+    if area is not None:
+        code = "explain_source_measured" if share is not None else "explain_source_measured_area"
+        code = code if area else "explain_source_nothing"
+        texts.append(record.words(code, area=area_text(area), share=share_text(share or 0.0)))
+    missing = [role for role, source in inputs.items() if source is None]
+    texts += [record.words("explain_source_no_layer", layer=role_title(r, record.language)) for r in missing]
+    if value == "unknown" and not missing:
+        texts.append(_why_unknown(record, fact, area, share))
+    texts += [_layer_words(record, source) for source in inputs.values() if source is not None]
+    features = [row for row in record.features if row.get("layer") == roles[0]]
+    if features and area:
+        texts.append(_feature_words(record, features))
+    place = {
+        "source": "measured",
+        "area_m2": area,
+        "share": share,
+        "layers": {role: source for role, source in inputs.items() if source is not None},
+        "features": features,
+    }
+    return texts, place
+
+
+def _why_unknown(record: ParcelRecord, fact: str, area: float | None, share: float | None) -> str:
+    if area is None:
+        return record.words("explain_source_not_measured")
+    if fact.startswith("within_") and share is not None and 0 < share < 1:
+        return record.words("explain_source_straddles")
+    return record.words("explain_source_not_covered")
+
+
+def _stem(fact: str) -> str:
+    return COLUMN_STEM.get(fact) or fact.removeprefix("occupies_").removesuffix("_area_m2")
+
+
+def _input(record: ParcelRecord, role: str) -> dict[str, Any] | None:
+    """Return what is known of an input layer, None when it was not given."""
+    text = record.provenance.get(f"input.{role}")
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return {"file": text}
+    return value if isinstance(value, dict) else {"file": text}
+
+
+def _layer_words(record: ParcelRecord, source: Mapping[str, Any]) -> str:
+    name = str(source.get("file") or "")
+    if source.get("layer"):
+        name += f":{source['layer']}"
+    parts = [record.words("explain_layer", layer=name)]
+    if source.get("version"):
+        parts.append(record.words("explain_version", version=source["version"]))
+    if source.get("date"):
+        parts.append(record.words("explain_dated", date=source["date"]))
+    return ("，" if record.language == "zh" else ", ").join(parts)
+
+
+def _feature_words(record: ParcelRecord, features: Sequence[Row]) -> str:
+    largest = sorted(features, key=lambda row: -float(row.get("area_m2") or 0.0))
+    names = []
+    for row in largest[:_FEATURES_SHOWN]:
+        kept = [str(v) for k, v in row.items() if k not in _FEATURE_KEYS and v is not None]
+        name = " ".join([str(row.get("feature_id") or "?"), *kept])
+        names.append(
+            record.words("explain_feature", id=name, area=area_text(float(row.get("area_m2") or 0.0)))
+        )
+    if len(features) > _FEATURES_SHOWN:
+        names.append(record.words("explain_more", count=len(features) - _FEATURES_SHOWN))
+    listing = ("、" if record.language == "zh" else ", ").join(names)
+    return record.words("explain_features", features=listing)
+
+
+_FEATURE_KEYS = frozenset({"parcel_id", "layer", "feature_id", "area_m2"})
