@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from landremed.explain.record import ParcelRecord, Row
+from landremed.explain.record import ParcelRecord, Row, listed
 from landremed.law import RuleBook
-from landremed.report.labels import role_title, value_label
+from landremed.report.labels import flag_text, role_title, value_label
 from landremed.types import COLUMN_STEM, UNKNOWN, FactSpec, FactValue, PartialDate
 
 __all__ = ["FactLine", "FactLines", "area_text", "fact_lines", "fact_value", "known_facts", "share_text"]
@@ -21,6 +21,8 @@ _THREE_WAY: Final = {
     "farmland_outside_boundary": ("permanent_basic_farmland", "urban_development_boundary"),
     "cultivated": ("land_use",),
 }
+_GAPS: Final = ("straddles", "coverage_incomplete", "layer_unusable_here")
+_FEATURE_KEYS: Final = frozenset({"parcel_id", "layer", "feature_id", "area_m2"})
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,8 @@ def _line(record: ParcelRecord, name: str, value: str, given: Mapping[str, Row])
 def _value_words(book: RuleBook | None, spec: FactSpec | None, value: str, language: str) -> str:
     if book is None or spec is None:
         return value_label("truth", value, language)
-    if value == "unknown":
-        return book.value_label(spec.name, None, language)
+    if value in ("unknown", "absent"):
+        return value_label("truth", value, language)
     return book.value_label(spec.name, fact_value(spec, value), language)
 
 
@@ -210,6 +212,9 @@ def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], d
     stem = _stem(fact)
     roles = _THREE_WAY.get(stem, (stem,))
     area, share = record.row.get(f"{stem}_area_m2"), record.row.get(f"{stem}_share")
+    whole = record.row.get("area_m2")
+    if share is None and area is not None and whole and stem in _THREE_WAY:
+        share = min(area / whole, 1.0)
     inputs = {role: _input(record, role) for role in roles}
     texts = []
     if area is not None:
@@ -219,7 +224,7 @@ def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], d
     missing = [role for role, source in inputs.items() if source is None]
     texts += [record.words("explain_source_no_layer", layer=role_title(r, record.language)) for r in missing]
     if value == "unknown" and not missing:
-        texts.append(_why_unknown(record, fact, area, share))
+        texts.append(_why_unknown(record, roles, area))
     texts += [_layer_words(record, source) for source in inputs.values() if source is not None]
     features = [row for row in record.features if row.get("layer") == roles[0]]
     if features and area:
@@ -234,12 +239,13 @@ def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], d
     return texts, place
 
 
-def _why_unknown(record: ParcelRecord, fact: str, area: float | None, share: float | None) -> str:
-    if area is None:
-        return record.words("explain_source_not_measured")
-    if fact.startswith("within_") and share is not None and 0 < share < 1:
-        return record.words("explain_source_straddles")
-    return record.words("explain_source_not_covered")
+def _why_unknown(record: ParcelRecord, roles: Sequence[str], area: float | None) -> str:
+    flags = listed(record.row, "flags")
+    found = [flag for name in _GAPS for flag in flags if flag in {f"{name}:{role}" for role in roles}]
+    if found:
+        texts = (flag_text(flag, record.language) for flag in found)
+        return ("，" if record.language == "zh" else ", ").join(texts)
+    return record.words("explain_source_not_measured" if area is None else "explain_source_not_covered")
 
 
 def _stem(fact: str) -> str:
@@ -283,6 +289,3 @@ def _feature_words(record: ParcelRecord, features: Sequence[Row]) -> str:
         names.append(record.words("explain_more", count=len(features) - _FEATURES_SHOWN))
     listing = ("、" if record.language == "zh" else ", ").join(names)
     return record.words("explain_features", features=listing)
-
-
-_FEATURE_KEYS = frozenset({"parcel_id", "layer", "feature_id", "area_m2"})
