@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +124,17 @@ def test_wrap_keeps_width_text_and_punctuation():
     assert not any(line.lstrip()[0] in "，。；）" for line in lines)
     assert not any(line.rstrip()[-1] in "（" for line in lines)
     assert wrap("", 10) == [""]
+
+
+def test_every_titled_column_is_documented():
+    labels = yaml.safe_load(
+        resources.files("landremed.report").joinpath("templates/labels.yaml").read_text(encoding="utf-8")
+    )
+    text = (Path(__file__).parents[1] / "docs" / "outputs.md").read_text(encoding="utf-8")
+    elsewhere = {"source_programme", "occurred_on"}  # attributes of the parcels
+    for column in set(labels["columns"]) - elsewhere:
+        assert f"`{column}`" in text, column
+    for layer, entry in labels["layers"].items():
+        assert f"## {layer} {entry['zh']}" in text, layer
+    for flag in labels["flags"]:
+        assert f"`{flag}" in text, flag
