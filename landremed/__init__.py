@@ -1,1 +1,85 @@
-"""Land remediation: overlay parcels with constraint layers, decide by the clauses of a plan."""
+"""Land remediation: overlay parcels with constraint layers, decide by the clauses of a plan.
+
+The same as the command line, for notebooks and programs:
+
+>>> import landremed
+>>> from landremed.samples import sample_project
+>>> result = landremed.run(sample_project())
+>>> len(result.decisions) == result.decisions["parcel_id"].nunique()
+True
+>>> print(landremed.decide_case({"category": "illegal_occupation", "subtype": "residential"}).outcome)
+out_of_scope
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from landremed.api import (
+        RunResult,
+        decide,
+        decide_case,
+        overlay,
+        run,
+        run_frames,
+    )
+    from landremed.errors import (
+        CrsError,
+        InputError,
+        LandremedError,
+        OutputError,
+        ProjectError,
+        RuleBookError,
+    )
+    from landremed.explain import explain
+    from landremed.law import load_rulebook
+    from landremed.project import Project, load_project, make_project
+
+__all__ = [
+    "CrsError",
+    "InputError",
+    "LandremedError",
+    "OutputError",
+    "Project",
+    "ProjectError",
+    "RuleBookError",
+    "RunResult",
+    "decide",
+    "decide_case",
+    "explain",
+    "load_project",
+    "load_rulebook",
+    "make_project",
+    "overlay",
+    "run",
+    "run_frames",
+]
+
+_HOMES: Final = {
+    "landremed.api": ("RunResult", "decide", "decide_case", "overlay", "run", "run_frames"),
+    "landremed.errors": (
+        "CrsError",
+        "InputError",
+        "LandremedError",
+        "OutputError",
+        "ProjectError",
+        "RuleBookError",
+    ),
+    "landremed.explain": ("explain",),
+    "landremed.law": ("load_rulebook",),
+    "landremed.project": ("Project", "load_project", "make_project"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'landremed' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

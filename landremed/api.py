@@ -1,0 +1,362 @@
+"""The public functions: what the command line does, for programs and notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+
+from landremed.io.gpkg import OutLayer, check_target
+from landremed.law import Decision, load_rulebook
+from landremed.law import decide as decide_facts
+from landremed.measure import Progress
+from landremed.output import overlay_layers, result_layers, write_layers
+from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
+from landremed.project import Project, load_project, make_project
+from landremed.report.summary import findings_text, summary_document, summary_text
+from landremed.tables import VectorSource
+from landremed.types import FactValue
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["RunResult", "decide", "decide_case", "overlay", "run", "run_frames"]
+
+Stage: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What was computed, as tables.
+
+    Attributes
+    ----------
+    layers : mapping of layer name to OutLayer
+        Exactly what is written to the file.
+    crs_wkt : str
+        Working CRS of every geometry.
+    findings : mapping of severity to int
+        How many findings there are.
+    """
+
+    layers: Mapping[str, OutLayer]
+    crs_wkt: str
+    project: Project
+    decided: Decisions | None = None
+
+    @property
+    def decisions(self) -> gpd.GeoDataFrame:
+        """One row per parcel (``docs/outputs.md``)."""
+        return self.frame("decisions" if "decisions" in self.layers else "parcels")
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Counts and areas by category and outcome."""
+        return self.frame("summary")
+
+    @property
+    def issues(self) -> gpd.GeoDataFrame:
+        """Findings."""
+        return self.frame("issues")
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """Number of findings by severity."""
+        counted = {"error": 0, "warning": 0, "info": 0}
+        for severity in self.layers["issues"].table["severity"].to_pylist():
+            counted[severity] += 1
+        return counted
+
+    @property
+    def status(self) -> int:
+        """Exit status of the command: 3 with findings of severity error or warning, else 0."""
+        found = self.findings
+        return 3 if found["error"] or found["warning"] else 0
+
+    def summary_text(self, language: str) -> str:
+        """Return the terminal summary: outcomes by class, what waits for which fact."""
+        if self.decided is None:
+            return ""
+        return summary_text(self.tables, self.decided.book, language)
+
+    def findings_text(self, language: str) -> str:
+        """Return each kind of finding with its first case."""
+        return findings_text(self.tables["issues"], language)
+
+    def document(self, output: str) -> dict[str, object]:
+        """Return the summary for machines."""
+        return summary_document(self.tables, output, self.status)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """Attribute tables by layer name."""
+        return {name: layer.table for name, layer in self.layers.items()}
+
+    def frame(self, name: str) -> Any:
+        """Return a layer as GeoDataFrame, or a table as DataFrame.
+
+        Parameters
+        ----------
+        name : str
+            Layer of the result.
+        """
+        import geopandas as gpd
+        import shapely
+
+        layer = self.layers[name]
+        frame = layer.table.to_pandas()
+        if layer.geometry is None:
+            return frame
+        geometry = shapely.from_wkb(layer.geometry.to_numpy(zero_copy_only=False))
+        return gpd.GeoDataFrame(frame, geometry=geometry, crs=self.crs_wkt)
+
+
+def run(
+    project: Project | str | Path,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    engine: str = "auto",
+    jobs: int | None = None,
+    stage: Stage = lambda name: None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Check, overlay, decide and, with ``output``, write the result GeoPackage.
+
+    Parameters
+    ----------
+    project : Project or path
+        A project, or its TOML file.
+    output : path, optional
+        GeoPackage to write; nothing is written without it.
+    overwrite : bool
+        Replace an existing output once the new one is complete.
+    engine : {"auto", "native", "shapely"}
+        Measuring engine.
+    jobs : int, optional
+        Threads; all cores by default.
+    stage : callable
+        Told the name of each stage as it begins.
+    progress : callable (done, total), optional
+        Told how many parcels have been measured.
+
+    Returns
+    -------
+    RunResult
+        All output tables. Areas in m², shares 0..1, geometry in the working CRS.
+
+    Raises
+    ------
+    LandremedError
+        When the data as a whole, or the output, stops the job. Nothing is written then.
+    """
+    checked = project if isinstance(project, Project) else load_project(project)
+    clock = _Clock(output, jobs)
+    if output is not None:
+        check_target(Path(output), overwrite=overwrite)
+    measured = measure_project(checked, engine=engine, jobs=jobs, stage=stage, progress=progress)
+    decided = decide_overlay(measured, rule_book(checked), stage=stage)
+    stage("tables")
+    layers = result_layers(decided, clock.entries())
+    if output is not None:
+        stage("write")
+        _write(output, layers, measured.crs.to_wkt(), checked, overwrite, decided)
+    return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided)
+
+
+def overlay(
+    project: Project | str | Path,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    engine: str = "auto",
+    jobs: int | None = None,
+    stage: Stage = lambda name: None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Measure parcels against layers without deciding; parameters as for ``run``.
+
+    Returns
+    -------
+    RunResult
+        ``parcels`` with one set of area columns per layer, ``overlaps`` with the pieces, and what ``decide``
+        needs to go on.
+    """
+    checked = project if isinstance(project, Project) else load_project(project)
+    clock = _Clock(output, jobs)
+    if output is not None:
+        check_target(Path(output), overwrite=overwrite)
+    measured = measure_project(checked, engine=engine, jobs=jobs, stage=stage, progress=progress)
+    layers = overlay_layers(measured, clock.entries())
+    if output is not None:
+        stage("write")
+        _write(output, layers, measured.crs.to_wkt(), checked, overwrite, None)
+    return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked)
+
+
+def decide(
+    overlay_file: str | Path,
+    output: str | Path | None = None,
+    *,
+    project: str | Path | None = None,
+    settings: Sequence[str] = (),
+    overwrite: bool = False,
+    stage: Stage = lambda name: None,
+) -> RunResult:
+    """Decide on what ``overlay`` measured, with the settings kept in its file.
+
+    Parameters
+    ----------
+    overlay_file : path
+        GeoPackage written by ``overlay``.
+    output : path, optional
+        GeoPackage to write.
+    project : path, optional
+        Take tolerances, readings, rules and dates from this project file instead.
+    settings : sequence of "key=value"
+        Override any key.
+    overwrite : bool
+        Replace an existing output once the new one is complete.
+    stage : callable
+        Told the name of each stage as it begins.
+    """
+    from landremed.overlay_file import read_overlay
+
+    clock = _Clock(output, None)
+    if output is not None:
+        check_target(Path(output), overwrite=overwrite)
+    stage("read overlay")
+    measured = read_overlay(Path(overlay_file), project=project, settings=settings)
+    decided = decide_overlay(measured, rule_book(measured.project), stage=stage)
+    layers = result_layers(decided, clock.entries())
+    if output is not None:
+        stage("write")
+        _write(output, layers, measured.crs.to_wkt(), measured.project, overwrite, decided)
+    return RunResult(
+        {layer.name: layer for layer in layers}, measured.crs.to_wkt(), measured.project, decided
+    )
+
+
+def run_frames(
+    parcels: gpd.GeoDataFrame,
+    layers: Mapping[str, gpd.GeoDataFrame],
+    *,
+    id: str | None = None,  # noqa: A002  the project file's own word
+    settings: Sequence[str] = (),
+    engine: str = "auto",
+    jobs: int | None = None,
+) -> RunResult:
+    """Run on GeoDataFrames.
+
+    Parameters
+    ----------
+    parcels : GeoDataFrame
+        One row per parcel, with a CRS; columns named like facts, or mapped by ``settings``, are read.
+    layers : mapping of role to GeoDataFrame
+        Constraint layers, by their full, short or Chinese names, each with a CRS.
+    id : str, optional
+        Column that identifies a parcel.
+    settings : sequence of "key=value"
+        Any key of the project file.
+    engine, jobs
+        As for ``run``.
+
+    Examples
+    --------
+    >>> import geopandas as gpd, shapely
+    >>> crs = "EPSG:4548"
+    >>> parcel = gpd.GeoDataFrame(
+    ...     {"category": ["illegal_occupation"], "subtype": ["industrial"], "occurred_on": ["2019"]},
+    ...     geometry=[shapely.box(560000, 4300000, 560100, 4300100)], crs=crs)
+    >>> red_line = gpd.GeoDataFrame(geometry=[shapely.box(560050, 4299000, 561000, 4301000)], crs=crs)
+    >>> result = run_frames(parcel, {"red_line": red_line}, settings=["project.as_of=2022-03-31"])
+    >>> result.decisions.loc[0, ["outcome", "clause"]].tolist()
+    ['demolish_restore', '3.2.1(1)']
+    >>> round(result.decisions.loc[0, "ecological_red_line_area_m2"], 2)
+    np.float64(4999.56)
+    """
+    from landremed.frames import frame_source
+    from landremed.project import role_name
+
+    sources: dict[str, VectorSource] = {"parcels": frame_source(parcels, "parcels")}
+    options = []
+    for role, frame in layers.items():
+        sources[role_name(role)] = frame_source(frame, role)
+        options.append(f"{role}={role}")
+    extra = [*settings, *([f'parcels.id="{id}"'] if id else [])]
+    project = make_project("parcels", options, settings=extra)
+    measured = measure_project(project, engine=engine, jobs=jobs, sources=sources)
+    decided = decide_overlay(measured, rule_book(project))
+    tables = result_layers(decided, {})
+    return RunResult({layer.name: layer for layer in tables}, measured.crs.to_wkt(), project, decided)
+
+
+def decide_case(
+    facts: Mapping[str, FactValue],
+    *,
+    rules: str | Path = "binhai-2022",
+    readings: Mapping[str, object] | None = None,
+    as_of: date | None = None,
+) -> Decision:
+    """Decide one set of facts, without any geometry.
+
+    Parameters
+    ----------
+    facts : mapping of fact to value
+        Facts by name (``landremed rules list``); what is left out is unknown.
+    rules : str or path
+        Rule book.
+    readings : mapping, optional
+        The office's readings.
+    as_of : date, optional
+        Day on which deadlines are judged; today by default.
+    """
+    book = load_rulebook(rules).with_readings(readings or {})
+    return decide_facts(book, facts, as_of=as_of or date.today())
+
+
+class _Clock:
+    """The entries of the provenance that differ from run to run."""
+
+    def __init__(self, output: str | Path | None, jobs: int | None) -> None:
+        self._started = datetime.now(UTC)
+        self._ticks = time.perf_counter()
+        self._output = Path(output).name if output is not None else None
+        self._jobs = jobs
+
+    def entries(self) -> dict[str, object]:
+        return {
+            "started": self._started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "elapsed_s": f"{time.perf_counter() - self._ticks:.2f}",
+            "output": self._output,
+            "jobs": self._jobs,
+        }
+
+
+def _write(
+    output: str | Path,
+    layers: Sequence[OutLayer],
+    crs_wkt: str,
+    project: Project,
+    overwrite: bool,
+    decided: Decisions | None,
+) -> None:
+    language = project.language or "zh"
+    titles = {}
+    if decided is not None:
+        titles = {name: decided.book.fact_label(name, language) for name in decided.book.vocabulary}
+    write_layers(
+        Path(output),
+        layers,
+        crs_wkt=crs_wkt,
+        language=language,
+        overwrite=overwrite,
+        fact_titles=titles,
+    )

@@ -1,0 +1,368 @@
+"""Parcels and constraint layers, read and made ready to be measured.
+
+Reading, transforming and repairing happen here in one order for every file; what is noticed on the way
+becomes findings, what makes the whole file unusable is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyproj
+import shapely
+
+from landremed.crs import choose_working_crs, guard_coordinates, out_of_place, resolve_crs, to_working
+from landremed.errors import CrsError, InputError, Where
+from landremed.io.limits import Limits
+from landremed.io.vector import read_vector, split_layer
+from landremed.overlay import PolygonSet
+from landremed.project import LayerSpec, ParcelsSpec, Project
+from landremed.repair import Repaired, repair
+from landremed.tables import VectorSource
+from landremed.types import Finding
+
+__all__ = ["Layer", "Parcels", "Units", "load_layer", "load_parcels", "text_ids"]
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+_KIND_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "zone": ("zone", "开发区", "开发区管委会", "管委会", "功能区"),
+    "town": ("town", "镇", "街道", "街镇", "乡镇", "镇街", "镇人民政府", "街道办事处"),
+}
+
+
+@dataclass(frozen=True)
+class Parcels:
+    """The parcels in the working CRS, one row per input row.
+
+    Attributes
+    ----------
+    ids : sequence of str
+        Unique ids in input order.
+    source : VectorSource
+        As read.
+    polygons : PolygonSet
+        Valid polygons; null where a row has no usable geometry.
+    crs : pyproj.CRS
+        Working CRS, projected, metres.
+    """
+
+    ids: Sequence[str]
+    source: VectorSource
+    polygons: PolygonSet
+    crs: pyproj.CRS
+    input_crs: pyproj.CRS
+    findings: Sequence[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Groups of features: administrative units or land-use codes."""
+
+    names: Sequence[str]
+    kinds: Sequence[frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One constraint layer in the working CRS.
+
+    Attributes
+    ----------
+    polygons : PolygonSet
+        Valid features; null where a feature could not be used.
+    group : ndarray of int32 or None
+        Index into ``units.names`` per feature, -1 for none.
+    feature_ids : pyarrow.Array
+        Own ids of the features, or their row numbers.
+    by : pyarrow.Table
+        Attributes kept with every hit.
+    coverage : PolygonSet or None
+        Where the layer is complete; None means everywhere.
+    void_boxes : ndarray (n, 4)
+        Bounding boxes of features that could not be repaired.
+    """
+
+    spec: LayerSpec
+    source: VectorSource
+    polygons: PolygonSet
+    input_crs: pyproj.CRS
+    feature_ids: pa.Array
+    by: pa.Table
+    group: npt.NDArray[np.int32] | None = None
+    units: Units | None = None
+    coverage: PolygonSet | None = None
+    coverage_source: VectorSource | None = None
+    void_boxes: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    findings: Sequence[Finding] = field(default_factory=list)
+
+
+def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = None) -> Parcels:
+    """Read the parcels of a project; choose the working CRS.
+
+    ``sources`` holds inputs that are already in memory, by role (``parcels`` for the parcels).
+
+    Raises
+    ------
+    InputError, CrsError
+        When the file, its CRS or its ids are unusable as a whole.
+    """
+    spec = project.parcels
+    source, findings = _read(spec, project, (sources or {}).get("parcels"))
+    if not len(source):
+        raise InputError("parcels_empty", Where(file=source.display))
+    crs, chosen = choose_working_crs(source, spec.crs, project.crs)
+    ids, id_findings = _parcel_ids(source, spec)
+    input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
+    guard_coordinates(source, input_crs, "parcels")
+    repaired = repair(to_working(source, input_crs, crs, "parcels"))
+    # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
+    astray = [replace(f, parcel_id=ids[(f.row or 1) - 1]) for f in out_of_place(source, input_crs)]
+    lost = np.zeros(len(source), dtype=bool)
+    lost[[(f.row or 1) - 1 for f in astray]] = True
+    wkb = pc.if_else(pa.array(lost), pa.scalar(None, pa.large_binary()), repaired.wkb)
+    if all(status == "not_finite" for status in repaired.status):
+        raise CrsError("no_finite_coordinates", Where(file=source.display))
+    findings = [*findings, *chosen, *id_findings, *astray, *_repair_findings(repaired, source, ids)]
+    return Parcels(ids, source, PolygonSet(wkb), crs, input_crs, findings)
+
+
+def load_layer(
+    project: Project,
+    spec: LayerSpec,
+    parcels: Parcels,
+    sources: Mapping[str, VectorSource] | None = None,
+) -> Layer:
+    """Read one constraint layer into the working CRS of the parcels.
+
+    ``sources`` as for ``load_parcels``.
+
+    Raises
+    ------
+    InputError, CrsError
+        When the file or its CRS is unusable, a named field is missing, or its extent does not meet the
+        parcels although it is not said to be disjoint.
+    """
+    source, findings = _read(spec, project, (sources or {}).get(spec.role))
+    for name in (spec.id, *spec.by, spec.name, spec.kind, spec.code):
+        if name is not None:
+            _require_field(source, name, spec.key)
+    input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
+    guard_coordinates(source, input_crs, spec.key)
+    repaired = repair(to_working(source, input_crs, parcels.crs, spec.key))
+    if any(status == "not_finite" for status in repaired.status):
+        row = list(repaired.status).index("not_finite") + 1
+        raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
+    polygons = PolygonSet(repaired.wkb)
+    _require_meeting(spec, source, polygons, parcels)
+    group, units, unit_findings = _groups(spec, source)
+    coverage, coverage_source = _coverage(project, spec, parcels)
+    ids = text_ids(source.attributes.column(spec.id)) if spec.id else None
+    return Layer(
+        spec=spec,
+        source=source,
+        polygons=polygons,
+        input_crs=input_crs,
+        feature_ids=ids if ids is not None else pa.array([str(i + 1) for i in range(len(source))]),
+        by=source.attributes.select(list(spec.by)),
+        group=group,
+        units=units,
+        coverage=coverage,
+        coverage_source=coverage_source,
+        void_boxes=_void_boxes(repaired),
+        findings=[*findings, *_repair_findings(repaired, source, None), *unit_findings],
+    )
+
+
+def text_ids(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return ids as text: whole numbers without a decimal point, text as it stands, blank as null.
+
+    Examples
+    --------
+    >>> text_ids(pa.array([12.0, 7.5, None])).to_pylist()
+    ['12', '7.5', None]
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_floating(array.type):
+        whole = pc.equal(pc.floor(array), array)
+        array = pc.if_else(
+            whole, array.cast(pa.int64(), safe=False).cast(pa.string()), array.cast(pa.string())
+        )
+    text = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def _read(
+    spec: LayerSpec | ParcelsSpec, project: Project, ready: VectorSource | None
+) -> tuple[VectorSource, list[Finding]]:
+    if ready is not None:
+        return ready, []
+    path, layer = spec.path, spec.layer
+    if layer is None:
+        path, layer = split_layer(path)
+    return read_vector(
+        path,
+        layer,
+        base=project.base,
+        where=spec.where,
+        encoding=spec.encoding,
+        limits=Limits(**project.limits),
+    )
+
+
+def _require_field(source: VectorSource, name: str, key: str) -> None:
+    names = source.attributes.column_names
+    if name not in names:
+        raise InputError(
+            "field_missing",
+            Where(file=source.file, layer=source.layer, field=name),
+            key=key,
+            fields=", ".join(names) or "-",
+        )
+
+
+def _parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], list[Finding]]:
+    """Return one unique id per row; a blank one is replaced by the row number and reported."""
+    rows = len(source)
+    if not spec.id:
+        return [str(i + 1) for i in range(rows)], []
+    for name in spec.id:
+        _require_field(source, name, "parcels.id")
+    columns = [text_ids(source.attributes.column(name)).to_pylist() for name in spec.id]
+    ids: list[str] = []
+    findings = []
+    for row, values in enumerate(zip(*columns, strict=True), 1):
+        if any(value is None for value in values):
+            ids.append(f"row-{row}")
+            findings.append(
+                Finding(
+                    "parcel_id_blank", ids[-1], source.display, row, "-".join(spec.id), "", {"id": ids[-1]}
+                )
+            )
+        else:
+            ids.append("-".join(values))
+    _require_unique(ids, source, spec)
+    return ids, findings
+
+
+def _require_unique(ids: Sequence[str], source: VectorSource, spec: ParcelsSpec) -> None:
+    first: dict[str, int] = {}
+    repeated = []
+    for row, value in enumerate(ids, 1):
+        if value in first:
+            repeated.append((value, first[value], row))
+        first.setdefault(value, row)
+    if repeated:
+        value, one, two = repeated[0]
+        raise InputError(
+            "parcel_id_twice",
+            Where(source.file, source.layer, two, "-".join(spec.id), value),
+            first=one,
+            count=len(repeated),
+        )
+
+
+def _repair_findings(
+    repaired: Repaired, source: VectorSource, ids: Sequence[str] | None
+) -> Iterable[Finding]:
+    """One finding per feature whose geometry was not fine as it stood."""
+    subject = "parcel" if ids is not None else "layer"
+    for i in np.flatnonzero(np.asarray(repaired.status) != "ok"):
+        status = str(repaired.status[i])
+        before, after = float(repaired.area_before[i]), float(repaired.area_after[i])
+        code = f"{subject}_geometry_{status}"
+        if status == "repaired" and repaired.changed_much[i]:
+            code = f"{subject}_geometry_changed"
+        yield Finding(
+            code,
+            ids[i] if ids is not None else "",
+            source.display,
+            int(i) + 1,
+            "geometry",
+            "",
+            {"reason": repaired.reason[i] or "", "before": f"{before:.2f}", "after": f"{after:.2f}"},
+            repaired.point[i],
+        )
+
+
+def _require_meeting(spec: LayerSpec, source: VectorSource, polygons: PolygonSet, parcels: Parcels) -> None:
+    """Refuse a layer that lies elsewhere: its zero overlaps would read as "no conflict"."""
+    if spec.disjoint or not len(polygons):
+        return
+    ours = shapely.total_bounds(parcels.polygons.geometries)
+    theirs = shapely.total_bounds(polygons.geometries)
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        return
+    apart = (theirs[:2] > ours[2:]).any() or (theirs[2:] < ours[:2]).any()
+    if apart:
+        raise CrsError(
+            "layer_elsewhere",
+            Where(file=source.file, layer=source.layer),
+            expected=_box_text(ours),
+            found=_box_text(theirs),
+            crs=parcels.crs.name,
+            key=spec.key,
+        )
+
+
+def _box_text(box: npt.NDArray[np.float64]) -> str:
+    return f"E {box[0]:.0f}-{box[2]:.0f}, N {box[1]:.0f}-{box[3]:.0f}"
+
+
+def _groups(
+    spec: LayerSpec, source: VectorSource
+) -> tuple[npt.NDArray[np.int32] | None, Units | None, list[Finding]]:
+    """Group features by land-use code or unit name; blank ones belong to no group and are reported."""
+    field_name = spec.code if spec.role == "land_use" else spec.name if spec.role == "admin_units" else None
+    if field_name is None:
+        return None, None, []
+    encoded = text_ids(source.attributes.column(field_name)).dictionary_encode()
+    group = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    names = encoded.dictionary.to_pylist()
+    findings = [
+        Finding(
+            "group_blank", file=source.display, row=int(i) + 1, field=field_name, params={"key": spec.key}
+        )
+        for i in np.flatnonzero(group < 0)
+    ]
+    both = frozenset(_KIND_WORDS)
+    kinds = [both] * len(names)
+    if spec.kind is not None and spec.role == "admin_units":
+        words = text_ids(source.attributes.column(spec.kind)).to_pylist()
+        for i, g in reversed(list(enumerate(group))):
+            if g >= 0:
+                kinds[g], problem = _unit_kind(words[i]), words[i]
+                if kinds[g] == both:
+                    findings.append(
+                        Finding("unit_kind_unknown", "", source.display, i + 1, spec.kind, problem or "")
+                    )
+    return group, Units(names, kinds), findings
+
+
+def _unit_kind(word: str | None) -> frozenset[str]:
+    known = {kind for kind, words in _KIND_WORDS.items() if (word or "").lower() in words}
+    return frozenset(known or _KIND_WORDS)
+
+
+def _coverage(
+    project: Project, spec: LayerSpec, parcels: Parcels
+) -> tuple[PolygonSet | None, VectorSource | None]:
+    if spec.coverage is None:
+        return None, None
+    path, layer = split_layer(spec.coverage)
+    source, _ = read_vector(path, layer, base=project.base, limits=Limits(**project.limits))
+    key = f"{spec.key}.coverage"
+    crs = resolve_crs(source, None, key=key)
+    guard_coordinates(source, crs, key)
+    repaired = repair(to_working(source, crs, parcels.crs, key))
+    return PolygonSet(repaired.wkb), source
+
+
+def _void_boxes(repaired: Repaired) -> npt.NDArray[np.float64]:
+    return np.asarray(repaired.box[repaired.status == "unrepairable"])

@@ -1,0 +1,153 @@
+"""What is written: the result of a run, and the measured overlay between ``overlay`` and ``decide``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from landremed.io.gpkg import OutLayer, write_geopackage
+from landremed.overlay_file import measure_tables
+from landremed.pipeline import Decisions, Overlay
+from landremed.provenance import provenance_table
+from landremed.report.labels import labelled
+from landremed.report.styles import default_styles
+from landremed.results import decision_columns, join_sources, measured_columns, summary_table
+from landremed.tables import LAND_USE_SCHEMA
+from landremed.types import Outcome
+
+__all__ = ["overlay_layers", "result_layers", "write_layers"]
+
+PARTS_OF: Final = "{}#{}"
+
+
+def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> list[OutLayer]:
+    """Return the layers of the result GeoPackage (``docs/outputs.md``).
+
+    Parameters
+    ----------
+    decisions : Decisions
+        From ``decide_overlay``.
+    provenance : mapping
+        Added to what the overlay knows of its inputs.
+    """
+    overlay = decisions.overlay
+    language = overlay.project.language or "zh"
+    specs = overlay.project.layers
+    parcels = decision_columns(decisions.book, overlay.ids, decisions.parcels, specs, language)
+    whole = join_sources(parcels, overlay.attributes)
+    empty: pa.Table = whole.slice(0, 0)
+    parts, traces = empty, [decisions.parcels.decided.trace]
+    if decisions.parts is not None:
+        columns = decision_columns(decisions.book, _part_ids(overlay), decisions.parts, specs, language)
+        parts = join_sources(columns, overlay.attributes.take(pa.array(overlay.parent)))
+        traces.append(decisions.parts.decided.trace)
+    land_use = overlay.land_use if overlay.land_use is not None else LAND_USE_SCHEMA.empty_table()
+    return [
+        OutLayer("decisions", whole, overlay.polygons.wkb),
+        OutLayer("parts", parts, overlay.part_polygons.wkb),
+        _spatial("overlaps", overlay.overlaps),
+        OutLayer("overlap_features", overlay.features),
+        OutLayer("land_use", land_use),
+        OutLayer("facts", overlay.given.sources),
+        OutLayer("trace", pa.concat_tables(traces)),
+        _spatial("issues", overlay.issues, "Point"),
+        OutLayer("summary", _summary(decisions)),
+        OutLayer("provenance", provenance_table({**overlay.inputs, **_fired(decisions), **provenance})),
+    ]
+
+
+def overlay_layers(overlay: Overlay, provenance: Mapping[str, object]) -> list[OutLayer]:
+    """Return the layers of the file that ``landremed overlay`` writes and ``landremed decide`` reads."""
+    first: dict[str, Any] = {"parcel_id": pa.array(overlay.ids, pa.string())}
+    parcels = join_sources(first | measured_columns(overlay.measured), overlay.attributes)
+    parts: pa.Table = parcels.slice(0, 0)
+    if overlay.part_measured is not None and len(overlay.parent):
+        named: dict[str, Any] = {"parcel_id": pa.array(_part_ids(overlay), pa.string())}
+        attributes = overlay.attributes.take(pa.array(overlay.parent))
+        parts = join_sources(named | measured_columns(overlay.part_measured), attributes)
+    land_use = overlay.land_use if overlay.land_use is not None else LAND_USE_SCHEMA.empty_table()
+    return [
+        OutLayer("parcels", parcels, overlay.polygons.wkb),
+        OutLayer("parts", parts, overlay.part_polygons.wkb),
+        _spatial("overlaps", overlay.overlaps),
+        OutLayer("overlap_features", overlay.features),
+        OutLayer("land_use", land_use),
+        OutLayer("facts", overlay.given.sources),
+        _spatial("issues", overlay.issues, "Point"),
+        *measure_tables(overlay),
+        OutLayer("provenance", provenance_table({**overlay.inputs, **provenance})),
+    ]
+
+
+def write_layers(
+    path: Path,
+    layers: Sequence[OutLayer],
+    *,
+    crs_wkt: str,
+    language: str,
+    overwrite: bool,
+    fact_titles: Mapping[str, str] | None = None,
+) -> None:
+    """Write layers with titles and default styles; see ``landremed.io.gpkg.write_geopackage``."""
+    titled = [labelled(layer, language, fact_titles) for layer in layers]
+    write_geopackage(
+        path,
+        titled,
+        crs_wkt=crs_wkt,
+        overwrite=overwrite,
+        styles=default_styles(titled, language),
+        language=language,
+    )
+
+
+def _spatial(name: str, table: pa.Table, kind: str = "MultiPolygon") -> OutLayer:
+    return OutLayer(name, table.drop_columns(["geometry"]), table["geometry"], kind)
+
+
+def _part_ids(overlay: Overlay) -> list[str]:
+    return [
+        PARTS_OF.format(overlay.ids[row], number)
+        for row, number in zip(overlay.parent, overlay.part_number, strict=True)
+    ]
+
+
+def _summary(decisions: Decisions) -> pa.Table:
+    """Count a split parcel once; give its area to the outcomes of its parts."""
+    overlay, judged = decisions.overlay, decisions.parcels
+    area = overlay.measured.area_m2.copy()
+    area[np.unique(overlay.parent)] = np.nan
+    rows = [
+        (_text(judged.category[row]), str(judged.decided[row].outcome), float(area[row]))
+        for row in range(len(area))
+    ]
+    if decisions.parts is not None and overlay.part_measured is not None:
+        parts = decisions.parts
+        rows += [
+            (_text(parts.category[i]), str(parts.decided[i].outcome), float(overlay.part_measured.area_m2[i]))
+            for i in range(len(overlay.parent))
+        ]
+    return summary_table(judged.category, judged.decided, rows)
+
+
+def _fired(decisions: Decisions) -> dict[str, object]:
+    """Count how often each rule decided; a rule that never does is shown with 0."""
+    fired = dict.fromkeys(decisions.book.rules, 0)
+    for judged in (decisions.parcels, decisions.parts):
+        if judged is None:
+            continue
+        counts = np.bincount(judged.decided.code, minlength=len(judged.decided.decisions))
+        for decision, count in zip(judged.decided.decisions, counts, strict=True):
+            if decision.outcome == Outcome.NEEDS_REVIEW:
+                continue
+            for rule in decision.rules:
+                fired[rule] = fired.get(rule, 0) + int(count)
+    return {"rules_fired": json.dumps(fired)}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,376 @@
+"""The main job, stage by stage: the only module that strings the others together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyproj
+
+from landremed.area import area_measure, default_kind
+from landremed.decisions import Decided, decide_rows, with_overrides
+from landremed.errors import LandremedError
+from landremed.facts import ComputedFacts, computed_facts, fact_columns
+from landremed.given import EvidenceTable, given_facts
+from landremed.io.limits import Limits
+from landremed.io.spreadsheet import read_table
+from landremed.layers import Layer, Parcels, load_layer, load_parcels
+from landremed.law import RuleBook, combine_parts, load_rulebook
+from landremed.measure import Measured, Progress, Ruler
+from landremed.overlay import PolygonSet
+from landremed.overlay.tables import AreaMeasure
+from landremed.parts import cut_parcels, plan_cuts
+from landremed.project import Project
+from landremed.overlay_tables import feature_table, issue_table, land_use_table, overlap_table
+from landremed.provenance import evidence_entry, library_versions, source_entry, version
+from landremed.results import Judged, demolition_areas
+from landremed.same_place import same_place
+from landremed.tables import FactColumn, GivenFacts, VectorSource
+from landremed.types import MAIN_ROLES, Finding, Straddle, Unknown
+from landremed.units import UnitChoice, choose_units
+
+__all__ = ["Decisions", "Overlay", "decide_overlay", "measure_project", "rule_book"]
+
+Stage: TypeAlias = Callable[[str], None]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Parcels measured against the layers of a project, before any rule is asked.
+
+    Attributes
+    ----------
+    parent, part_number : ndarray of int
+        Of every part: row of its parcel, and number within it.
+    inputs : mapping of provenance key to value
+        What was read.
+    """
+
+    project: Project
+    ids: Sequence[str]
+    attributes: pa.Table
+    polygons: PolygonSet
+    crs: pyproj.CRS
+    measured: Measured
+    given: GivenFacts
+    overlaps: pa.Table
+    features: pa.Table
+    land_use: pa.Table | None
+    issues: pa.Table
+    inputs: Mapping[str, object]
+    parent: IntArray
+    part_number: IntArray
+    part_polygons: PolygonSet
+    part_measured: Measured | None
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided, for parcels and for parts."""
+
+    overlay: Overlay
+    book: RuleBook
+    parcels: Judged
+    parts: Judged | None
+
+
+def rule_book(project: Project) -> RuleBook:
+    """Load the project's rule book with the office's readings."""
+    name = project.rules
+    folder = project.base / name
+    return load_rulebook(folder if folder.is_dir() else name).with_readings(project.readings)
+
+
+def measure_project(
+    project: Project,
+    *,
+    engine: str = "auto",
+    jobs: int | None = None,
+    stage: Stage = lambda name: None,
+    progress: Progress | None = None,
+    sources: Mapping[str, VectorSource] | None = None,
+) -> Overlay:
+    """Read and measure everything a project names.
+
+    Parameters
+    ----------
+    project : Project
+        Checked project.
+    engine, jobs
+        See ``landremed.overlay.prepare``.
+    stage : callable
+        Told the name of each stage as it begins.
+    progress : callable (done, total), optional
+        Told how many parcels have been measured.
+    sources : mapping of role to VectorSource, optional
+        Inputs that are already in memory, ``parcels`` among them.
+
+    Raises
+    ------
+    LandremedError
+        Before anything is written, when an input as a whole cannot be used.
+    """
+    stage("rules")
+    book = rule_book(project)
+    _require_known_facts(project, book)
+    stage("read parcels")
+    parcels = load_parcels(project, sources)
+    area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
+    stage("read layers")
+    layers = [load_layer(project, spec, parcels, sources) for spec in project.layers]
+    stage("read facts")
+    evidence = _evidence(project)
+    given = given_facts(
+        book.vocabulary,
+        parcels.ids,
+        parcels.source,
+        project.parcels.fields,
+        project.parcels.values,
+        evidence,
+    )
+    stage("index")
+    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs)
+    stage("measure")
+    measured = ruler.measure(parcels.polygons, progress)
+    findings = [
+        *parcels.findings,
+        *(f for layer in layers for f in layer.findings),
+        *_absent_layers(project),
+        *given.findings,
+        *same_place(parcels.ids, parcels.polygons, parcels.source.display),
+    ]
+    whole = Overlay(
+        project=project,
+        ids=parcels.ids,
+        attributes=parcels.source.attributes,
+        polygons=parcels.polygons,
+        crs=parcels.crs,
+        measured=measured,
+        given=given,
+        overlaps=overlap_table(parcels.ids, measured, [spec.role for spec in project.layers]),
+        features=feature_table(parcels.ids, measured, layers),
+        land_use=land_use_table(parcels.ids, measured),
+        issues=issue_table(findings, project.severity, project.language or "zh"),
+        inputs=_inputs(project, book, parcels, layers, evidence, str(area.kind)),
+        parent=np.zeros(0, np.int64),
+        part_number=np.zeros(0, np.int64),
+        part_polygons=PolygonSet(pa.array([], pa.large_binary())),
+        part_measured=None,
+    )
+    stage("parts")
+    return _with_parts(whole, book, ruler, layers, area)
+
+
+def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda name: None) -> Decisions:
+    """Decide every parcel, and every part of the parcels that were cut.
+
+    Parameters
+    ----------
+    overlay : Overlay
+        From ``measure_project``.
+    book : RuleBook
+        With the readings wanted.
+    stage : callable
+        Told the name of each stage as it begins.
+    """
+    stage("decide")
+    project = overlay.project
+    columns, computed = _all_facts(overlay.measured, overlay.given, book, project, None)
+    decided = _decide(book, columns, overlay.measured, project, 0)
+    parts = None
+    demolish, restore = demolition_areas(overlay.measured.area_m2, decided)
+    if overlay.part_measured is not None and len(overlay.parent):
+        part_columns, part_computed = _all_facts(
+            overlay.part_measured, overlay.given, book, project, overlay.parent
+        )
+        part_decided = _decide(book, part_columns, overlay.part_measured, project, len(decided.decisions))
+        sizes = demolition_areas(overlay.part_measured.area_m2, part_decided)
+        parts = _judged(
+            book, project, overlay.part_measured, part_computed, part_columns, part_decided, sizes
+        )
+        decided = _combined(book, decided, part_decided, overlay.parent)
+        for whole, part in zip((demolish, restore), sizes, strict=True):
+            whole[np.unique(overlay.parent)] = 0.0
+            np.add.at(whole, overlay.parent, part)
+    sizes = (demolish, restore)
+    judged = _judged(book, project, overlay.measured, computed, columns, decided, sizes)
+    _require_all_rows(overlay, judged)
+    return Decisions(overlay, book, judged, parts)
+
+
+def _require_all_rows(overlay: Overlay, judged: Judged) -> None:
+    """Every parcel in is a row out; anything else is a defect that must not be written."""
+    if len(judged.decided.code) != len(overlay.ids):
+        raise LandremedError("rows_lost", given=len(overlay.ids), left=len(judged.decided.code))
+
+
+def _require_known_facts(project: Project, book: RuleBook) -> None:
+    from landremed.project import unknown_fact
+
+    for section, facts in (("fields", project.parcels.fields), ("values", project.parcels.values)):
+        for fact in facts:
+            if fact not in book.vocabulary and fact.removeprefix("override_") not in book.vocabulary:
+                raise unknown_fact(project, section, fact, list(book.vocabulary))
+
+
+def _evidence(project: Project) -> list[EvidenceTable]:
+    limits = Limits(**project.limits)  # type: ignore[arg-type]
+    return [
+        EvidenceTable(
+            read_table(spec.path, base=project.base, sheet=spec.sheet, encoding=spec.encoding, limits=limits),
+            spec.path,
+            spec.id,
+        )
+        for spec in project.evidence
+    ]
+
+
+def _absent_layers(project: Project) -> list[Finding]:
+    given = {spec.role for spec in project.layers}
+    return [Finding("layer_absent", params={"role": role}) for role in MAIN_ROLES if role not in given]
+
+
+def _all_facts(
+    measured: Measured, given: GivenFacts, book: RuleBook, project: Project, parent: IntArray | None
+) -> tuple[dict[str, FactColumn], ComputedFacts]:
+    """Join computed and given facts; ``parent`` spreads the parcels' given facts over parts."""
+    straddle = Straddle.REVIEW if parent is not None else project.straddle
+    computed = computed_facts(measured, project.tolerance, straddle)
+    numeric = [name for name, spec in book.vocabulary.items() if spec.kind == "number"]
+    columns = given.columns
+    if parent is not None:
+        columns = {name: FactColumn(c.codes[parent], c.values) for name, c in columns.items()}
+    joined = with_overrides(fact_columns(computed, measured, numeric), columns)
+    truth = {fact: _truth(joined[fact]) for fact in computed.truth}
+    return joined, replace(computed, truth=truth)
+
+
+def _truth(column: FactColumn) -> npt.NDArray[np.int8]:
+    value = [-1 if v is None or isinstance(v, Unknown) else int(v is True) for v in column.values]
+    return np.array(value, np.int8)[column.codes]
+
+
+def _decide(
+    book: RuleBook, columns: Mapping[str, FactColumn], measured: Measured, project: Project, first_trace: int
+) -> Decided:
+    return decide_rows(
+        book,
+        columns,
+        as_of=project.as_of,
+        has_geometry=~np.isnan(measured.area_m2),
+        first_trace=first_trace,
+        language=project.language or "zh",
+    )
+
+
+def _combined(book: RuleBook, whole: Decided, parts: Decided, parent: IntArray) -> Decided:
+    """Give every parcel that was cut the common decision of its parts; it keeps its own trace."""
+    decisions, code = list(whole.decisions), whole.code.copy()
+    memo: dict[tuple[int, ...], int] = {}
+    for row in np.unique(parent):
+        key = tuple(int(c) for c in parts.code[parent == row])
+        if key not in memo:
+            memo[key] = len(decisions)
+            decisions.append(combine_parts(book, [parts.decisions[c] for c in key]))
+        code[row] = memo[key]
+    return replace(whole, decisions=decisions, code=code)
+
+
+def _judged(
+    book: RuleBook,
+    project: Project,
+    measured: Measured,
+    computed: ComputedFacts,
+    columns: Mapping[str, FactColumn],
+    decided: Decided,
+    sizes: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+) -> Judged:
+    rows = len(measured.area_m2)
+    category = columns.get("category", FactColumn(np.zeros(rows, np.int32), [None]))
+    units: UnitChoice | None = None
+    if measured.admin_units is not None:
+        duties = [book.duties(v if isinstance(v, str) else None) for v in category.values]
+        every = frozenset(("zone", "town"))
+        kinds = [frozenset(d.unit_kinds) or every for d in duties]
+        words = [(d.unit_name_contains,) if d.unit_name_contains else () for d in duties]
+        units = choose_units(
+            measured.admin_units,
+            measured.area_m2,
+            [kinds[c] for c in category.codes],
+            [words[c] for c in category.codes],
+            project.tolerance,
+        )
+    return Judged(
+        measured=measured,
+        computed=computed,
+        decided=decided,
+        category=category,
+        occurred_on=columns.get("occurred_on"),
+        units=units,
+        demolish_m2=sizes[0],
+        restore_m2=sizes[1],
+    )
+
+
+def _with_parts(
+    overlay: Overlay, book: RuleBook, ruler: Ruler, layers: Sequence[Layer], area: AreaMeasure
+) -> Overlay:
+    """Cut and measure the parcels that the project or a reading wants cut."""
+    project = overlay.project
+    if project.straddle is not Straddle.SPLIT and not book.cuts:
+        return overlay
+    columns, computed = _all_facts(overlay.measured, overlay.given, book, project, None)
+    decided = _decide(book, columns, overlay.measured, project, 0)
+    plan = plan_cuts(book, decided.decisions, decided.code, overlay.measured, computed, project.straddle)
+    if not plan:
+        return overlay
+    parent, number, polygons = cut_parcels(overlay.polygons, plan, layers, area, project.tolerance)
+    return replace(
+        overlay,
+        parent=parent,
+        part_number=number,
+        part_polygons=polygons,
+        part_measured=ruler.measure(polygons),
+    )
+
+
+def _inputs(
+    project: Project,
+    book: RuleBook,
+    parcels: Parcels,
+    layers: Sequence[Layer],
+    evidence: Sequence[EvidenceTable],
+    area: str,
+) -> dict[str, object]:
+    """Return what the result rests on, in the order in which a reader asks."""
+    tolerance = {f"tolerance.{k}": getattr(project.tolerance, k) for k in project.tolerance.__slots__}
+    entries: dict[str, object] = {
+        "version": version(),
+        "project": project.name,
+        "secrecy": project.secrecy,
+        "rules": book.name,
+        "rules_hash": book.content_hash,
+        "as_of": project.as_of,
+        "crs": parcels.crs.to_string(),
+        "area": area,
+        "straddle": project.straddle.value,
+        "basis": project.basis,
+        "language": project.language or "zh",
+        **tolerance,
+        **{f"reading.{name}": value for name, value in book.readings.items()},
+        "input.parcels": source_entry(parcels.source, parcels.input_crs.to_string()),
+    }
+    for layer in layers:
+        spec = layer.spec
+        extra = {"version": spec.version, "date": spec.date, "where": spec.where}
+        if layer.coverage_source is not None:
+            extra |= {"coverage": spec.coverage, "coverage_hash": layer.coverage_source.content_hash}
+        entries[f"input.{spec.role}"] = source_entry(layer.source, layer.input_crs.to_string(), **extra)
+    for number, table in enumerate(evidence, 1):
+        entries[f"input.evidence.{number}"] = evidence_entry(table.file, table.id_field, table.raw)
+    return entries | library_versions() | {"settings": project.settings_json}

@@ -1,0 +1,310 @@
+"""The output tables of a run, from what was measured and decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from landremed.area import round_half_up, to_mu
+from landremed.decisions import Decided
+from landremed.facts import WITHIN, ComputedFacts
+from landremed.law import Decision, RuleBook
+from landremed.measure import Measured
+from landremed.project import LayerSpec
+from landremed.tables import SUMMARY_SCHEMA, FactColumn
+from landremed.types import MAIN_ROLES, Outcome, PartialDate
+from landremed.units import UnitChoice
+from landremed.why import why_sentences
+
+__all__ = [
+    "Judged",
+    "decision_columns",
+    "demolition_areas",
+    "join_sources",
+    "measured_columns",
+    "summary_table",
+]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Columns: TypeAlias = dict[str, pa.Array]
+
+_TRUTH: Final = ("false", "true", "unknown")
+_NO_RECULTIVATION: Final = "land_consolidation"
+_DEMOLISH: Final = "demolish"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything known of a set of rows: parcels, or parts of parcels.
+
+    Attributes
+    ----------
+    units : UnitChoice or None
+        None without a layer of administrative units.
+    demolish_m2, restore_m2 : ndarray
+        Areas that fall to demolition and to restoration (of a split parcel: those of its parts).
+    """
+
+    measured: Measured
+    computed: ComputedFacts
+    decided: Decided
+    category: FactColumn
+    occurred_on: FactColumn | None
+    units: UnitChoice | None
+    demolish_m2: FloatArray
+    restore_m2: FloatArray
+
+
+def measured_columns(measured: Measured) -> Columns:
+    """Return area and share columns, rounded areas in m² (2 decimals) and unrounded shares."""
+    area = measured.area_m2
+    columns: Columns = {"area_m2": _areas(area), "area_mu": _areas(to_mu(area))}
+    for role in dict.fromkeys((*MAIN_ROLES, *measured.overlap_m2)):
+        overlap = measured.overlap_m2.get(role, np.full(len(area), np.nan))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.minimum(overlap / area, 1.0)
+        columns[f"{role}_area_m2"] = _areas(overlap)
+        columns[f"{role}_share"] = _nullable(share)
+    for name in ("red_line_outside_boundary", "farmland_outside_boundary"):
+        columns[f"{name}_area_m2"] = _areas(measured.outside_m2.get(name, np.full(len(area), np.nan)))
+    cultivated = measured.cultivated_m2
+    columns["cultivated_area_m2"] = _areas(np.full(len(area), np.nan) if cultivated is None else cultivated)
+    return columns
+
+
+def decision_columns(
+    book: RuleBook, ids: Sequence[str], judged: Judged, layers: Sequence[LayerSpec], language: str
+) -> Columns:
+    """Return the columns of ``decisions`` (or ``parts``) in the order in which a person reads them."""
+    decisions, code = judged.decided.decisions, judged.decided.code
+    measured = judged.measured
+    areas = {**measured.overlap_m2, **measured.outside_m2}
+    why = why_sentences(book, decisions, code, areas, measured.area_m2, language)
+    labels = _decision_labels(book, decisions, code, language)
+    duties = _duty_columns(book, judged.category)
+    units = judged.units or UnitChoice([None] * len(ids), [()] * len(ids))
+    head: Columns = {
+        "parcel_id": pa.array(ids, pa.string()),
+        "outcome": labels["outcome"],
+        "outcome_label": labels["outcome_label"],
+        "measure": labels["measure"],
+        "measure_label": labels["measure_label"],
+        "why": pa.array(why, pa.string()),
+        "missing_facts": labels["missing_facts"],
+        "missing_facts_label": labels["missing_facts_label"],
+        "due_on": labels["due_on"],
+        "overdue": labels["overdue"],
+        "implementing_unit": pa.array(units.implementing, pa.string()),
+    }
+    areas_part = measured_columns(measured) | {
+        "demolish_area_m2": _areas(judged.demolish_m2),
+        "restore_area_m2": _areas(judged.restore_m2),
+        "restore_cultivation": _restore_cultivation(judged),
+    }
+    rest: Columns = {
+        "category": _codes(judged.category),
+        "subtype": labels["subtype"],
+        "rule": labels["rule"],
+        "clause": labels["clause"],
+        "reason": labels["reason"],
+        "possible_outcomes": labels["possible_outcomes"],
+        "schedule": labels["schedule"],
+        "next_milestone_on": labels["next_milestone_on"],
+        "next_milestone_share": labels["next_milestone_share"],
+        "priority": labels["priority"],
+        "zero_tolerance": labels["zero_tolerance"],
+        **duties,
+        "other_units": _joined(units.others),
+        "robust": pa.nulls(len(ids), pa.int32()),
+        "flags": _joined(_flags(judged, layers)),
+        **{f"fact_{fact}": _truth_text(truth) for fact, truth in judged.computed.truth.items()},
+        "trace_id": pa.array(judged.decided.trace_id, pa.int64()),
+    }
+    return head | areas_part | rest
+
+
+def join_sources(columns: Mapping[str, pa.Array], attributes: pa.Table) -> pa.Table:
+    """Put the source attributes after our columns; a name that clashes gets the prefix ``src_``."""
+    joined = dict(columns)
+    taken = {name.lower() for name in joined} | {"fid", "geom"}
+    for name in attributes.column_names:
+        free = name
+        while free.lower() in taken:
+            free = f"src_{free}"
+        taken.add(free.lower())
+        joined[free] = attributes.column(name)
+    return pa.table(joined)
+
+
+def summary_table(
+    category: FactColumn,
+    decided: Decided,
+    areas: Iterable[tuple[str | None, str, float]],
+) -> pa.Table:
+    """Count parcels and add up areas by category and outcome.
+
+    Parameters
+    ----------
+    category : FactColumn
+        Class of every parcel.
+    decided : Decided
+        Decisions of the parcels; each counts once.
+    areas : iterable of (category, outcome, m²)
+        Areas of whole parcels, and of the parts of split ones.
+    """
+    order = {outcome.value: i for i, outcome in enumerate(Outcome)}
+    sums: dict[tuple[str, str], list[float]] = {}
+    for row, number in enumerate(decided.code):
+        value = category[row]
+        key = (value if isinstance(value, str) else "", str(decided.decisions[number].outcome))
+        sums.setdefault(key, [0, 0.0])[0] += 1
+    for name, outcome, area in areas:
+        entry = sums.setdefault((name or "", outcome), [0, 0.0])
+        entry[1] += 0.0 if np.isnan(area) else area
+    keys = sorted(sums, key=lambda k: (k[0] == "", k[0], order[k[1]]))
+    total = np.array([sums[k][1] for k in keys])
+    return pa.table(
+        [
+            pa.array([k[0] or None for k in keys], pa.string()),
+            pa.array([k[1] for k in keys], pa.string()),
+            pa.array([int(sums[k][0]) for k in keys], pa.int64()),
+            pa.array(round_half_up(total)),
+            pa.array(round_half_up(to_mu(total))),
+        ],
+        schema=SUMMARY_SCHEMA,
+    )
+
+
+def _decision_labels(
+    book: RuleBook, decisions: Sequence[Decision], code: npt.NDArray[np.int64], language: str
+) -> Columns:
+    """Build every column that depends on the decision alone, once per decision, and spread it."""
+    listed = "、" if language == "zh" else ", "
+
+    def texts(values: Iterable[str | None]) -> pa.Array:
+        return pa.array([v or None for v in values], pa.string())
+
+    facts = [listed.join(book.fact_label(f, language) for f in d.missing_facts) for d in decisions]
+    columns: Mapping[str, pa.Array] = {
+        "outcome": texts(str(d.outcome) for d in decisions),
+        "outcome_label": texts(book.outcome_label(d.outcome, d.measure, language) for d in decisions),
+        "measure": texts(d.measure for d in decisions),
+        "measure_label": texts(
+            book.measure_label(d.measure, language) if d.measure else None for d in decisions
+        ),
+        "missing_facts": texts(",".join(d.missing_facts) for d in decisions),
+        "missing_facts_label": texts(facts),
+        "subtype": texts(d.subtype for d in decisions),
+        "rule": texts(",".join(d.rules) for d in decisions),
+        "clause": texts(",".join(d.clauses) for d in decisions),
+        "reason": texts(d.reason for d in decisions),
+        "possible_outcomes": texts(",".join(d.possible_outcomes) for d in decisions),
+        "schedule": texts(",".join(d.schedules) for d in decisions),
+        "due_on": pa.array([d.due_on for d in decisions], pa.date32()),
+        "overdue": pa.array([d.overdue for d in decisions], pa.int32()),
+        "next_milestone_on": pa.array([d.next_milestone_on for d in decisions], pa.date32()),
+        "next_milestone_share": pa.array([d.next_milestone_share for d in decisions], pa.float64()),
+        "priority": pa.array([d.priority for d in decisions], pa.int32()),
+        "zero_tolerance": pa.array([d.zero_tolerance for d in decisions], pa.int32()),
+    }
+    at = pa.array(code)
+    return {name: column.take(at) for name, column in columns.items()}
+
+
+def _duty_columns(book: RuleBook, category: FactColumn) -> Columns:
+    duties = [book.duties(v) if isinstance(v, str) else None for v in category.values]
+    at = pa.array(category.codes)
+    return {
+        name: pa.array([getattr(d, name) if d else None for d in duties], pa.string()).take(at)
+        for name in ("lead", "cooperating", "implementing")
+    }
+
+
+def _flags(judged: Judged, layers: Sequence[LayerSpec]) -> list[list[str]]:
+    """Collect the notices of every row, in a fixed order."""
+    rows = len(judged.category)
+    flags: list[list[str]] = [[] for _ in range(rows)]
+
+    def raise_flag(name: str, mask: BoolArray) -> None:
+        for row in np.flatnonzero(mask):
+            flags[row].append(name)
+
+    for role, mask in judged.computed.slivers.items():
+        raise_flag(f"sliver_overlap:{role}", mask)
+    for role in WITHIN.values():
+        if role in judged.computed.straddles:
+            raise_flag(f"straddles:{role}", judged.computed.straddles[role])
+    for role, complete in judged.measured.complete.items():
+        raise_flag(f"coverage_incomplete:{role}", ~complete & ~np.isnan(judged.measured.area_m2))
+    for role, void in judged.measured.void.items():
+        raise_flag(f"layer_unusable_here:{role}", void)
+    for fact in sorted({f for d in judged.decided.decisions for f in d.assumed}):
+        assumed = np.array([fact in d.assumed for d in judged.decided.decisions], dtype=bool)
+        raise_flag(f"assumed:{fact}", assumed[judged.decided.code])
+    paperwork = _decision_mask(judged, lambda d: d.outcome == Outcome.COMPLETE_PAPERWORK)
+    farmland = judged.computed.truth["occupies_permanent_basic_farmland"] == 1
+    raise_flag("farmland_conflict", paperwork & farmland)
+    if judged.units is not None:
+        raise_flag("no_implementing_unit", np.array([u is None for u in judged.units.implementing]))
+    for layer in layers:
+        if layer.date is not None and judged.occurred_on is not None:
+            raise_flag(f"layer_postdates_case:{layer.role}", _before(judged.occurred_on, layer.date))
+    return flags
+
+
+def _before(column: FactColumn, day: date) -> BoolArray:
+    """Tell where a date surely lies before a day."""
+    earlier = [isinstance(v, PartialDate) and v.last < day for v in column.values]
+    return np.array(earlier, dtype=bool)[column.codes]
+
+
+def _decision_mask(judged: Judged, test: Any) -> BoolArray:
+    holds = np.array([test(d) for d in judged.decided.decisions], dtype=bool)
+    return holds[judged.decided.code]
+
+
+def demolition_areas(area_m2: FloatArray, decided: Decided) -> tuple[FloatArray, FloatArray]:
+    """Return the areas to be demolished and to be restored, 0 where nothing is."""
+    demolish = np.array([d.measure == _DEMOLISH for d in decided.decisions], dtype=bool)[decided.code]
+    restore = np.array([d.outcome == Outcome.DEMOLISH_RESTORE for d in decided.decisions], dtype=bool)
+    none = np.zeros(len(area_m2))
+    return np.where(demolish, area_m2, none), np.where(restore[decided.code], area_m2, none)
+
+
+def _restore_cultivation(judged: Judged) -> pa.Array:
+    truth = judged.computed.cultivated
+    if truth is None:
+        return pa.nulls(len(judged.category), pa.int32())
+    asked = _decision_mask(
+        judged, lambda d: d.outcome == Outcome.DEMOLISH_RESTORE and d.measure != _NO_RECULTIVATION
+    )
+    value = np.where(asked, truth, 0).astype(np.int32)
+    return pa.array(value, mask=value < 0)
+
+
+def _areas(values: FloatArray) -> pa.Array:
+    return _nullable(round_half_up(values))
+
+
+def _nullable(values: FloatArray) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
+def _joined(rows: Iterable[Sequence[str]]) -> pa.Array:
+    return pa.array([",".join(row) or None for row in rows], pa.string())
+
+
+def _codes(column: FactColumn) -> pa.Array:
+    values = pa.array([v if isinstance(v, str) else None for v in column.values], pa.string())
+    return values.take(pa.array(column.codes))
+
+
+def _truth_text(truth: npt.NDArray[np.int8]) -> pa.Array:
+    return pa.array(_TRUTH, pa.string()).take(pa.array(np.where(truth < 0, 2, truth)))

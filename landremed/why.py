@@ -1,0 +1,125 @@
+"""The reason of a decision as one sentence that can be read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from landremed.law import Decision, RuleBook
+from landremed.law.vocabulary import rules_root
+from landremed.types import COLUMN_STEM, FactValue, Outcome
+
+__all__ = ["why_sentences"]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+
+def why_sentences(
+    book: RuleBook,
+    decisions: Sequence[Decision],
+    code: npt.NDArray[np.int64],
+    areas: Mapping[str, FloatArray],
+    parcel_m2: FloatArray,
+    language: str,
+) -> list[str]:
+    """Return one sentence per row: grounds, recommendation, clause, deadline.
+
+    Parameters
+    ----------
+    book : RuleBook
+        For labels.
+    decisions, code
+        Decisions and the index of each row's.
+    areas : mapping of column stem to ndarray
+        Measured areas (``landremed.types.COLUMN_STEM``), m².
+    parcel_m2 : ndarray
+        Parcel areas, m².
+    language : {"zh", "en"}
+        Language of the sentence.
+    """
+    templates = [_template(book, decision, language) for decision in decisions]
+    sentences = []
+    for row, number in enumerate(code):
+        text, stems = templates[number]
+        if stems:
+            text = text.format(*(_measure_text(areas, stem, parcel_m2, row) for stem in stems))
+        sentences.append(text)
+    return sentences
+
+
+class _Measure:
+    """Area and share of one overlap, for the placeholders of a phrase."""
+
+    def __init__(self, area: str, share: str) -> None:
+        self.area = area
+        self.share = share
+
+
+def _measure_text(areas: Mapping[str, FloatArray], stem: str, parcel_m2: FloatArray, row: int) -> _Measure:
+    area = areas[stem][row] if stem in areas else np.nan
+    if np.isnan(area) or not parcel_m2[row] > 0:
+        return _Measure("?", "?")
+    percent = 100 * area / parcel_m2[row]
+    return _Measure(f"{area:.2f}", f"{percent:.1f}%" if percent >= 0.1 else f"{percent:.2g}%")
+
+
+def _template(book: RuleBook, decision: Decision, language: str) -> tuple[str, list[str]]:
+    """Return the sentence with ``{i.area}`` placeholders, and the column stems that fill them."""
+    stems: list[str] = []
+    if decision.outcome == Outcome.NEEDS_REVIEW:
+        grounds = [_open_reason(book, decision, language)]
+    else:
+        grounds = [_phrase(book, fact, value, language, stems) for fact, value in decision.grounds]
+    label = book.outcome_label(decision.outcome, decision.measure, language)
+    words = _word("join", language)
+    head = words.join(g for g in grounds if g)
+    parts = [f"{head}{_word('to', language)}{label}" if head else label]
+    if decision.clauses:
+        listed = _word("list", language)
+        parts.append(listed.join(book.clause_label(clause) for clause in decision.clauses))
+    if decision.due_on is not None:
+        parts.append(_word("by", language).format(decision.due_on.isoformat()))
+    elif decision.schedules and decision.overdue is not None:
+        parts.append(_word("once", language))
+    text = words.join(parts)
+    return (text, stems) if stems else (text.replace("{{", "{").replace("}}", "}"), stems)
+
+
+def _open_reason(book: RuleBook, decision: Decision, language: str) -> str:
+    listed = _word("list", language)
+    if decision.reason == "missing_facts":
+        facts = listed.join(book.fact_label(fact, language) for fact in decision.missing_facts)
+        return _word("missing", language).format(facts)
+    if decision.reason == "parts_differ":
+        outcomes = (book.outcome_label(o, "", language) for o in decision.possible_outcomes)
+        return _word("parts_differ", language).format(listed.join(outcomes))
+    return _word(decision.reason, language)
+
+
+def _phrase(book: RuleBook, fact: str, value: FactValue, language: str, stems: list[str]) -> str:
+    text = _phrases().get(fact, {}).get(str(value).lower(), {}).get(language)
+    if text is None:
+        shown = book.value_label(fact, value, language)
+        plain = f"{book.fact_label(fact, language)}{_word('colon', language)}{shown}"
+        return plain.replace("{", "{{").replace("}", "}}")
+    if "{area}" in text:
+        number = len(stems)
+        stems.append(COLUMN_STEM[fact])
+        text = text.replace("{area}", f"{{{number}.area}}").replace("{share}", f"{{{number}.share}}")
+    return str(text)
+
+
+def _word(name: str, language: str) -> str:
+    return str(_phrases()["_words"][name][language])
+
+
+@cache
+def _phrases() -> Mapping[str, Any]:
+    text = rules_root().joinpath("phrases.yaml").read_text(encoding="utf-8")
+    loaded: Mapping[str, Any] = yaml.safe_load(text)
+    return loaded

@@ -1,0 +1,99 @@
+"""Who may import whom, held against the syntax trees."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# module of landremed -> modules of landremed it may use (its own package is always allowed)
+BASE = {"types", "errors", "text"}
+ALLOWED = {
+    "errors": {"text"},
+    "types": set(),
+    "text": {"errors"},
+    "messages": set(),
+    "tables": BASE,
+    "law": BASE,
+    "crs": BASE | {"tables", "io"},
+    "io": BASE | {"tables", "crs"},
+    "repair": BASE | {"tables", "io"},
+    "values": BASE,
+    "given": BASE | {"tables", "values", "io"},
+    "area": BASE | {"crs"},
+    "overlay": BASE | {"crs", "area", "tables", "io"},
+    "project": BASE | {"io"},
+    "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
+    "measure": BASE | {"tables", "layers", "overlay"},
+    "facts": BASE | {"tables", "measure", "project"},
+    "units": BASE | {"facts", "measure", "project"},
+    "decisions": BASE | {"tables", "law"},
+    "why": BASE | {"law"},
+    "parts": BASE | {"facts", "law", "layers", "measure", "overlay", "project"},
+    "same_place": BASE | {"overlay"},
+    "provenance": BASE | {"tables", "io"},
+    "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
+    "results": BASE | {"tables", "area", "decisions", "facts", "law", "measure", "project", "units", "why"},
+    "report": BASE | {"tables", "provenance", "law", "io"},
+    "explain": BASE | {"tables", "law", "io", "report"},
+    "frames": BASE | {"tables", "io", "overlay"},
+    "samples": BASE | {"project"},
+}
+EVERYTHING = {"pipeline", "output", "overlay_file", "api"}
+HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            if node.module == "landremed":
+                yield from (f"landremed.{alias.name}" for alias in node.names)
+
+
+def sources(folder):
+    return sorted(p for p in (ROOT / folder).rglob("*.py") if "__pycache__" not in p.parts)
+
+
+@pytest.mark.parametrize("path", sources("landremed"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_library_imports(path):
+    parts = path.relative_to(ROOT / "landremed").with_suffix("").parts
+    own = parts[0]
+    if own == "__init__":
+        return
+    for name in imports(path):
+        assert name != "cli"
+        assert name.split(".")[0] not in {"click", "landremed_cli"}
+        if own == "law":
+            assert name.split(".")[0] not in HEAVY_FOR_LAW
+        if name.startswith("landremed.") and own not in EVERYTHING:
+            used = name.split(".")[1]
+            assert used == own or used in ALLOWED[own], f"{own} may not import {used}"
+
+
+@pytest.mark.parametrize("path", sources("cli"), ids=lambda p: p.name)
+def test_commands_use_public_names(path):
+    for name in imports(path):
+        assert name != "cli"
+        if name.startswith("landremed.") and not name.startswith("landremed_cli"):
+            assert name.split(".")[1] in {"errors", "text", "samples", "explain", "law", "report"} | public()
+
+
+def public():
+    tree = ast.parse((ROOT / "landremed" / "__init__.py").read_text(encoding="utf-8"))
+    names = next(
+        n.value
+        for n in tree.body
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and n.targets[0].id == "__all__"
+    )
+    return {constant.value for constant in names.elts}
+
+
+def test_library_does_not_print():
+    for path in sources("landremed"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", path
