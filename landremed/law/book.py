@@ -1,0 +1,456 @@
+"""A rule book in memory: classes, schedules, readings, duties, and the labels people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from landremed.errors import RuleBookError, Where
+from landremed.law.conditions import Condition, Group, Parameter, condition_words
+from landremed.law.source import Label, nearest, parse_date
+from landremed.types import FactSpec
+
+__all__ = [
+    "AcceptanceItem",
+    "Alternative",
+    "Chooser",
+    "ClassRules",
+    "Clause",
+    "Duties",
+    "HandOver",
+    "Measure",
+    "Milestone",
+    "NamedTest",
+    "OutcomeSpec",
+    "Priority",
+    "Reading",
+    "Rule",
+    "RuleBook",
+    "Schedule",
+    "Series",
+    "Step",
+    "Table",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of a table.
+
+    ``clauses`` maps a subtype, or ``default``, to the clause that the rule rests on.
+    """
+
+    id: str
+    title: Label
+    clauses: Mapping[str, str]
+    when: Group
+    outcome: str
+    measure: str
+    file: str
+    line: int
+
+    def clause(self, subtype: str | None) -> str:
+        """Return the clause for a subtype."""
+        return self.clauses.get(subtype or "default", self.clauses.get("default", ""))
+
+    def all_clauses(self, subtypes: Iterable[str]) -> tuple[str, ...]:
+        """Return the clauses that can apply to these subtypes, without repeats."""
+        found = dict.fromkeys(self.clause(subtype) for subtype in subtypes)
+        return tuple(found) or tuple(dict.fromkeys(self.clauses.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The ordered rules of a class, or of one of its subtypes.
+
+    ``listed`` holds, for a code fact, the values that the clause lists (reasons of exemption).
+    """
+
+    category: str
+    subtype: str
+    listed: Mapping[str, tuple[str, ...]]
+    rules: tuple[Rule, ...]
+
+    @property
+    def id(self) -> str:
+        """Name of the table in readings: ``category`` or ``category.subtype``."""
+        return f"{self.category}.{self.subtype}" if self.subtype else self.category
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """A class that leaves its parcels to another class's table when a fact names one."""
+
+    id: str
+    fact: str
+    categories: tuple[str, ...]
+    clause: str
+    title: Label
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRules:
+    """Everything of one class."""
+
+    category: str
+    clause: str
+    tables: tuple[Table, ...]
+    hand_over: HandOver | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSpec:
+    """Labels of an outcome, and whether deadlines apply to it."""
+
+    label: Label
+    scheduled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A clause's own kind of action."""
+
+    code: str
+    outcome: str
+    label: Label
+    outcome_label: Label | None
+    scheduled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause: its number in the plan's own style and a paraphrase."""
+
+    id: str
+    label: str
+    text: Label
+    note: str
+
+
+class Milestone(NamedTuple):
+    """A day by which a share (0..1) must be done."""
+
+    on: date
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Milestones of one kind. ``basis`` is ``area``, ``count`` or "" where the plan is silent."""
+
+    label: Label
+    basis: str
+    milestones: tuple[Milestone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a decided parcel must be done.
+
+    ``applies`` maps a measure to the clauses it must come from (empty: any); no entry at all means every
+    measure of the class that has deadlines.
+    """
+
+    id: str
+    label: Label
+    category: str
+    subtype: str
+    applies: Mapping[str, tuple[str, ...]]
+    when: Condition
+    clause: str
+    series: tuple[Series, ...]
+    at_once_from: str
+    due_from: str
+
+    @property
+    def main_series(self) -> Series | None:
+        """The series that is finished last; its milestones are the ones shown next."""
+        return max(self.series, key=lambda s: s.milestones[-1].on, default=None)
+
+    @property
+    def due_on(self) -> date | None:
+        """Date of the last milestone; None without a fixed one."""
+        series = self.main_series
+        return series.milestones[-1].on if series else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """How one of several schedules that apply is chosen: the first step that applies.
+
+    A step of two schedules stands for the earlier of their dates where both apply; on the same day the one
+    named first.
+    """
+
+    category: str
+    steps: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTest:
+    """A condition with a name."""
+
+    id: str
+    label: Label
+    when: Condition
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """One level of priority; an empty category means every class."""
+
+    level: int
+    label: Label
+    category: str
+    when: Condition
+    zero_tolerance: bool
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to read a clause, and what it changes."""
+
+    id: str
+    text: Label
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: Mapping[str, Group] = field(default_factory=dict)
+    choosers: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    cuts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A choice that the text leaves open.
+
+    With ``parameter`` any value of that parameter's type may be set; else one of the alternatives.
+    """
+
+    id: str
+    question: Label
+    clause: str
+    chosen: str
+    alternatives: Mapping[str, Alternative]
+    parameter: str = ""
+    switchable: bool = True
+
+
+class Duties(NamedTuple):
+    """Who answers for a class; names are joined with 、, None where the plan names nobody."""
+
+    lead: str | None
+    cooperating: str | None
+    implementing: str | None
+    unit_kinds: tuple[str, ...] = ()
+    unit_name_contains: str = ""
+    clause: str = ""
+
+
+class Step(NamedTuple):
+    """One step of a measure."""
+
+    actor: Label
+    text: Label
+    clause: str
+
+
+class AcceptanceItem(NamedTuple):
+    """One tick before a parcel is signed off."""
+
+    id: str
+    text: Label
+
+
+class Scoped(NamedTuple):
+    """A step or item that holds only for some classes, subtypes or clauses (empty: all)."""
+
+    entry: Step | AcceptanceItem
+    measures: tuple[str, ...]
+    categories: tuple[str, ...]
+    subtypes: tuple[str, ...]
+    clauses: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RuleBook:
+    """A whole rule book with the readings in force.
+
+    Attributes
+    ----------
+    content_hash : str
+        SHA-256 over the content of all its files but the cases, blind to comments and layout.
+    readings : mapping of str to str
+        Reading -> the alternative (or parameter value) in force.
+    reading_specs : mapping of str to Reading
+        What could be switched.
+    schedules : mapping of str to Schedule
+        In the order in which lists show them.
+    """
+
+    name: str
+    title: Label
+    document: str
+    content_hash: str
+    vocabulary: Mapping[str, FactSpec]
+    straddle_facts: frozenset[str]
+    outcomes: Mapping[str, OutcomeSpec]
+    measures: Mapping[str, Measure]
+    clauses: Mapping[str, Clause]
+    parameters: Mapping[str, Parameter]
+    classes: Mapping[str, ClassRules]
+    schedules: Mapping[str, Schedule]
+    choosers: Mapping[str, Chooser]
+    tests: Mapping[str, NamedTest]
+    zero_tolerance: tuple[Priority, ...]
+    priorities: tuple[Priority, ...]
+    reading_specs: Mapping[str, Reading]
+    all_duties: Mapping[str, Duties]
+    all_steps: tuple[Scoped, ...]
+    all_items: tuple[Scoped, ...]
+    readings: Mapping[str, str] = field(default_factory=dict)
+    cuts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    base: RuleBook | None = field(default=None, repr=False)
+    memo: dict[object, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Codes of the classes that have rules."""
+        return tuple(self.classes)
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every rule by its id, in table order."""
+        return {r.id: r for c in self.classes.values() for table in c.tables for r in table.rules}
+
+    def outcome_label(self, outcome: str, measure: str, language: str) -> str:
+        """Return the recommendation as it is shown; it may follow the measure."""
+        found = self.measures.get(measure)
+        if found is not None and found.outcome_label is not None and found.outcome == outcome:
+            return found.outcome_label.of(language)
+        return self.outcomes[outcome].label.of(language)
+
+    def measure_label(self, measure: str, language: str) -> str:
+        """Return the measure's name ("" for none)."""
+        return self.measures[measure].label.of(language) if measure else ""
+
+    def fact_label(self, fact: str, language: str) -> str:
+        """Return the fact's name."""
+        spec = self.vocabulary[fact]
+        return spec.label_zh if language == "zh" else spec.label_en
+
+    def value_label(self, fact: str, value: object, language: str) -> str:
+        """Return a fact's value in words; codes by their labels, None and UNKNOWN as unknown."""
+        spec = self.vocabulary.get(fact)
+        if isinstance(value, bool):
+            return ("是" if value else "否") if language == "zh" else ("yes" if value else "no")
+        if isinstance(value, str) and spec is not None and value in spec.values:
+            found = spec.values[value]
+            return found.label_zh if language == "zh" else found.label_en
+        if value is None and spec is not None and spec.claim:
+            return "未主张" if language == "zh" else "not claimed"
+        if isinstance(value, (str, int, float)) or hasattr(value, "exact"):
+            return str(value)
+        return "不详" if language == "zh" else "unknown"
+
+    def clause_label(self, clause: str) -> str:
+        """Return the clause in the plan's own numbering, as 三（二）1（2）."""
+        found = self.clauses.get(clause)
+        return found.label if found else clause
+
+    def clause_text(self, clause: str, language: str) -> str:
+        """Return a short paraphrase of the clause."""
+        found = self.clauses.get(clause)
+        return found.text.of(language) if found else ""
+
+    def condition_in_words(self, rule: str, language: str) -> str:
+        """Return what a rule asks for, in words."""
+        found = self.rules[rule]
+        return condition_words(found.when, self.vocabulary, self.parameters, language)
+
+    def duties(self, category: str | None) -> Duties:
+        """Return who answers for a class (empty for an unknown class)."""
+        return self.all_duties.get(category or "", Duties(None, None, None))
+
+    def steps(
+        self, category: str, subtype: str | None, measure: str, clauses: Iterable[str] | None = None
+    ) -> tuple[Step, ...]:
+        """Return the ordered steps of a measure.
+
+        Parameters
+        ----------
+        category : str
+            The class whose table decided (after a hand-over that one).
+        clauses : iterable of str, optional
+            The decision's clauses; steps that belong to other clauses are left out.
+        """
+        found = _select(self.all_steps, category, subtype, measure, clauses)
+        return tuple(entry for entry in found if isinstance(entry, Step))
+
+    def acceptance(
+        self, category: str, measure: str, clauses: Iterable[str] | None = None
+    ) -> tuple[AcceptanceItem, ...]:
+        """Return what must be ticked before the parcel counts as done; parameters as for `steps`."""
+        found = _select(self.all_items, category, None, measure, clauses)
+        return tuple(entry for entry in found if isinstance(entry, AcceptanceItem))
+
+    def with_readings(self, readings: Mapping[str, object]) -> RuleBook:
+        """Return the book read in another way.
+
+        Parameters
+        ----------
+        readings : mapping
+            Reading -> alternative, or a date for a reading that sets one. The others stay as they are.
+
+        Raises
+        ------
+        RuleBookError
+            For an unknown reading or alternative; names the nearest valid one.
+        """
+        from landremed.law.readings import apply_readings
+
+        wanted = {**self.readings}
+        for name, value in readings.items():
+            wanted[name] = self._valid_reading(name, value)
+        return apply_readings(self, wanted)
+
+    def _valid_reading(self, name: str, value: object) -> str:
+        spec = self.reading_specs.get(name)
+        valid = [reading.id for reading in self.reading_specs.values() if reading.switchable]
+        where = Where(field=f"[readings] {name}")
+        if spec is None or not spec.switchable:
+            raise RuleBookError("reading_unknown", where, name=name, nearest=nearest(name, valid))
+        text = value.isoformat() if isinstance(value, date) else str(value)
+        if spec.parameter:
+            if parse_date(text) is None:
+                raise RuleBookError("reading_not_a_date", where, name=name, value=text)
+        elif text not in spec.alternatives:
+            raise RuleBookError(
+                "reading_value_unknown",
+                where,
+                name=name,
+                value=text,
+                nearest=nearest(text, spec.alternatives),
+                valid=", ".join(spec.alternatives),
+            )
+        return text
+
+
+def _select(
+    entries: Iterable[Scoped],
+    category: str,
+    subtype: str | None,
+    measure: str,
+    clauses: Iterable[str] | None,
+) -> list[Step | AcceptanceItem]:
+    cited = None if clauses is None else set(clauses)
+    return [
+        scoped.entry
+        for scoped in entries
+        if measure in scoped.measures
+        and (not scoped.categories or category in scoped.categories)
+        and (not scoped.subtypes or subtype is None or subtype in scoped.subtypes)
+        and (not scoped.clauses or cited is None or cited.intersection(scoped.clauses))
+    ]

@@ -1,0 +1,199 @@
+"""Every completion of the unknown facts, without walking through each.
+
+A program is an ordered list of (condition, leaf): the first condition that holds decides. Assigning one fact
+at a time in a fixed order and merging equal remainders gives a decision diagram. Reduced, it is canonical: a
+fact stands in it exactly when two completions that differ in that fact alone have different results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from landremed.law.conditions import Complete, Condition, Group, Test
+
+__all__ = ["SILENT", "Assumed", "Diagram", "Explorer", "Program", "assign", "simplified", "variables_of"]
+
+
+class _Silent:
+    def __repr__(self) -> str:
+        return "SILENT"
+
+
+SILENT = _Silent()
+"""Result of a completion in which no rule holds."""
+
+
+class Assumed(NamedTuple):
+    """Mark among the results: this unknown fact was asked for, and counted as false."""
+
+    fact: str
+
+
+class Program(NamedTuple):
+    """Ordered (condition, leaf) pairs; a leaf that is a program goes on there."""
+
+    items: tuple[tuple[Condition, Hashable], ...]
+
+
+class _Node(NamedTuple):
+    variable: str
+    children: tuple[Hashable, ...]
+
+
+Diagram: TypeAlias = Hashable
+"""A node, or a leaf."""
+
+Values: TypeAlias = Mapping[str, tuple[Complete, ...]]
+"""Possible values per variable, in the fixed order in which they are assigned."""
+
+
+def variable(test: Test) -> str:
+    """Return the name under which a test's fact is assigned; assumed ones are apart."""
+    return f"?{test.fact}" if test.assumed else test.fact
+
+
+def simplified(condition: Condition) -> Condition:
+    """Return the condition without needless groups."""
+    if not isinstance(condition, Group):
+        return condition
+    return _regroup(condition.kind, [simplified(item) for item in condition.items])
+
+
+def assign(condition: Condition, name: str, value: Complete) -> Condition:
+    """Return what is left of a condition when one variable has a value."""
+    if isinstance(condition, Test):
+        return condition.holds(value) if variable(condition) == name else condition
+    if isinstance(condition, Group):
+        items = [assign(item, name, value) for item in condition.items]
+        if all(new is old for new, old in zip(items, condition.items, strict=True)):
+            return condition
+        return _regroup(condition.kind, items)
+    return condition
+
+
+def variables_of(program: Program) -> set[str]:
+    """Return every variable that a program asks for."""
+    found: set[str] = set()
+    for condition, leaf in program.items:
+        _collect(condition, found)
+        if isinstance(leaf, Program):
+            found |= variables_of(leaf)
+    return found
+
+
+@dataclass
+class Explorer:
+    """Walks the completions of programs over one set of possible values."""
+
+    values: Values
+    _leaves: dict[Program, frozenset[Hashable]] = field(default_factory=dict)
+    _diagrams: dict[Program, Diagram] = field(default_factory=dict)
+
+    def leaves(self, program: Program) -> frozenset[Hashable]:
+        """Return every result that some completion leads to."""
+        return self._walk(self._known(program))
+
+    def diagram(self, program: Program) -> Diagram:
+        """Return the reduced decision diagram."""
+        return self._build(self._known(program))
+
+    def _known(self, program: Program) -> Program:
+        for name in variables_of(program):
+            if len(self.values[name.removeprefix("?")]) == 1:
+                program = _assigned(program, name, self.values[name][0])
+        return program
+
+    def _next(self, program: Program) -> str:
+        asked = variables_of(program)
+        return next(name for name in self.values if name in asked)
+
+    def _walk(self, program: Program) -> frozenset[Hashable]:
+        found = self._leaves.get(program)
+        if found is None:
+            found = self._leaves[program] = self._walked(program)
+        return found
+
+    def _walked(self, program: Program) -> frozenset[Hashable]:
+        if not program.items:
+            return frozenset((SILENT,))
+        condition, leaf = program.items[0]
+        if condition is True:
+            return self._walk(leaf) if isinstance(leaf, Program) else frozenset((leaf,))
+        name = self._next(program)
+        results: frozenset[Hashable] = frozenset()
+        if name.startswith("?"):
+            results = frozenset((Assumed(name[1:]),))
+        for value in self.values[name]:
+            results |= self._walk(_assigned(program, name, value))
+        return results
+
+    def _build(self, program: Program) -> Diagram:
+        found = self._diagrams.get(program)
+        if found is None:
+            found = self._diagrams[program] = self._built(program)
+        return found
+
+    def _built(self, program: Program) -> Diagram:
+        if not program.items:
+            return SILENT
+        condition, leaf = program.items[0]
+        if condition is True:
+            return self._build(leaf) if isinstance(leaf, Program) else leaf
+        name = self._next(program)
+        return node(name, [self._build(_assigned(program, name, value)) for value in self.values[name]])
+
+
+def node(name: str, children: Iterable[Diagram]) -> Diagram:
+    """Return a diagram that asks for one variable, unless all its answers lead to the same."""
+    found = tuple(children)
+    return found[0] if all(child == found[0] for child in found) else _Node(name, found)
+
+
+def variables_in(diagram: Diagram) -> set[str]:
+    """Return the variables on which the result of a reduced diagram hangs."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    stack = [diagram]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, _Node) and id(entry) not in seen:
+            seen.add(id(entry))
+            found.add(entry.variable)
+            stack.extend(entry.children)
+    return found
+
+
+def _assigned(program: Program, name: str, value: Complete) -> Program:
+    items: list[tuple[Condition, Hashable]] = []
+    for condition, leaf in program.items:
+        rest = assign(condition, name, value)
+        if rest is False:
+            continue
+        items.append((rest, _assigned(leaf, name, value) if isinstance(leaf, Program) else leaf))
+        if rest is True:
+            break
+    return Program(tuple(items))
+
+
+def _regroup(kind: Literal["all", "any"], items: Iterable[Condition]) -> Condition:
+    absorbing = kind == "any"
+    kept: list[Condition] = []
+    for item in items:
+        if isinstance(item, bool):
+            if item is absorbing:
+                return absorbing
+        else:
+            kept.append(item)
+    if not kept:
+        return not absorbing
+    return kept[0] if len(kept) == 1 else Group(kind, tuple(kept))
+
+
+def _collect(condition: Condition, found: set[str]) -> None:
+    if isinstance(condition, Test):
+        found.add(variable(condition))
+    elif isinstance(condition, Group):
+        for item in condition.items:
+            _collect(item, found)
