@@ -38,7 +38,14 @@ CRS_IMPLIED = b"landremed:crs_implied"
 
 _MODERN = frozenset({"cgcs2000", "wgs84"})
 _DATUMS: Mapping[str, tuple[str, ...]] = {
-    "cgcs2000": ("china geodetic coordinate system 2000", "china 2000", "d_china_2000", "china_2000", "cgcs2000", "new beijing 2000"),
+    "cgcs2000": (
+        "china geodetic coordinate system 2000",
+        "china 2000",
+        "d_china_2000",
+        "china_2000",
+        "cgcs2000",
+        "new beijing 2000",
+    ),
     "xian1980": ("xian 1980", "xian_1980", "d_xian_1980"),
     "beijing1954": ("beijing 1954", "beijing_1954", "d_beijing_1954"),
     "wgs84": ("world geodetic system 1984", "wgs 84", "wgs_1984", "wgs84", "d_wgs_1984"),
@@ -105,11 +112,11 @@ def resolve_crs(source: VectorSource, declared: str | None, *, key: str) -> pypr
     implied = CRS_IMPLIED in (source.attributes.schema.metadata or {})
     if source.crs_wkt is None or (implied and wanted is not None):
         if wanted is None:
-            raise CrsError("crs_missing", where, key=key)
+            raise CrsError("crs_missing", where, key=_table(key))
         return wanted
     own = parse_crs(source.crs_wkt, where)
     if wanted is not None and not _same(own, wanted):
-        raise CrsError("crs_conflict", where, key=key, declared=crs_label(wanted), own=crs_label(own))
+        raise CrsError("crs_conflict", where, key=_table(key), declared=crs_label(wanted), own=crs_label(own))
     if not (own.is_projected or own.is_geographic):
         raise CrsError("crs_kind", where, crs=crs_label(own))
     return own
@@ -153,7 +160,9 @@ def choose_working_crs(
     elif _datum(own) in _MODERN and (own.is_geographic or _web_mercator(own)):
         chosen = pyproj.CRS.from_epsg(_zone_epsg(parcels, own))
     else:
-        raise CrsError("working_crs_needed", Where(file=parcels.file, layer=parcels.layer), crs=crs_label(own))
+        raise CrsError(
+            "working_crs_needed", Where(file=parcels.file, layer=parcels.layer), crs=crs_label(own)
+        )
     params = {"crs": crs_label(chosen), "own": crs_label(own)}
     return chosen, [Finding("working_crs_chosen", file=parcels.display, params=params)]
 
@@ -177,14 +186,14 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
     parcels = key.startswith("parcels")
     if len(places.not_finite) and (not parcels or not len(places.rows)):
         row = int(places.not_finite[0]) + 1
-        raise CrsError("coordinates_not_finite", Where(file=source.file, layer=source.layer, row=row), key=key)
+        raise CrsError("coordinates_not_finite", Where(file=source.file, layer=source.layer, row=row))
     if not len(places.rows):
         return
     faults = _faults(places, crs)
     for code, wrong in faults.items():
         strict = not parcels and code in _STRICT
         if wrong.any() and (strict or wrong.mean() >= 0.5):
-            raise CrsError(code, where, **_numbers(places, wrong, crs), key=key)
+            raise CrsError(code, where, **_numbers(places, wrong, crs), key=_table(key))
 
 
 def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
@@ -240,7 +249,9 @@ def to_working(source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: 
     where = Where(file=source.file, layer=source.layer)
     one, other = _datum(crs), _datum(working)
     if not (one == other or {one, other} <= _MODERN):
-        raise CrsError("crs_datum_shift", where, own=crs_label(crs), working=crs_label(working), key=key)
+        raise CrsError(
+            "crs_datum_shift", where, own=crs_label(crs), working=crs_label(working), key=_table(key)
+        )
     return _transform(source.wkb, where, crs, working)
 
 
@@ -276,6 +287,11 @@ def gauss_krueger_epsg(longitude: float) -> int:
 _STRICT = frozenset({"crs_prefix_unexpected", "crs_prefix_missing", "crs_prefix_other", "crs_axes_swapped"})
 
 
+def _table(key: str) -> str:
+    """Return the table of the project file in which ``crs`` stands."""
+    return key.removesuffix(".crs").removesuffix(".coverage")
+
+
 def _registered(crs: pyproj.CRS) -> pyproj.CRS:
     """Return the EPSG definition where a CRS is the same but for names."""
     if crs.to_authority(min_confidence=100):
@@ -292,7 +308,9 @@ def _same(one: pyproj.CRS, other: pyproj.CRS) -> bool:
 
 
 def _metric(crs: pyproj.CRS) -> bool:
-    return bool(crs.is_projected) and all(abs(axis.unit_conversion_factor - 1.0) < 1e-12 for axis in crs.axis_info[:2])
+    return bool(crs.is_projected) and all(
+        abs(axis.unit_conversion_factor - 1.0) < 1e-12 for axis in crs.axis_info[:2]
+    )
 
 
 def _web_mercator(crs: pyproj.CRS) -> bool:
@@ -409,7 +427,9 @@ def _is_easting(values: npt.NDArray[np.float64], false: float) -> npt.NDArray[np
     return np.abs(values - false) <= _HALF_WIDTH_M
 
 
-def _no_inverse(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], crs: pyproj.CRS) -> npt.NDArray[np.bool_]:
+def _no_inverse(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], crs: pyproj.CRS
+) -> npt.NDArray[np.bool_]:
     back = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
     lon, lat = back.transform(x, y)
     return ~(np.isfinite(lon) & np.isfinite(lat))
@@ -452,9 +472,7 @@ def _moved(crs: pyproj.CRS, working: pyproj.CRS, xy: npt.NDArray[np.float64]) ->
     return np.column_stack([x, y])
 
 
-def _transform(
-    wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS
-) -> pa.Array:
+def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS) -> pa.Array:
     import shapely
 
     geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")

@@ -7,10 +7,10 @@ absolute signed area of the shell minus those of the holes, so crossing rings ca
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from landremed.types import Finding
-
-__all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "Repaired", "Status", "repair", "repair_findings"]
+__all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "Repaired", "Status", "repair"]
 
 CHANGE_SHARE = 0.001
 """Share of the area from which a change by repair is a finding of severity error."""
@@ -31,19 +29,16 @@ CHANGE_MIN_M2 = 1.0
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _CHUNK = 8192
-_NOWHERE = (float("nan"), float("nan"))
-_NO_BOX = (float("nan"),) * 4
 
 
-class Status(IntEnum):
+class Status(StrEnum):
     """What became of one geometry."""
 
-    OK = 0
-    REPAIRED = 1
-    EMPTY = 2
-    NOT_FINITE = 3
-    NOT_POLYGON = 4
-    UNREPAIRABLE = 5
+    OK = "ok"
+    REPAIRED = "repaired"
+    EMPTY = "empty"
+    NOT_FINITE = "not_finite"
+    UNREPAIRABLE = "unrepairable"
 
 
 @dataclass(frozen=True)
@@ -53,35 +48,36 @@ class Repaired:
     Attributes
     ----------
     wkb : pyarrow.Array
-        ``large_binary`` valid 2-D Polygon or MultiPolygon; null where the status is EMPTY or above. Rows with
-        status OK keep their bytes.
-    status : ndarray of int8
-        `Status` per row.
-    rows : ndarray of int64
-        Rows whose status is not OK, rising; the arrays below are about these.
+        ``large_binary`` valid 2-D Polygon or MultiPolygon; null where the status is neither ``ok`` nor
+        ``repaired``. Rows with status ``ok`` keep their bytes.
+    status : ndarray of str
+        `Status` per row; ``empty`` is no geometry, an empty one, or one without any polygon.
     area_before, area_after : ndarray of float64
-        Planar area in m² of the stored rings and of the result; NaN where there is none.
+        Planar area in m² of the stored rings and of the result; NaN where the row was fine or has none.
+    changed_much : ndarray of bool
+        Where repair changed the area by more than `CHANGE_SHARE` and `CHANGE_MIN_M2`.
     reason : list of str
-        What was wrong, with the place where GEOS names one.
-    point : ndarray of float64, shape (len(rows), 2)
-        A place to zoom to; NaN where there is none.
-    box : ndarray of float64, shape (len(rows), 4)
-        Bounds (x min, y min, x max, y max) of the finite coordinates as stored; NaN where there are none.
+        What was wrong, with the place where GEOS names one; "" for rows that are fine.
+    point : list of (x, y) or None
+        A place to zoom to, for rows that are not fine.
+    box : ndarray of float64, shape (rows, 4)
+        Bounds (x min, y min, x max, y max) of the stored finite coordinates of rows that are not fine, else
+        NaN.
     """
 
     wkb: pa.Array
-    status: npt.NDArray[np.int8]
-    rows: npt.NDArray[np.int64]
+    status: npt.NDArray[np.str_]
     area_before: npt.NDArray[np.float64]
     area_after: npt.NDArray[np.float64]
+    changed_much: npt.NDArray[np.bool_]
     reason: list[str]
-    point: npt.NDArray[np.float64]
+    point: list[tuple[float, float] | None]
     box: npt.NDArray[np.float64]
 
     @property
     def usable(self) -> npt.NDArray[np.bool_]:
         """Whether a row has a geometry to measure."""
-        return self.status <= Status.REPAIRED
+        return (self.status == Status.OK) | (self.status == Status.REPAIRED)
 
 
 def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
@@ -99,134 +95,74 @@ def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
     Repaired
         The same number of rows.
     """
-    status = np.full(len(wkb), Status.EMPTY, np.int8)
-    odd: dict[int, _Case] = {}
     starts = range(0, len(wkb), _CHUNK)
+    odd: dict[int, _Case] = {}
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        for start, (codes, cases) in zip(
+        for start, cases in zip(
             starts, pool.map(lambda s: _chunk(wkb.slice(s, _CHUNK)), starts), strict=True
         ):
-            status[start : start + len(codes)] = codes
             odd.update((start + row, case) for row, case in cases.items())
-    rows = np.asarray(sorted(odd), dtype=np.int64)
-    cases = [odd[row] for row in rows.tolist()]
-    return Repaired(
-        wkb=_replaced(wkb, rows, [case.geometry for case in cases]),
-        status=status,
-        rows=rows,
-        area_before=np.asarray([case.before for case in cases], dtype=np.float64),
-        area_after=np.asarray([case.after for case in cases], dtype=np.float64),
-        reason=[case.reason for case in cases],
-        point=np.asarray([case.point for case in cases], dtype=np.float64).reshape(-1, 2),
-        box=np.asarray([case.box for case in cases], dtype=np.float64).reshape(-1, 4),
-    )
-
-
-def repair_findings(
-    repaired: Repaired, *, file: str, parcel_ids: Sequence[str] | None = None, layer_feature: bool = False
-) -> list[Finding]:
-    """Return one finding for every row that was not fine, in row order.
-
-    Parameters
-    ----------
-    repaired : Repaired
-        Result of `repair`.
-    file : str
-        File and layer as shown to the user.
-    parcel_ids : sequence of str, optional
-        Ids by row, for parcels.
-    layer_feature : bool
-        Whether the rows are features of a constraint layer: then one that cannot be used is
-        ``layer_feature_unusable`` (severity error), since facts near it become unknown.
-    """
-    findings = []
-    for i, row in enumerate(repaired.rows.tolist()):
-        status = Status(int(repaired.status[row]))
-        before, after = float(repaired.area_before[i]), float(repaired.area_after[i])
-        params: dict[str, object] = {"reason": repaired.reason[i], "before": _m2(before), "after": _m2(after)}
-        if status is Status.REPAIRED:
-            code = "geometry_changed_by_repair" if _changed(before, after) else "geometry_repaired"
-        elif layer_feature:
-            code = "layer_feature_empty" if status is Status.EMPTY else "layer_feature_unusable"
-        else:
-            code = _CODES[status]
-        x, y = (float(v) for v in repaired.point[i])
-        findings.append(
-            Finding(
-                code,
-                parcel_id=parcel_ids[row] if parcel_ids is not None else "",
-                file=file,
-                row=row + 1,
-                params=params,
-                point=(x, y) if np.isfinite(x) and np.isfinite(y) else None,
-            )
-        )
-    return findings
+    rows = np.fromiter(odd, np.int64, len(odd))
+    cases_ = list(odd.values())
+    before, after = np.full((2, len(wkb)), np.nan)
+    box = np.full((len(wkb), 4), np.nan)
+    status = np.full(len(wkb), Status.OK.value, dtype="U12")
+    reason = [""] * len(wkb)
+    point: list[tuple[float, float] | None] = [None] * len(wkb)
+    for row, case in odd.items():
+        status[row], reason[row], point[row] = case.status.value, case.reason, case.point
+        before[row], after[row], box[row] = case.before, case.after, case.box
+    with np.errstate(invalid="ignore"):
+        change = np.abs(after - before)
+        much = (change > CHANGE_MIN_M2) & (change > CHANGE_SHARE * np.maximum(before, after))
+    exchanged = _replaced(wkb, rows, [case.geometry for case in cases_])
+    return Repaired(exchanged, status, before, after, much, reason, point, box)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One geometry that is not fine as it stands."""
 
-    geometry: bytes | None
-    before: float
-    after: float
+    status: Status
     reason: str
-    point: tuple[float, float]
-    box: tuple[float, ...] = _NO_BOX
+    geometry: bytes | None = None
+    before: float = float("nan")
+    after: float = float("nan")
+    point: tuple[float, float] | None = None
+    box: tuple[float, ...] = (float("nan"),) * 4
 
 
-_CODES = {
-    Status.EMPTY: "geometry_empty",
-    Status.NOT_FINITE: "geometry_not_finite",
-    Status.NOT_POLYGON: "geometry_not_polygon",
-    Status.UNREPAIRABLE: "geometry_unrepairable",
-}
-
-
-def _chunk(wkb: pa.Array) -> tuple[npt.NDArray[np.int8], dict[int, _Case]]:
-    """Judge some rows; cases are keyed by the row within them."""
+def _chunk(wkb: pa.Array) -> dict[int, _Case]:
+    """Judge some rows; what is not fine is keyed by the row within them."""
     geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
-    stored = np.asarray(wkb.is_valid())
     kinds = shapely.get_type_id(geometries)
     polygonal = (kinds == _POLYGON) | (kinds == _MULTIPOLYGON)
     fine = polygonal & ~shapely.is_empty(geometries) & shapely.is_valid(geometries)
-    codes = np.zeros(len(wkb), np.int8)
-    cases: dict[int, _Case] = {}
-    for row in np.flatnonzero(~fine).tolist():
-        status, case = _judge(geometries[row], bool(stored[row]))
-        codes[row] = status
-        cases[row] = case
-    return codes, cases
+    return {row: _judge(geometries[row], bool(wkb[row].is_valid)) for row in np.flatnonzero(~fine).tolist()}
 
 
-def _judge(geometry: Any, stored: bool) -> tuple[Status, _Case]:
-    nan = float("nan")
+def _judge(geometry: Any, stored: bool) -> _Case:
     if geometry is None:
-        if not stored:
-            return Status.EMPTY, _Case(None, nan, nan, "no geometry", _NOWHERE)
-        return Status.UNREPAIRABLE, _Case(None, nan, nan, "damaged geometry", _NOWHERE)
+        return (
+            _Case(Status.UNREPAIRABLE, "damaged geometry") if stored else _Case(Status.EMPTY, "no geometry")
+        )
     if geometry.is_empty:
-        return Status.EMPTY, _Case(None, nan, nan, "empty geometry", _NOWHERE)
+        return _Case(Status.EMPTY, "empty geometry")
     coordinates = shapely.get_coordinates(geometry)
-    finite = np.isfinite(coordinates).all(axis=1)
-    if not finite.all():
-        point = _pair(coordinates[finite][0]) if finite.any() else _NOWHERE
-        box = _box(coordinates[finite])
-        return Status.NOT_FINITE, _Case(None, nan, nan, "coordinates not finite", point, box)
-    box = _box(coordinates)
-    first = _pair(coordinates[0])
-    reason = _reason(geometry)
-    before = float(shapely.area(geometry))
+    good = coordinates[np.isfinite(coordinates).all(axis=1)]
+    if len(good) < len(coordinates):
+        place = {"point": _pair(good[0]), "box": _box(good)} if len(good) else {}
+        return _Case(Status.NOT_FINITE, "coordinates not finite", **place)  # type: ignore[arg-type]
+    first, box = _pair(coordinates[0]), _box(coordinates)
     if shapely.get_dimensions(geometry) < 2:
-        kind = str(geometry.geom_type)
-        return Status.NOT_POLYGON, _Case(None, nan, nan, kind, first, box)
+        return _Case(Status.EMPTY, f"{geometry.geom_type}, no polygon", point=first, box=box)
+    reason, before = _reason(geometry), float(shapely.area(geometry))
     fixed = _fixed(geometry)
     if fixed is None:
-        return Status.UNREPAIRABLE, _Case(None, before, nan, reason, _place(reason, first), box)
+        return _Case(Status.UNREPAIRABLE, reason, before=before, point=_place(reason, first), box=box)
     point = _place(reason, _pair(shapely.get_coordinates(shapely.point_on_surface(fixed))[0]))
     raw = shapely.to_wkb(fixed, byte_order=1, output_dimension=2)
-    return Status.REPAIRED, _Case(raw, before, float(shapely.area(fixed)), reason, point, box)
+    return _Case(Status.REPAIRED, reason, raw, before, float(shapely.area(fixed)), point, box)
 
 
 def _fixed(geometry: Any) -> Any:
@@ -284,22 +220,11 @@ def _place(reason: str, otherwise: tuple[float, float]) -> tuple[float, float]:
 
 
 def _box(coordinates: Any) -> tuple[float, ...]:
-    if not len(coordinates):
-        return _NO_BOX
     return tuple(float(v) for v in (*coordinates.min(axis=0), *coordinates.max(axis=0)))
 
 
 def _pair(values: Any) -> tuple[float, float]:
     return float(values[0]), float(values[1])
-
-
-def _changed(before: float, after: float) -> bool:
-    change = abs(after - before)
-    return change > CHANGE_MIN_M2 and change > CHANGE_SHARE * max(before, after)
-
-
-def _m2(area: float) -> str:
-    return f"{area:.2f}" if np.isfinite(area) else "–"
 
 
 def _replaced(wkb: pa.Array, rows: npt.NDArray[np.int64], values: list[bytes | None]) -> pa.Array:

@@ -264,7 +264,9 @@ def _flag_array(cells: npt.NDArray[np.bytes_], field: DbfField) -> pa.Array:
 def _whole_array(cells: npt.NDArray[np.bytes_], field: DbfField) -> pa.Array:
     if field.width != 4:
         return _nothing(cells, field)
-    return pc.cast(pa.array([struct.unpack("<i", bytes(c).ljust(4, b"\0"))[0] for c in cells], pa.int32()), "int64")
+    return pc.cast(
+        pa.array([struct.unpack("<i", bytes(c).ljust(4, b"\0"))[0] for c in cells], pa.int32()), "int64"
+    )
 
 
 def _nothing(cells: npt.NDArray[np.bytes_], field: DbfField) -> pa.Array:

@@ -99,7 +99,7 @@ def nearest(wanted: str, names: Iterable[str], *, limit: int = 5) -> str:
     ranked = sorted(
         pool, key=lambda n: -difflib.SequenceMatcher(None, folded, n.casefold(), autojunk=False).ratio()
     )
-    more = f", … ({len(pool)})" if len(pool) > limit else ""
+    more = f", … ({len(pool)})" if len(pool) > limit > 1 else ""
     return ", ".join(ranked[:limit]) + more if pool else "–"
 
 
@@ -122,7 +122,11 @@ def resolve_input(path: str, base: Path | None = None) -> Path:
     text = os.fspath(path)
     if "\0" in text or not text.strip():
         raise InputError("path_not_local", Where(file=text.replace("\0", "?")))
-    if "://" in text or text.replace("\\", "/").lower().startswith(("/vsi", "//vsi")) or "!" in Path(text).name:
+    if (
+        "://" in text
+        or text.replace("\\", "/").lower().startswith(("/vsi", "//vsi"))
+        or "!" in Path(text).name
+    ):
         raise InputError("path_not_local", where)
     root = Path(base) if base is not None else Path.cwd()
     written = root / text
@@ -170,7 +174,9 @@ def _refuse_escape(root: Path, text: str, real: Path) -> None:
 
 def _neighbours(written: Path) -> str:
     try:
-        names = [p.name for p in written.parent.iterdir() if p.suffix.lower() in {*EXTENSIONS, ".csv", ".xlsx"}]
+        names = [
+            p.name for p in written.parent.iterdir() if p.suffix.lower() in {*EXTENSIONS, ".csv", ".xlsx"}
+        ]
     except OSError:
         return "–"
     return nearest(written.name, names)

@@ -67,7 +67,19 @@ def canonical_encoding(label: str) -> str | None:
     text = label.strip().strip("\ufeff").lower().replace("_", "-")
     if not text:
         return None
-    if text in {"gbk", "gb2312", "936", "cp936", "ansi 936", "ms936", "windows-936", "gb18030", "gb 18030", "hz", "euc-cn"}:
+    if text in {
+        "gbk",
+        "gb2312",
+        "936",
+        "cp936",
+        "ansi 936",
+        "ms936",
+        "windows-936",
+        "gb18030",
+        "gb 18030",
+        "hz",
+        "euc-cn",
+    }:
         return "GB18030"
     if text in {"65001", "utf8", "utf-8", "utf-8-sig", "utf 8"}:
         return "UTF-8"

@@ -43,7 +43,10 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
         raise InputError("geoparquet_encoding", where, encoding=str(column.get("encoding")))
     others = {name for name in geo["columns"] if name != primary}
     boxes = {
-        path[0] for c in geo["columns"].values() for path in c.get("covering", {}).get(_BOX, {}).values() if path
+        path[0]
+        for c in geo["columns"].values()
+        for path in c.get("covering", {}).get(_BOX, {}).values()
+        if path
     }
     names = [n for n in file.schema_arrow.names if n not in others | boxes | {primary}]
     if columns is not None:
@@ -53,7 +56,9 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError("file_truncated", where, reason=str(error)[:200]) from error
     place = table.column_names.index(primary)
-    return RawLayer(table.remove_column(place).replace_schema_metadata(None), table.column(place), _crs(column))
+    return RawLayer(
+        table.remove_column(place).replace_schema_metadata(None), table.column(place), _crs(column)
+    )
 
 
 def _open(dataset: Dataset) -> Any:

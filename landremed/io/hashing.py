@@ -54,7 +54,9 @@ def _column(digest: Any, array: pa.Array) -> None:
     if pa.types.is_large_binary(array.type) or pa.types.is_large_string(array.type):
         _variable(digest, array)
     else:
-        digest.update(np.ascontiguousarray(array.fill_null(0).to_numpy(zero_copy_only=False)).view(np.uint8).data)
+        digest.update(
+            np.ascontiguousarray(array.fill_null(0).to_numpy(zero_copy_only=False)).view(np.uint8).data
+        )
 
 
 def _variable(digest: Any, array: pa.Array) -> None:

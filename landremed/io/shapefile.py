@@ -51,7 +51,11 @@ def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> Shapef
     findings = []
     if chosen.guessed:
         findings.append(
-            Finding("encoding_guessed", file=dataset.shown, params={"encoding": chosen.name, "ground": chosen.ground})
+            Finding(
+                "encoding_guessed",
+                file=dataset.shown,
+                params={"encoding": chosen.name, "ground": chosen.ground},
+            )
         )
     if broken:
         findings.append(

@@ -149,7 +149,7 @@ def require_field(source: VectorSource, field: str) -> str:
     Raises
     ------
     InputError
-        Code ``field_missing``, with the nearest names.
+        Code ``input_field_missing``, with the nearest names.
     """
     return _require(source.attributes.column_names, field, Where(file=source.file, layer=source.layer))
 
@@ -157,7 +157,7 @@ def require_field(source: VectorSource, field: str) -> str:
 def _require(names: Sequence[str], field: str, where: Where) -> str:
     found = find_field(names, field)
     if found is None:
-        raise InputError("field_missing", where, field=field, nearest=nearest(field, names))
+        raise InputError("input_field_missing", where, field=field, nearest=nearest(field, names))
     return found
 
 
@@ -268,7 +268,10 @@ def _attributes(table: pa.Table, place: Where) -> tuple[pa.Table, list[Finding]]
             array = pc.cast(array, pa.float64())
         elif pa.types.is_nested(kind):
             array = pa.array(
-                [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in array.to_pylist()],
+                [
+                    None if v is None else json.dumps(v, ensure_ascii=False, default=str)
+                    for v in array.to_pylist()
+                ],
                 pa.string(),
             )
         elif pa.types.is_null(kind) or pa.types.is_time(kind):
@@ -292,7 +295,9 @@ def _clean_text(array: pa.Array) -> tuple[pa.Array, int]:
     except pa.ArrowInvalid:
         raw = pc.cast(array, pa.large_binary()).to_pylist()
         texts = [None if v is None else v.decode("utf-8", errors="replace") for v in raw]
-        bad = sum(t is not None and "\ufffd" in t and t.encode() != v for t, v in zip(texts, raw, strict=True))
+        bad = sum(
+            t is not None and "\ufffd" in t and t.encode() != v for t, v in zip(texts, raw, strict=True)
+        )
         return pa.array(texts, pa.string()), bad
     return (pc.cast(array, pa.string()) if not pa.types.is_string(array.type) else array), 0
 
@@ -308,7 +313,11 @@ def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
         crs = pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError:
         return text, implied
-    if crs.is_engineering or crs.name.casefold() in {"unknown", "undefined cartesian srs", "undefined geographic srs"}:
+    if crs.is_engineering or crs.name.casefold() in {
+        "unknown",
+        "undefined cartesian srs",
+        "undefined geographic srs",
+    }:
         return None, False
     authority = crs.to_authority(min_confidence=100)
     return (":".join(authority) if authority else crs.to_wkt()), implied

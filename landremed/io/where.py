@@ -67,7 +67,7 @@ def _refuse_unknown_names(condition: str, names: list[str], where: Where) -> Non
     known = {name.casefold() for name in names}
     for quoted in re.findall(r'"((?:[^"]|"")*)"', re.sub(r"'(?:[^']|'')*'", "''", condition)):
         if quoted.replace('""', '"').casefold() not in known:
-            raise InputError("field_missing", where, field=quoted, nearest=nearest(quoted, names))
+            raise InputError("input_field_missing", where, field=quoted, nearest=nearest(quoted, names))
 
 
 def _only_reading(action: int, first: str | None, second: str | None, *_: Any) -> int:

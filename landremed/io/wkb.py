@@ -48,7 +48,11 @@ def as_large_binary(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return one contiguous ``large_binary`` array without offset."""
     if isinstance(column, pa.ChunkedArray):
         wide = pc.cast(column, pa.large_binary())
-        array = wide.chunk(0) if wide.num_chunks == 1 else pa.concat_arrays(wide.chunks or [pa.array([], pa.large_binary())])
+        array = (
+            wide.chunk(0)
+            if wide.num_chunks == 1
+            else pa.concat_arrays(wide.chunks or [pa.array([], pa.large_binary())])
+        )
     else:
         array = pc.cast(column, pa.large_binary())
     return pa.concat_arrays([array]) if array.offset else array
