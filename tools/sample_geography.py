@@ -26,6 +26,7 @@ __all__ = [
     "make_district",
     "polygons",
     "ragged_line",
+    "ragged_ring",
     "rng_for",
     "tidy",
 ]
@@ -241,9 +242,23 @@ def _development_boundary(d: District) -> None:
 
 
 def _red_line(d: District) -> None:
-    inland = ragged_line([(15.6, 0.6), (15.3, 2.5), (15.8, 4.4), (15.2, 6.0)], "red inland", 0.14, 160)
-    seaward = ragged_line([(18.0, 6.3), (18.3, 4.2), (18.0, 2.2), (18.2, 0.5)], "red seaward", 0.12, 160)
-    strip = Polygon([*inland.coords, *seaward.coords])
+    strip = ragged_ring(
+        [
+            (15.6, 0.6),
+            (15.3, 2.5),
+            (15.8, 4.4),
+            (15.2, 5.9),
+            (16.7, 6.2),
+            (18.0, 5.9),
+            (18.3, 4.2),
+            (18.0, 2.2),
+            (18.2, 0.7),
+            (16.8, 0.4),
+        ],
+        "red strip",
+        0.12,
+        160,
+    )
     harbours = [
         ragged_ring([(16.0, 1.6), (16.7, 1.5), (16.6, 2.2), (16.1, 2.2)], "harbour 1", 0.1, 120),
         ragged_ring([(15.9, 4.6), (16.6, 4.5), (16.7, 5.2), (16.0, 5.2)], "harbour 2", 0.1, 120),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shapely
-from sample_geography import District, at, cut_up, polygons, ragged_line, rng_for, tidy
+from sample_geography import District, cut_up, polygons, ragged_line, ragged_ring, rng_for, tidy
 from shapely import Polygon
 from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
@@ -50,19 +50,31 @@ def add_land(d: District) -> None:
 
 
 def _field_region(d: District) -> BaseGeometry:
-    parts = [
-        [(0.2, 9.9), (5.3, 9.9), (5.3, 14.8), (0.2, 14.8)],
-        [(0.2, 3.6), (5.4, 3.6), (6.6, 4.6), (6.6, 7.6), (0.2, 7.7)],
-        [(8.2, 0.4), (11.4, 0.5), (12.0, 6.8), (8.2, 6.9)],
-        [(8.3, 9.0), (10.6, 9.2), (10.5, 14.6), (8.3, 14.6)],
-        [(12.4, 5.0), (14.9, 5.0), (14.9, 6.5), (12.4, 6.7)],
-    ]
+    parts = {
+        "fields north-west": [
+            (0.1, 9.8),
+            (2.2, 10.0),
+            (5.2, 9.7),
+            (5.5, 12.2),
+            (5.1, 14.9),
+            (2.0, 14.7),
+            (0.1, 14.9),
+        ],
+        "fields west": [(0.1, 3.7), (3.2, 3.5), (5.3, 3.9), (6.6, 4.7), (6.5, 7.4), (3.4, 7.6), (0.1, 7.4)],
+        "fields south": [(8.3, 0.5), (11.3, 0.6), (11.5, 3.2), (12.1, 6.6), (8.4, 6.8), (8.1, 3.4)],
+        "fields north": [(8.4, 9.1), (10.7, 9.2), (10.4, 11.6), (10.6, 14.6), (8.3, 14.5), (8.1, 11.9)],
+        "fields centre": [(12.4, 5.0), (15.0, 5.1), (14.8, 6.4), (12.5, 6.7)],
+    }
     town = d.layers["urban_development_boundary"][3][0]
     park = d.layers["urban_development_boundary"][2][0]
     keep_out = shapely.union_all(
         [d.river.buffer(60), town, park.buffer(-420), d.union["ecological_red_line"].buffer(60)]
     )
-    return shapely.union_all([Polygon(at(p)) for p in parts]).intersection(d.land).difference(keep_out)
+    return (
+        shapely.union_all([ragged_ring(p, name, 0.07, 300) for name, p in parts.items()])
+        .intersection(d.land)
+        .difference(keep_out)
+    )
 
 
 def _other_land_use(
