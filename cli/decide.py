@@ -27,10 +27,10 @@ def command(
     overwrite: bool,
 ) -> int:
     """Decide on what `landremed overlay` measured, with the settings kept in its file."""
-    from landremed import decide
+    from landremed import run_decide
 
     clock = StageClock(ctx.obj)
-    result = decide(overlay, output, project=project, settings=settings, overwrite=overwrite, stage=clock)
+    result = run_decide(overlay, output, project=project, settings=settings, overwrite=overwrite, stage=clock)
     clock.finish()
     if ctx.obj.json:
         click.echo(json.dumps(result.document(output), ensure_ascii=False))

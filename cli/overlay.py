@@ -25,12 +25,12 @@ def command(ctx: click.Context, project: str, output: str, overwrite: bool, **op
     The file holds `parcels` with one set of columns per layer and `overlaps` with the pieces; `landremed
     decide` goes on from it.
     """
-    from landremed import overlay
+    from landremed import run_overlay
 
     settings = ctx.obj
     clock = StageClock(settings)
     checked = project_from(project, options, settings)
-    result = overlay(
+    result = run_overlay(
         checked,
         output,
         overwrite=overwrite,

@@ -3,8 +3,7 @@
 The same as the command line, for notebooks and programs:
 
 >>> import landremed
->>> from landremed.samples import sample_project
->>> result = landremed.run(sample_project())
+>>> result = landremed.run(landremed.sample_project())
 >>> len(result.decisions) == result.decisions["parcel_id"].nunique()
 True
 >>> print(landremed.decide_case({"category": "illegal_occupation", "subtype": "residential"}).outcome)
@@ -17,14 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from landremed.api import (
-        RunResult,
-        decide,
-        decide_case,
-        overlay,
-        run,
-        run_frames,
-    )
+    from landremed.api import RunResult, decide_case, run, run_decide, run_frames, run_overlay
     from landremed.errors import (
         CrsError,
         InputError,
@@ -33,9 +25,9 @@ if TYPE_CHECKING:
         ProjectError,
         RuleBookError,
     )
-    from landremed.explain import explain
     from landremed.law import load_rulebook
     from landremed.project import Project, load_project, make_project
+    from landremed.samples import sample_project, write_samples
 
 __all__ = [
     "CrsError",
@@ -46,19 +38,20 @@ __all__ = [
     "ProjectError",
     "RuleBookError",
     "RunResult",
-    "decide",
     "decide_case",
-    "explain",
     "load_project",
     "load_rulebook",
     "make_project",
-    "overlay",
     "run",
+    "run_decide",
     "run_frames",
+    "run_overlay",
+    "sample_project",
+    "write_samples",
 ]
 
 _HOMES: Final = {
-    "landremed.api": ("RunResult", "decide", "decide_case", "overlay", "run", "run_frames"),
+    "landremed.api": ("RunResult", "decide_case", "run", "run_decide", "run_frames", "run_overlay"),
     "landremed.errors": (
         "CrsError",
         "InputError",
@@ -67,9 +60,9 @@ _HOMES: Final = {
         "ProjectError",
         "RuleBookError",
     ),
-    "landremed.explain": ("explain",),
     "landremed.law": ("load_rulebook",),
     "landremed.project": ("Project", "load_project", "make_project"),
+    "landremed.samples": ("sample_project", "write_samples"),
 }
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["RunResult", "decide", "decide_case", "overlay", "run", "run_frames"]
+__all__ = ["RunResult", "decide_case", "run", "run_decide", "run_frames", "run_overlay"]
 
 Stage: TypeAlias = Callable[[str], None]
 
@@ -170,7 +170,7 @@ def run(
     return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided)
 
 
-def overlay(
+def run_overlay(
     project: Project | str | Path,
     output: str | Path | None = None,
     *,
@@ -200,7 +200,7 @@ def overlay(
     return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked)
 
 
-def decide(
+def run_decide(
     overlay_file: str | Path,
     output: str | Path | None = None,
     *,

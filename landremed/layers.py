@@ -220,7 +220,7 @@ def _require_field(source: VectorSource, name: str, key: str) -> None:
     names = source.attributes.column_names
     if name not in names:
         raise InputError(
-            "field_missing",
+            "named_field_missing",
             Where(file=source.file, layer=source.layer, field=name),
             key=key,
             fields=", ".join(names) or "-",

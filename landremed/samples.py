@@ -13,7 +13,7 @@ from pathlib import Path
 
 from landremed.errors import OutputError, Where
 
-__all__ = ["write_samples"]
+__all__ = ["sample_project", "write_samples"]
 
 _PACKAGE = "landremed_samples"
 
@@ -96,3 +96,17 @@ def _copy(source: Traversable, path: Path) -> Path:
             temporary.unlink(missing_ok=True)
             raise
     return path
+
+
+def sample_project() -> Path:
+    """Return the project file of the packaged sample district, which may stand in a read-only folder.
+
+    Raises
+    ------
+    OutputError
+        When the samples are not installed as plain files.
+    """
+    found = next(source for source in _sources() if source.name == "project.toml")
+    if not isinstance(found, Path):
+        raise OutputError("sample_not_installed", Where(file=str(found)))
+    return found

@@ -115,7 +115,8 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
     known = known_facts(book, row, result.given)
     rules = _rules(result)
     values = {name: value for rule in rules for name, value in rule.facts.items()}
-    lines = fact_lines(result, list(values), values)
+    used = [*(name for name in _ALWAYS_SHOWN if row.get(name)), *values]
+    lines = fact_lines(result, list(dict.fromkeys(used)), values)
     missing = what_if(book, known, row, as_of=result.provenance.get("as_of", ""), language=language)
     deciding = listed(row, "clause")
     category = missing.table_category or str(row.get("category") or "")
@@ -152,6 +153,7 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
     )
 
 
+_ALWAYS_SHOWN = ("category", "subtype")
 _DUTY_COLUMNS = ("lead", "cooperating", "implementing", "implementing_unit", "other_units")
 
 
@@ -214,7 +216,7 @@ def _rules(result: ParcelRecord) -> list[RuleLine]:
                 facts=pairs,
                 unknown=[result.fact_titles.get(n, n) for n, v in pairs.items() if v == "unknown"],
                 value=str(step["value"]),
-                value_label=value_label("truth", str(step["value"]), language),
+                value_label=value_label("holds", str(step["value"]), language),
                 decides=bool(step["decides"]),
             )
         )

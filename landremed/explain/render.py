@@ -10,6 +10,7 @@ from landremed.explain.facts import FactLine, area_text, share_text
 from landremed.report.labels import value_label
 from landremed.report.terminal import display_width, pad, wrap
 from landremed.text import message_text
+from landremed.types import Outcome
 
 if TYPE_CHECKING:
     from landremed.explain.gather import Explanation, RuleLine
@@ -161,10 +162,12 @@ class _Writer:
             lines += wrap(self._schedule(schedule, deadline.due_on), _WIDTH, "  ")
             for series in schedule["series"]:
                 steps = (f"{m['on']} {share_text(m['share'])}" for m in series["milestones"])
-                text = self._words("explain_milestones", series=series["label"], milestones=self._join(steps))
+                name = series["label"] or self._words("explain_milestone")
+                text = self._colon(name, self._join(steps))
                 lines += wrap(text, _WIDTH, "      ")
         if not deadline.schedules:
-            lines.append("  " + self._words("explain_no_schedule"))
+            undecided = self.told.head["outcome"] == Outcome.NEEDS_REVIEW
+            lines.append("  " + self._words("explain_undecided" if undecided else "explain_no_schedule"))
         state = []
         if deadline.overdue is not None:
             code = "explain_overdue" if deadline.overdue else "explain_not_overdue"
@@ -231,11 +234,10 @@ class _Writer:
 
     def _basis(self) -> None:
         basis = self.told.basis
-        short = str(basis["rules_hash"])[:12]
+        short = str(basis["rules_hash"]).removeprefix("sha256:")[:12]
         text = self._words(
             "explain_basis",
-            book=basis["rules"],
-            hash=short,
+            book=f"{basis['rules']} {short}".strip(),
             as_of=basis["as_of"],
             area=basis["area"],
             version=basis["version"],

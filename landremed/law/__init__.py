@@ -1,6 +1,7 @@
 """Rule books, and what follows from them: decisions, deadlines, duties. Pure Python, no geometry."""
 
-from landremed.law.book import AcceptanceItem, Duties, Reading, RuleBook, Schedule, Step
+from landremed.law.book import RuleBook
+from landremed.law.records import AcceptanceItem, Duties, Reading, Schedule, Step
 from landremed.law.decide import decide, facts_used
 from landremed.law.decision import Decision, TraceStep
 from landremed.law.load import load_rulebook

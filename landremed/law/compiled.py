@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from landremed.law.book import Rule, RuleBook, Schedule, Table
+from landremed.law.book import RuleBook
+from landremed.law.records import Rule, Schedule, Table
 from landremed.law.completion import Explorer, Program, Values, simplified
 from landremed.law.conditions import Complete, Condition, Group, Test, resolve, tests_of
 from landremed.types import UNKNOWN, FactValue, PartialDate

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from landremed.law.book import ClassRules, Rule, RuleBook, Table
+from landremed.law.book import RuleBook
+from landremed.law.records import ClassRules, Rule, Table
 from landremed.law.compiled import Compiled, compiled
 from landremed.law.completion import SILENT, Assumed, Explorer, Program, node, variables_in
 from landremed.law.conditions import Complete, Condition, Group, Test, condition_text, kleene, tests_of

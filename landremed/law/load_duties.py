@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landremed.law.book import AcceptanceItem, Duties, Scoped, Step
+from landremed.law.records import AcceptanceItem, Duties, Scoped, Step
 from landremed.law.load_schedules import Terms
 from landremed.law.source import Block, Page, nearest
 

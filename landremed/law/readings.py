@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from landremed.law.book import Alternative, Chooser, ClassRules, RuleBook, Table
+from landremed.law.book import RuleBook
+from landremed.law.records import Alternative, Chooser, ClassRules, Table
 from landremed.law.source import parse_date
 
 __all__ = ["apply_readings"]

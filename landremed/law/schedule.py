@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from landremed.law.book import Milestone, Schedule
+from landremed.law.records import Milestone, Schedule
 from landremed.types import FactValue, PartialDate
 
 __all__ = ["Due", "due_dates"]

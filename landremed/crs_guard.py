@@ -1,0 +1,176 @@
+"""Do the numbers of a layer fit the CRS it is said to have?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyproj
+
+from landremed.crs_kinds import crs_label, datum_family, false_easting, is_gauss_krueger
+from landremed.errors import CrsError, Where
+from landremed.tables import VectorSource
+from landremed.types import Finding
+
+__all__ = ["FirstVertices", "first_vertices", "guard_coordinates", "key_table", "out_of_place"]
+
+_HALF_WIDTH_M = 400_000.0  # three degrees either side of the meridian at the latitude of Hainan, and some
+_NORTHINGS_M = (100_000.0, 6_300_000.0)  # 1 N to 57 N
+_ZONE_M = 1_000_000.0
+_STRICT = frozenset({"crs_prefix_unexpected", "crs_prefix_missing", "crs_prefix_other", "crs_axes_swapped"})
+
+
+@dataclass(frozen=True, slots=True)
+class FirstVertices:
+    """One vertex per feature, and which features have no finite one."""
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.int64]
+    not_finite: npt.NDArray[np.int64]
+
+
+def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
+    """Refuse a layer whose numbers contradict its CRS.
+
+    One vertex per feature is looked at. Parcels (``key`` starts with ``parcels``) are refused when at least half of
+    them contradict the CRS, since single ones are findings (`out_of_place`); of a layer every
+    feature must have finite coordinates and none may carry another zone prefix or swapped axes.
+
+    Raises
+    ------
+    CrsError
+        ``crs_degrees_as_metres``, ``crs_metres_as_degrees``, ``crs_prefix_unexpected``, ``crs_prefix_missing``,
+        ``crs_prefix_other``, ``crs_axes_swapped``, ``crs_out_of_range`` or ``coordinates_not_finite``, with what was
+        expected and found.
+    """
+    where = Where(file=source.file, layer=source.layer)
+    places = first_vertices(source.wkb)
+    parcels = key.startswith("parcels")
+    if len(places.not_finite) and (not parcels or not len(places.rows)):
+        row = int(places.not_finite[0]) + 1
+        raise CrsError("coordinates_not_finite", Where(file=source.file, layer=source.layer, row=row))
+    if not len(places.rows):
+        return
+    faults = _faults(places, crs)
+    for code, wrong in faults.items():
+        strict = not parcels and code in _STRICT
+        if wrong.any() and (strict or wrong.mean() >= 0.5):
+            raise CrsError(code, where, **_numbers(places, wrong, crs), key=key_table(key))
+
+
+def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
+    """Return a finding for every single feature whose numbers contradict the CRS.
+
+    Meant for parcels that passed `guard_coordinates`: the odd ones would overlap nothing and so look clean.
+    """
+    places = first_vertices(source.wkb)
+    odd: dict[int, str] = {}
+    for code, wrong in _faults(places, crs).items():
+        for row in places.rows[wrong]:
+            odd.setdefault(int(row), code)
+    where = {int(row): i for i, row in enumerate(places.rows)}
+    return [
+        Finding(
+            "parcel_out_of_place",
+            file=source.display,
+            row=row + 1,
+            value=f"{places.x[where[row]]:.3f}, {places.y[where[row]]:.3f}",
+            params={"crs": crs_label(crs)},
+        )
+        for row in sorted(odd)
+    ]
+
+
+def first_vertices(wkb: pa.Array) -> FirstVertices:
+    """Return the first vertex of every feature that has one; rows with any non-finite value apart."""
+    import shapely
+
+    geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    box = shapely.bounds(geometries)
+    coordinates, index = shapely.get_coordinates(geometries, return_index=True)
+    finite = np.isfinite(coordinates).all(axis=1)
+    bad = np.unique(index[~finite])
+    rows = np.setdiff1d(np.flatnonzero(np.isfinite(box).all(axis=1)), bad)
+    first = np.searchsorted(index, rows)
+    return FirstVertices(coordinates[first, 0], coordinates[first, 1], rows, bad)
+
+
+def _faults(places: FirstVertices, crs: pyproj.CRS) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return, per kind of contradiction, which features show it."""
+    x, y = places.x, places.y
+    if crs.is_geographic:
+        factor = crs.axis_info[0].unit_conversion_factor * 180.0 / np.pi
+        east, north = x * factor, y * factor
+        swapped = (np.abs(north) > 90.0) & (np.abs(north) <= 180.0) & (np.abs(east) <= 90.0)
+        chinese = datum_family(crs) == "cgcs2000"
+        if chinese:
+            swapped |= (north >= 73.0) & (north <= 136.0) & (east >= 3.0) & (east <= 54.0)
+        large = (np.abs(east) > 360.0) | (np.abs(north) > 360.0)
+        outside = ((np.abs(east) > 360.0) | (np.abs(north) > 90.0)) & ~large & ~swapped
+        return {"crs_metres_as_degrees": large, "crs_axes_swapped": swapped, "crs_out_of_range": outside}
+    degrees = (np.abs(x) <= 180.0) & (np.abs(y) <= 90.0) & ((x != 0.0) | (y != 0.0))
+    degrees |= (np.abs(y) <= 180.0) & (np.abs(x) <= 90.0) & ((x != 0.0) | (y != 0.0))
+    if not is_gauss_krueger(crs):
+        return {"crs_degrees_as_metres": degrees, "crs_out_of_range": _no_inverse(x, y, crs) & ~degrees}
+    fe = false_easting(crs)
+    fits = _is_easting(x, fe)
+    northing = (y > _NORTHINGS_M[0]) & (y < _NORTHINGS_M[1])
+    prefixed = _is_easting(x % _ZONE_M, 500_000.0) & (x >= 12 * _ZONE_M) & (x < 47 * _ZONE_M)
+    plain = _is_easting(x, 500_000.0)
+    turned = _is_easting(y, fe) & (x > 1_500_000.0) & (x < _NORTHINGS_M[1]) & ~fits
+    other_turned = (x > 1_500_000.0) & (x < _NORTHINGS_M[1]) & ~fits & ~turned
+    other_turned &= _is_easting(y % _ZONE_M, 500_000.0) & ((y < _ZONE_M) | (y >= 12 * _ZONE_M))
+    turned |= other_turned
+    no_prefix = fe < _ZONE_M
+    nothing = np.zeros(len(x), bool)
+    faults = {
+        "crs_degrees_as_metres": degrees,
+        "crs_axes_swapped": turned,
+        "crs_prefix_unexpected": prefixed & northing if no_prefix else nothing,
+        "crs_prefix_missing": nothing if no_prefix else plain & northing & ~fits,
+        "crs_prefix_other": nothing if no_prefix else prefixed & northing & ~fits,
+    }
+    known = np.logical_or.reduce(list(faults.values()))
+    faults["crs_out_of_range"] = ~known & ~(fits & (np.abs(y) < 10_010_000.0))
+    return faults
+
+
+def _is_easting(values: npt.NDArray[np.float64], false: float) -> npt.NDArray[np.bool_]:
+    return np.abs(values - false) <= _HALF_WIDTH_M
+
+
+def _no_inverse(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], crs: pyproj.CRS
+) -> npt.NDArray[np.bool_]:
+    back = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = back.transform(x, y)
+    return ~(np.isfinite(lon) & np.isfinite(lat))
+
+
+def _numbers(places: FirstVertices, wrong: npt.NDArray[np.bool_], crs: pyproj.CRS) -> dict[str, object]:
+    """Return expected and found ranges for the message."""
+    x, y = places.x[wrong], places.y[wrong]
+    if crs.is_geographic:
+        expected = "x -180…180, y -90…90"
+    elif is_gauss_krueger(crs):
+        fe = false_easting(crs)
+        expected = f"x {fe - _HALF_WIDTH_M:.0f}…{fe + _HALF_WIDTH_M:.0f}, y {_NORTHINGS_M[0]:.0f}…{_NORTHINGS_M[1]:.0f}"
+    else:
+        expected = "metres"
+    form = ".6f" if max(float(np.abs(x).max()), float(np.abs(y).max())) <= 360.0 else ".0f"
+    found = f"x {x.min():{form}}…{x.max():{form}}, y {y.min():{form}}…{y.max():{form}}"
+    return {
+        "crs": crs_label(crs),
+        "expected": expected,
+        "found": found,
+        "count": int(wrong.sum()),
+        "row": int(places.rows[np.flatnonzero(wrong)[0]]) + 1,
+    }
+
+
+def key_table(key: str) -> str:
+    """Return the table of the project file in which ``crs`` stands."""
+    return key.removesuffix(".crs").removesuffix(".coverage")

@@ -1,0 +1,143 @@
+"""How the kernels are compiled, and where the compiled code is kept.
+
+``entry`` kernels are called from Python and kept on disk; ``kernel`` functions are called by them and live in
+their machine code. The cache stands beside the package or, where that cannot be written, in the user's cache
+folder. It is valid for exactly this source, this numba and this machine; a stamp file says that every entry
+has been compiled, so that a small job can tell without waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+__all__ = ["cache_folder", "entry", "is_warm", "kernel", "mark_warm", "source_digest"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_HERE = Path(__file__).resolve().parent
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that only other kernels call.
+
+    No fast-math: the predicates rest on IEEE rounding.
+    """
+    import numba
+
+    compiled: Function = numba.njit(
+        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
+    return compiled
+
+
+def entry(function: Function) -> Function:
+    """Compile a function that Python calls, without the interpreter lock, and keep it on disk."""
+    import numba
+
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    folder = cache_folder()
+    if folder is not None:
+        kept = _kept_code(function, folder)
+        if kept is not None:
+            compiled._cache = kept
+    result: Function = compiled
+    return result
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Return a folder where compiled kernels can be kept, None where nothing can be written."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    folders = [Path(given)] if given else [_HERE / "__pycache__", _user_cache() / "landremed" / "kernels"]
+    return next((folder for folder in folders if _writable(folder)), None)
+
+
+@cache
+def source_digest() -> str:
+    """Hash of all that compiled code depends on: the kernels' source, numba and the interpreter."""
+    from importlib.metadata import version
+
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    for fact in (sys.version, version("numba"), version("llvmlite"), version("numpy"), platform.machine()):
+        digest.update(fact.encode())
+    return digest.hexdigest()[:20]
+
+
+def is_warm() -> bool:
+    """Whether the kernels of this source are known to be compiled and kept."""
+    folder = cache_folder()
+    return folder is not None and _stamp(folder).exists()
+
+
+def mark_warm() -> None:
+    """Leave the stamp that ``is_warm`` looks for."""
+    folder = cache_folder()
+    if folder is not None:
+        try:
+            _stamp(folder).touch()
+        except OSError:  # the cache is a convenience: a full disk must not stop a measurement
+            return
+
+
+def _stamp(folder: Path) -> Path:
+    from numba.core.registry import cpu_target
+
+    machine = repr(cpu_target.target_context.codegen().magic_tuple())
+    return folder / f"kernels-{source_digest()}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}.done"
+
+
+def _kept_code(function: Callable[..., Any], folder: Path) -> Any:
+    """Return a numba function cache in ``folder`` that is stamped with the source of all kernels.
+
+    numba's own stamps an entry with its own file only, and so would keep code whose inner kernels have changed.
+    """
+    try:
+        from numba.core import caching
+
+        class Locator:
+            _py_file = function.__code__.co_filename
+
+            def ensure_cache_path(self) -> None:
+                folder.mkdir(parents=True, exist_ok=True)
+
+        kept: Any = object.__new__(caching.FunctionCache)
+        kept._name = repr(function)
+        kept._py_func = function
+        kept._impl = object.__new__(caching.CompileResultCacheImpl)
+        kept._impl._locator = Locator()
+        kept._impl._lineno = function.__code__.co_firstlineno
+        kept._cache_path = str(folder)
+        name = f"landremed-{function.__name__}.py{sys.version_info[0]}{sys.version_info[1]}"
+        kept._cache_file = caching.IndexDataCacheFile(str(folder), name, source_digest())
+        kept.enable()
+    except (ImportError, AttributeError, TypeError):  # another numba: compile without keeping
+        return None
+    return kept
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,217 @@
+"""The second opinion: the area of an intersection as a sum over pairs of edges.
+
+A polygon is the signed sum of the areas below its edges; the intersection of two is the signed sum, over pairs
+of edges, of ∫ min(y₁, y₂) dx over the x both span. No crossing is ordered, no ring is traced: nothing is
+shared with the engine that makes the pieces but the rings themselves.
+"""
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
+
+from __future__ import annotations
+
+import numpy as np
+
+from landremed.overlay.native.arrays import F8, I8, Tuple
+from landremed.overlay.native.compiled import kernel
+
+__all__ = ["formula_area"]
+
+
+@kernel
+def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tuple:
+    """Cut the edges of rings lo..hi to the rectangle's columns and clamp them to its height.
+
+    Each segment is (x0, y0, x1, y1, sign), x0 < x1, relative to the rectangle's lower left corner; what runs
+    above the rectangle becomes its top edge, what runs below bounds nothing inside and is left out.
+
+    Returns (seg, number); seg is reallocated when it is too small.
+    """
+    ox, oy, x1, y1 = rect
+    wide = x1 - ox
+    high = y1 - oy
+    n = 0
+    for r in range(lo, hi):
+        for i in range(rs[r], rs[r + 1] - 1):
+            ax = h[i, 0] - ox
+            bx = h[i + 1, 0] - ox
+            if ax == bx or (ax <= 0.0 and bx <= 0.0) or (ax >= wide and bx >= wide):
+                continue
+            ay = h[i, 1] - oy
+            by = h[i + 1, 1] - oy
+            if ay <= 0.0 and by <= 0.0:
+                continue
+            sign = -1.0
+            if ax > bx:
+                ax, bx = bx, ax
+                ay, by = by, ay
+                sign = 1.0
+            if n + 4 > len(seg):
+                more = np.empty((2 * len(seg), 5))
+                more[:n] = seg[:n]
+                seg = more
+            slope = (by - ay) / (bx - ax)
+            u = max(ax, 0.0)
+            v = min(bx, wide)
+            if ay >= high and by >= high:
+                seg[n, 0] = u
+                seg[n, 1] = high
+                seg[n, 2] = v
+                seg[n, 3] = high
+                seg[n, 4] = sign
+                n += 1
+                continue
+            yu = ay if u == ax else ay + (u - ax) * slope
+            yv = by if v == bx else by + (v - bx) * slope
+            if 0.0 <= yu <= high and 0.0 <= yv <= high:
+                seg[n, 0] = u
+                seg[n, 1] = yu
+                seg[n, 2] = v
+                seg[n, 3] = yv
+                seg[n, 4] = sign
+                n += 1
+                continue
+            # up to three stretches: below (left out), within, above (the top edge)
+            cut_low = u if yu >= 0.0 else min(v, u - yu / slope)
+            cut_high = u if yu >= high else min(v, u + (high - yu) / slope) if yv > high else v
+            if slope >= 0.0:
+                p = cut_low
+                q = max(p, cut_high)
+            else:
+                p = u if yu <= high else min(v, u + (high - yu) / slope)
+                q = v if yv >= 0.0 else min(v, u - yu / slope)
+                q = max(p, q)
+            if slope < 0.0 and p > u:
+                seg[n, 0] = u
+                seg[n, 1] = high
+                seg[n, 2] = p
+                seg[n, 3] = high
+                seg[n, 4] = sign
+                n += 1
+            if q > p:
+                seg[n, 0] = p
+                seg[n, 1] = min(max(yu + (p - u) * slope, 0.0), high)
+                seg[n, 2] = q
+                seg[n, 3] = min(max(yu + (q - u) * slope, 0.0), high)
+                seg[n, 4] = sign
+                n += 1
+            if slope > 0.0 and yv > high and v > q:
+                seg[n, 0] = q
+                seg[n, 1] = high
+                seg[n, 2] = v
+                seg[n, 3] = high
+                seg[n, 4] = sign
+                n += 1
+    return seg, n
+
+
+@kernel
+def pair_area(p: F8, n: int, q: F8, m: int) -> float:
+    """Sum the signed integrals of min over all pairs of segments, m²."""
+    s = 0.0
+    for i in range(n):
+        ax = p[i, 0]
+        bx = p[i, 2]
+        ay = p[i, 1]
+        ka = (p[i, 3] - ay) / (bx - ax)
+        low = min(ay, p[i, 3])
+        top = max(ay, p[i, 3])
+        part = 0.0
+        for j in range(m):
+            u = max(ax, q[j, 0])
+            v = min(bx, q[j, 2])
+            if u >= v:
+                continue
+            cy = q[j, 1]
+            dy = q[j, 3]
+            if cy >= top and dy >= top:
+                part += q[j, 4] * (v - u) * (ay + ((u + v) * 0.5 - ax) * ka)
+                continue
+            kb = (dy - cy) / (q[j, 2] - q[j, 0])
+            if cy <= low and dy <= low:
+                part += q[j, 4] * (v - u) * (cy + ((u + v) * 0.5 - q[j, 0]) * kb)
+                continue
+            au = ay + (u - ax) * ka
+            av = ay + (v - ax) * ka
+            bu = cy + (u - q[j, 0]) * kb
+            bv = cy + (v - q[j, 0]) * kb
+            du = au - bu
+            dv = av - bv
+            if du <= 0.0 and dv <= 0.0:
+                part += q[j, 4] * (v - u) * 0.5 * (au + av)
+            elif du >= 0.0 and dv >= 0.0:
+                part += q[j, 4] * (v - u) * 0.5 * (bu + bv)
+            else:
+                # min = mean of both less half their distance
+                w = (v - u) * (du * du + dv * dv) / (abs(du) + abs(dv)) * 0.5
+                part += q[j, 4] * 0.5 * ((v - u) * 0.5 * (au + av + bu + bv) - w)
+        s += p[i, 4] * part
+    return s
+
+
+@kernel
+def formula_area(h: F8, rs: I8, p0: int, p1: int, f0: int, f1: int, rect: Tuple, seg: Tuple) -> Tuple:
+    """Area of (rings p0..p1) ∩ (rings f0..f1) inside the rectangle, m². Returns (scratch, area)."""
+    a, b = seg
+    a, n = clip_segments(h, rs, p0, p1, rect, a)
+    b, m = clip_segments(h, rs, f0, f1, rect, b)
+    if n * m > 4_000_000:
+        return (a, b), pair_area_by_columns(a, n, b, m, rect[2] - rect[0])
+    return (a, b), pair_area(a, n, b, m)
+
+
+@kernel
+def pair_area_by_columns(p: F8, n: int, q: F8, m: int, wide: float) -> float:
+    """Sum over columns of the rectangle, each with the segments that reach into it."""
+    columns = int(np.sqrt(min(n, m)))
+    pf, pi = bucket_columns(p, n, columns, wide)
+    qf, qi = bucket_columns(q, m, columns, wide)
+    s = 0.0
+    for c in range(columns):
+        u = wide * c / columns
+        v = wide * (c + 1) / columns if c + 1 < columns else wide
+        a = cut_column(p, pi, pf[c], pf[c + 1], u, v)
+        b = cut_column(q, qi, qf[c], qf[c + 1], u, v)
+        s += pair_area(a, len(a), b, len(b))
+    return s
+
+
+@kernel
+def bucket_columns(p: F8, n: int, columns: int, wide: float) -> Tuple:
+    """List the segments per column."""
+    first = np.zeros(columns + 1, np.int64)
+    for i in range(n):
+        lo = max(0, min(columns - 1, int(p[i, 0] / wide * columns) - 1))
+        hi = max(0, min(columns - 1, int(p[i, 2] / wide * columns) + 1))
+        for c in range(lo, hi + 1):
+            first[c + 1] += 1
+    for c in range(columns):
+        first[c + 1] += first[c]
+    at = first.copy()
+    item = np.empty(first[columns], np.int64)
+    for i in range(n):
+        lo = max(0, min(columns - 1, int(p[i, 0] / wide * columns) - 1))
+        hi = max(0, min(columns - 1, int(p[i, 2] / wide * columns) + 1))
+        for c in range(lo, hi + 1):
+            item[at[c]] = i
+            at[c] += 1
+    return first, item
+
+
+@kernel
+def cut_column(p: F8, item: I8, lo: int, hi: int, u: float, v: float) -> F8:
+    """Copy segments cut to the column u..v."""
+    out = np.empty((hi - lo, 5))
+    k = 0
+    for t in range(lo, hi):
+        i = item[t]
+        a = max(u, p[i, 0])
+        b = min(v, p[i, 2])
+        if a >= b:
+            continue
+        slope = (p[i, 3] - p[i, 1]) / (p[i, 2] - p[i, 0])
+        out[k, 0] = a
+        out[k, 1] = p[i, 1] if a == p[i, 0] else p[i, 1] + (a - p[i, 0]) * slope
+        out[k, 2] = b
+        out[k, 3] = p[i, 3] if b == p[i, 2] else p[i, 1] + (b - p[i, 0]) * slope
+        out[k, 4] = p[i, 4]
+        k += 1
+    return out[:k]

@@ -1,0 +1,199 @@
+"""From WKB to rings: coordinates, ring and feature offsets, bounding boxes.
+
+Rings are kept closed; outer rings run counter-clockwise and holes clockwise, so the interior of a polygon
+always lies to the left of its edges. Zero-size rings are left out.
+"""
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
+
+from __future__ import annotations
+
+import numpy as np
+
+from landremed.overlay.native.arrays import F8, I8, U1, Tuple
+from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.predicates import orient
+
+__all__ = ["count_rings", "fill_rings", "gather_bytes", "plane_areas", "put_u32", "read_u32"]
+
+
+@kernel
+def read_u32(b: U1, i: int) -> int:
+    """Read a little-endian unsigned integer."""
+    return (
+        np.int64(b[i]) | (np.int64(b[i + 1]) << 8) | (np.int64(b[i + 2]) << 16) | (np.int64(b[i + 3]) << 24)
+    )
+
+
+@kernel
+def put_u32(b: U1, i: int, v: int) -> None:
+    """Write a little-endian unsigned integer."""
+    b[i] = v & 255
+    b[i + 1] = (v >> 8) & 255
+    b[i + 2] = (v >> 16) & 255
+    b[i + 3] = (v >> 24) & 255
+
+
+@entry
+def count_rings(buf: U1, off: I8) -> Tuple:
+    """Count rings per feature and coordinates in all of 2-D little-endian (Multi)Polygon WKB.
+
+    A count of -1 marks anything else.
+    """
+    n = len(off) - 1
+    rings = np.zeros(n, np.int64)
+    points = 0
+    for f in range(n):
+        p = off[f]
+        if off[f + 1] - p < 9:
+            continue
+        kind = read_u32(buf, p + 1)
+        if buf[p] != 1 or (kind != 3 and kind != 6):
+            rings[f] = -1
+            continue
+        p += 5
+        parts = 1
+        if kind == 6:
+            parts = read_u32(buf, p)
+            p += 4
+        for _ in range(parts):
+            if kind == 6:
+                p += 5
+            k = read_u32(buf, p)
+            p += 4
+            rings[f] += k
+            for _ in range(k):
+                c = read_u32(buf, p)
+                points += c
+                p += 4 + 16 * c
+    return rings, points
+
+
+@kernel
+def is_clockwise(xy: F8, a: int, b: int) -> bool:
+    """Whether the closed ring xy[a:b] runs clockwise; exact also for slivers."""
+    ox = xy[a, 0]
+    oy = xy[a, 1]
+    s = 0.0
+    m = 0.0
+    for i in range(a, b - 1):
+        l = (xy[i, 0] - ox) * (xy[i + 1, 1] - oy)
+        r = (xy[i + 1, 0] - ox) * (xy[i, 1] - oy)
+        s += l - r
+        m += abs(l) + abs(r)
+    if abs(s) > 1e-11 * m:
+        return s < 0
+    # the turn at the lowest, then leftmost vertex decides
+    v = a
+    for i in range(a + 1, b - 1):
+        if xy[i, 1] < xy[v, 1] or (xy[i, 1] == xy[v, 1] and xy[i, 0] < xy[v, 0]):
+            v = i
+    i = v
+    while True:
+        i = b - 2 if i == a else i - 1
+        if i == v or xy[i, 0] != xy[v, 0] or xy[i, 1] != xy[v, 1]:
+            break
+    j = v
+    while True:
+        j = a if j == b - 2 else j + 1
+        if j == v or xy[j, 0] != xy[v, 0] or xy[j, 1] != xy[v, 1]:
+            break
+    return orient(xy[i, 0], xy[i, 1], xy[v, 0], xy[v, 1], xy[j, 0], xy[j, 1]) < 0
+
+
+@entry
+def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
+    """Unpack WKB.
+
+    Returns
+    -------
+    xy : (n, 2) coordinates
+    ro : ring offsets into xy
+    fr : feature offsets into the rings
+    bb : (features, 4) bounding boxes; empty ones have xmin > xmax
+    """
+    n = len(off) - 1
+    fr = np.zeros(n + 1, np.int64)
+    for f in range(n):
+        fr[f + 1] = fr[f] + max(0, rings[f])
+    ro = np.zeros(fr[n] + 1, np.int64)
+    xy = np.empty((points, 2))
+    raw = xy.reshape(2 * points).view(np.uint8)
+    bb = np.empty((n, 4))
+    r = 0
+    start = 0
+    for f in range(n):
+        p = off[f]
+        x0 = np.inf
+        y0 = np.inf
+        x1 = -np.inf
+        y1 = -np.inf
+        if rings[f] > 0:
+            multi = read_u32(buf, p + 1) == 6
+            p += 5
+            parts = 1
+            if multi:
+                parts = read_u32(buf, p)
+                p += 4
+            for _ in range(parts):
+                if multi:
+                    p += 5
+                k = read_u32(buf, p)
+                p += 4
+                for j in range(k):
+                    c = read_u32(buf, p)
+                    p += 4
+                    raw[16 * start : 16 * (start + c)] = buf[p : p + 16 * c]
+                    p += 16 * c
+                    end = start + c
+                    for i in range(start, end):
+                        x = xy[i, 0]
+                        y = xy[i, 1]
+                        x0 = min(x0, x)
+                        x1 = max(x1, x)
+                        y0 = min(y0, y)
+                        y1 = max(y1, y)
+                    if c > 3 and is_clockwise(xy, start, end) == (j == 0):
+                        lo = start
+                        hi = end - 1
+                        while lo < hi:
+                            for d in range(2):
+                                s = xy[lo, d]
+                                xy[lo, d] = xy[hi, d]
+                                xy[hi, d] = s
+                            lo += 1
+                            hi -= 1
+                    start = end
+                    ro[r + 1] = start
+                    r += 1
+        bb[f, 0] = x0
+        bb[f, 1] = y0
+        bb[f, 2] = x1
+        bb[f, 3] = y1
+    return xy, ro, fr, bb
+
+
+@entry
+def plane_areas(xy: F8, ro: I8, fr: I8) -> F8:
+    """Plane area per feature, m²."""
+    area = np.zeros(len(fr) - 1)
+    for f in range(len(fr) - 1):
+        s = 0.0
+        for r in range(fr[f], fr[f + 1]):
+            if ro[r + 1] - ro[r] > 3:
+                ox = xy[ro[r], 0]
+                oy = xy[ro[r], 1]
+                for v in range(ro[r], ro[r + 1] - 1):
+                    s += (xy[v, 0] - ox) * (xy[v + 1, 1] - oy) - (xy[v + 1, 0] - ox) * (xy[v, 1] - oy)
+        area[f] = 0.5 * s
+    return area
+
+
+@entry
+def gather_bytes(pick: I8, src: U1, off: I8, dst: U1, doff: I8) -> None:
+    """Copy the byte strings ``pick`` of (src, off) to the offsets ``doff`` of dst."""
+    for i in range(len(pick)):
+        k = pick[i]
+        if k >= 0:
+            a = off[k]
+            b = off[k + 1]
+            dst[doff[i] : doff[i] + b - a] = src[a:b]
