@@ -181,13 +181,13 @@ def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS) -> int:
 
 
 def _moved(crs: pyproj.CRS, working: pyproj.CRS, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return coordinates in the working CRS, by projection alone: the datum is the same, or counts as the same.
+    """Return coordinates in the working CRS by projection alone, since both datums are one or count as one.
 
     Between zones that differ in their prefix only, the false eastings are exchanged, which is exact.
     """
-    if is_gauss_krueger(crs) and is_gauss_krueger(working) and datum_family(crs) == datum_family(working):
-        if central_meridian(crs) == central_meridian(working):
-            return xy + np.array([false_easting(working) - false_easting(crs), 0.0])
+    if _same_meridian(crs, working):
+        shifted: npt.NDArray[np.float64] = xy + np.array([false_easting(working) - false_easting(crs), 0.0])
+        return shifted
     x, y = xy[:, 0], xy[:, 1]
     if crs.is_projected:
         x, y = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
@@ -196,10 +196,20 @@ def _moved(crs: pyproj.CRS, working: pyproj.CRS, xy: npt.NDArray[np.float64]) ->
     return np.column_stack([x, y])
 
 
+def _same_meridian(crs: pyproj.CRS, working: pyproj.CRS) -> bool:
+    zones = is_gauss_krueger(crs) and is_gauss_krueger(working)
+    return (
+        zones
+        and datum_family(crs) == datum_family(working)
+        and central_meridian(crs) == central_meridian(working)
+    )
+
+
 def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS) -> pa.Array:
     import shapely
 
-    geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    with np.errstate(invalid="ignore"):
+        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
     old, index = shapely.get_coordinates(geometries, return_index=True)
     new = _moved(crs, working, old)
     lost = np.isfinite(old).all(axis=1) & ~np.isfinite(new).all(axis=1)

@@ -1,4 +1,4 @@
-"""Do the numbers of a layer fit the CRS it is said to have?"""
+"""Hold the numbers of a layer against the CRS it is said to have."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["FirstVertices", "first_vertices", "guard_coordinates", "key_table", 
 
 _HALF_WIDTH_M = 400_000.0  # three degrees either side of the meridian at the latitude of Hainan, and some
 _NORTHINGS_M = (100_000.0, 6_300_000.0)  # 1 N to 57 N
+_QUADRANT_M = 10_002_000.0
 _ZONE_M = 1_000_000.0
 _STRICT = frozenset({"crs_prefix_unexpected", "crs_prefix_missing", "crs_prefix_other", "crs_axes_swapped"})
 
@@ -35,16 +36,16 @@ class FirstVertices:
 def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
     """Refuse a layer whose numbers contradict its CRS.
 
-    One vertex per feature is looked at. Parcels (``key`` starts with ``parcels``) are refused when at least half of
-    them contradict the CRS, since single ones are findings (`out_of_place`); of a layer every
-    feature must have finite coordinates and none may carry another zone prefix or swapped axes.
+    One vertex per feature is looked at. Parcels (``key`` starts with ``parcels``) are refused when at least
+    half of them contradict the CRS, since single ones are findings (`out_of_place`); of a layer every feature
+    must have finite coordinates and none may carry another zone prefix or swapped axes.
 
     Raises
     ------
     CrsError
-        ``crs_degrees_as_metres``, ``crs_metres_as_degrees``, ``crs_prefix_unexpected``, ``crs_prefix_missing``,
-        ``crs_prefix_other``, ``crs_axes_swapped``, ``crs_out_of_range`` or ``coordinates_not_finite``, with what was
-        expected and found.
+        ``crs_degrees_as_metres``, ``crs_metres_as_degrees``, ``crs_prefix_unexpected``,
+        ``crs_prefix_missing``, ``crs_prefix_other``, ``crs_axes_swapped``, ``crs_out_of_range`` or
+        ``coordinates_not_finite``, with what was expected and found.
     """
     where = Where(file=source.file, layer=source.layer)
     places = first_vertices(source.wkb)
@@ -88,7 +89,8 @@ def first_vertices(wkb: pa.Array) -> FirstVertices:
     """Return the first vertex of every feature that has one; rows with any non-finite value apart."""
     import shapely
 
-    geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    with np.errstate(invalid="ignore"):
+        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
     box = shapely.bounds(geometries)
     coordinates, index = shapely.get_coordinates(geometries, return_index=True)
     finite = np.isfinite(coordinates).all(axis=1)
@@ -102,44 +104,57 @@ def _faults(places: FirstVertices, crs: pyproj.CRS) -> dict[str, npt.NDArray[np.
     """Return, per kind of contradiction, which features show it."""
     x, y = places.x, places.y
     if crs.is_geographic:
-        factor = crs.axis_info[0].unit_conversion_factor * 180.0 / np.pi
-        east, north = x * factor, y * factor
-        swapped = (np.abs(north) > 90.0) & (np.abs(north) <= 180.0) & (np.abs(east) <= 90.0)
-        chinese = datum_family(crs) == "cgcs2000"
-        if chinese:
-            swapped |= (north >= 73.0) & (north <= 136.0) & (east >= 3.0) & (east <= 54.0)
-        large = (np.abs(east) > 360.0) | (np.abs(north) > 360.0)
-        outside = ((np.abs(east) > 360.0) | (np.abs(north) > 90.0)) & ~large & ~swapped
-        return {"crs_metres_as_degrees": large, "crs_axes_swapped": swapped, "crs_out_of_range": outside}
-    degrees = (np.abs(x) <= 180.0) & (np.abs(y) <= 90.0) & ((x != 0.0) | (y != 0.0))
-    degrees |= (np.abs(y) <= 180.0) & (np.abs(x) <= 90.0) & ((x != 0.0) | (y != 0.0))
-    if not is_gauss_krueger(crs):
-        return {"crs_degrees_as_metres": degrees, "crs_out_of_range": _no_inverse(x, y, crs) & ~degrees}
-    fe = false_easting(crs)
-    fits = _is_easting(x, fe)
+        return _faults_in_degrees(x, y, crs)
+    small = np.minimum(np.abs(x), np.abs(y)) <= 90.0
+    degrees = small & (np.maximum(np.abs(x), np.abs(y)) <= 180.0) & ((x != 0.0) | (y != 0.0))
+    if is_gauss_krueger(crs):
+        return {"crs_degrees_as_metres": degrees, **_faults_in_zone(x, y, false_easting(crs), degrees)}
+    return {"crs_degrees_as_metres": degrees, "crs_out_of_range": _no_inverse(x, y, crs) & ~degrees}
+
+
+def _faults_in_degrees(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], crs: pyproj.CRS
+) -> dict[str, npt.NDArray[np.bool_]]:
+    factor = crs.axis_info[0].unit_conversion_factor * 180.0 / np.pi
+    east, north = x * factor, y * factor
+    swapped = (np.abs(north) > 90.0) & (np.abs(north) <= 180.0) & (np.abs(east) <= 90.0)
+    if datum_family(crs) == "cgcs2000":
+        swapped |= (north >= 73.0) & (north <= 136.0) & (east >= 3.0) & (east <= 54.0)
+    large = (np.abs(east) > 360.0) | (np.abs(north) > 360.0)
+    outside = (np.abs(north) > 90.0) & ~large & ~swapped
+    return {"crs_metres_as_degrees": large, "crs_axes_swapped": swapped, "crs_out_of_range": outside}
+
+
+def _faults_in_zone(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], false: float, degrees: npt.NDArray[np.bool_]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Hold coordinates against a Gauss-Krüger zone with or without prefix."""
+    fits = _is_easting(x, false) & (np.abs(y) < _QUADRANT_M)
     northing = (y > _NORTHINGS_M[0]) & (y < _NORTHINGS_M[1])
-    prefixed = _is_easting(x % _ZONE_M, 500_000.0) & (x >= 12 * _ZONE_M) & (x < 47 * _ZONE_M)
-    plain = _is_easting(x, 500_000.0)
-    turned = _is_easting(y, fe) & (x > 1_500_000.0) & (x < _NORTHINGS_M[1]) & ~fits
-    other_turned = (x > 1_500_000.0) & (x < _NORTHINGS_M[1]) & ~fits & ~turned
-    other_turned &= _is_easting(y % _ZONE_M, 500_000.0) & ((y < _ZONE_M) | (y >= 12 * _ZONE_M))
-    turned |= other_turned
-    no_prefix = fe < _ZONE_M
+    prefixed = northing & ~fits & _has_prefix(x)
+    plain = northing & ~fits & _is_easting(x, 500_000.0)
+    turned = ~fits & (x > 1_500_000.0) & (x < _NORTHINGS_M[1]) & (_is_easting(y, 500_000.0) | _has_prefix(y))
     nothing = np.zeros(len(x), bool)
-    faults = {
-        "crs_degrees_as_metres": degrees,
+    bare = false < _ZONE_M
+    known = degrees | turned | prefixed | (nothing if bare else plain)
+    return {
         "crs_axes_swapped": turned,
-        "crs_prefix_unexpected": prefixed & northing if no_prefix else nothing,
-        "crs_prefix_missing": nothing if no_prefix else plain & northing & ~fits,
-        "crs_prefix_other": nothing if no_prefix else prefixed & northing & ~fits,
+        "crs_prefix_unexpected": prefixed if bare else nothing,
+        "crs_prefix_missing": nothing if bare else plain,
+        "crs_prefix_other": nothing if bare else prefixed,
+        "crs_out_of_range": ~known & ~fits,
     }
-    known = np.logical_or.reduce(list(faults.values()))
-    faults["crs_out_of_range"] = ~known & ~(fits & (np.abs(y) < 10_010_000.0))
-    return faults
+
+
+def _has_prefix(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell which eastings carry a zone number (6-degree zones 12 to 23, 3-degree zones 24 to 46)."""
+    inside: npt.NDArray[np.bool_] = (values >= 12 * _ZONE_M) & (values < 47 * _ZONE_M)
+    return inside & _is_easting(values % _ZONE_M, 500_000.0)
 
 
 def _is_easting(values: npt.NDArray[np.float64], false: float) -> npt.NDArray[np.bool_]:
-    return np.abs(values - false) <= _HALF_WIDTH_M
+    near: npt.NDArray[np.bool_] = np.abs(values - false) <= _HALF_WIDTH_M
+    return near
 
 
 def _no_inverse(
@@ -147,17 +162,19 @@ def _no_inverse(
 ) -> npt.NDArray[np.bool_]:
     back = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
     lon, lat = back.transform(x, y)
-    return ~(np.isfinite(lon) & np.isfinite(lat))
+    lost: npt.NDArray[np.bool_] = ~np.isfinite(lon) | ~np.isfinite(lat)
+    return lost
 
 
 def _numbers(places: FirstVertices, wrong: npt.NDArray[np.bool_], crs: pyproj.CRS) -> dict[str, object]:
     """Return expected and found ranges for the message."""
     x, y = places.x[wrong], places.y[wrong]
     if crs.is_geographic:
-        expected = "x -180…180, y -90…90"
+        expected = "x 73…136, y 3…54" if datum_family(crs) == "cgcs2000" else "x -180…180, y -90…90"
     elif is_gauss_krueger(crs):
         fe = false_easting(crs)
-        expected = f"x {fe - _HALF_WIDTH_M:.0f}…{fe + _HALF_WIDTH_M:.0f}, y {_NORTHINGS_M[0]:.0f}…{_NORTHINGS_M[1]:.0f}"
+        low, high = _NORTHINGS_M
+        expected = f"x {fe - _HALF_WIDTH_M:.0f}…{fe + _HALF_WIDTH_M:.0f}, y {low:.0f}…{high:.0f}"
     else:
         expected = "metres"
     form = ".6f" if max(float(np.abs(x).max()), float(np.abs(y).max())) <= 360.0 else ".0f"

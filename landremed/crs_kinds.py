@@ -104,6 +104,7 @@ def _registered(crs: pyproj.CRS) -> pyproj.CRS:
 
 
 def same_crs(one: pyproj.CRS, other: pyproj.CRS) -> bool:
+    """Tell whether two CRSs give the same coordinates, whatever axis order they declare."""
     if one == other or one.equals(other, ignore_axis_order=True):
         return True
     code = one.to_epsg()
@@ -111,17 +112,20 @@ def same_crs(one: pyproj.CRS, other: pyproj.CRS) -> bool:
 
 
 def is_metric(crs: pyproj.CRS) -> bool:
+    """Tell whether a CRS is projected, in metres."""
     return bool(crs.is_projected) and all(
         abs(axis.unit_conversion_factor - 1.0) < 1e-12 for axis in crs.axis_info[:2]
     )
 
 
 def is_web_mercator(crs: pyproj.CRS) -> bool:
+    """Tell whether a CRS is that of web maps, whose metres are none."""
     operation = crs.coordinate_operation
     return operation is not None and "pseudo" in operation.method_name.casefold()
 
 
 def is_gauss_krueger(crs: pyproj.CRS) -> bool:
+    """Tell whether a CRS is a Gauss-Krüger projection in metres, on any datum, with or without prefix."""
     operation = crs.coordinate_operation
     if operation is None or not is_metric(crs):
         return False

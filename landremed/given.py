@@ -119,7 +119,8 @@ def given_facts(
     parcels : VectorSource
         Their attributes.
     fields : mapping of fact name to field name
-        ``[parcels.fields]``. A fact without a line takes the field with its own name, else with its Chinese label.
+        ``[parcels.fields]``. A fact without a line takes the field with its own name, else the one with its
+        Chinese label.
     words : mapping of fact name to (word -> code)
         ``[parcels.values.<fact>]``; they hold for evidence too.
     evidence : sequence of EvidenceTable
@@ -240,40 +241,52 @@ def _take_column(
 ) -> list[Finding]:
     """Lay one column over a fact; two different values for one parcel in one table are a contradiction."""
     cells = table.raw.column(claim.column)
-    findings: list[Finding] = []
-    known: dict[tuple[type, Any], int] = {}
-    seen: dict[int, tuple[int, int]] = {}  # parcel -> (code, row in the table)
-    against: dict[int, int] = {}
+    codes, odd = _cell_codes(draft, cells, words, serial_dates=table.raw.kind == "xlsx")
+    codes[rows < 0] = 0
+    findings = [
+        _unreadable(draft.spec, claim, table, at, parcel_ids[rows[at]])
+        for at in np.flatnonzero(odd & (codes > 0)).tolist()
+    ]
+    used = np.flatnonzero(codes)
+    parcels, first, inverse = np.unique(rows[used], return_index=True, return_inverse=True)
+    first_at = used[first]
+    new = codes[first_at]
+    clash = np.flatnonzero(codes[used] != new[inverse.ravel()])
+    seconds: dict[int, int] = {}
+    for at in clash.tolist():
+        seconds.setdefault(int(inverse.ravel()[at]), int(used[at]))
+    for which, second in seconds.items():
+        parcel_id = parcel_ids[parcels[which]]
+        findings.append(_contradiction(claim, table, parcel_id, int(first_at[which]), second))
+        new[which] = draft.code(UNKNOWN)
+    old = draft.codes[parcels]
+    for which in np.flatnonzero((old > 0) & (old != new)).tolist():
+        parcel = int(parcels[which])
+        findings.append(_superseded(draft, claim, table, parcel_ids[parcel], parcel, int(first_at[which])))
+    draft.codes[parcels] = new
+    draft.place[parcels] = draft.source("evidence", table.file, claim.column)
+    draft.row[parcels] = np.asarray(table.raw.row_numbers, dtype=np.int64)[first_at]
+    draft.raw[parcels] = np.arange(len(draft.raws), len(draft.raws) + len(parcels), dtype=np.int32)
+    draft.raws.extend(_raw_text(cells[at]) for at in first_at.tolist())
+    return findings
+
+
+def _cell_codes(
+    draft: _Draft, cells: Sequence[Any], words: Mapping[str, str], *, serial_dates: bool
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Return the code of every cell, 0 for blank, and which cells cannot be read."""
+    known: dict[tuple[type, Any], tuple[int, bool]] = {}
+    codes = np.zeros(len(cells), np.int32)
+    odd = np.zeros(len(cells), bool)
     for at, cell in enumerate(cells):
-        parcel = int(rows[at])
-        if cell is None or parcel < 0:
+        if cell is None:
             continue
         key = (type(cell), cell)
         if key not in known:
-            value = parse_value(cell, draft.spec, words, serial_dates=table.raw.kind == "xlsx")
-            known[key] = draft.code(value)
-        code = known[key]
-        if code == 0:
-            continue
-        if draft.values[code] is UNKNOWN and not says_unknown(cell):
-            findings.append(_unreadable(draft.spec, claim, table, at, parcel_ids[parcel]))
-        if parcel not in seen:
-            seen[parcel] = (code, at)
-        elif seen[parcel][0] != code:
-            against.setdefault(parcel, at)
-    source = draft.source("evidence", table.file, claim.column)
-    for parcel, (first_code, at) in seen.items():
-        code = first_code
-        if parcel in against:
-            findings.append(_contradiction(claim, table, parcel_ids[parcel], at, against[parcel]))
-            code = draft.code(UNKNOWN)
-        if draft.codes[parcel] not in (0, code):
-            findings.append(_superseded(draft, claim, table, parcel_ids[parcel], parcel, at))
-        draft.codes[parcel], draft.place[parcel] = code, source
-        draft.row[parcel] = table.raw.row_numbers[at]
-        draft.raw[parcel] = len(draft.raws)
-        draft.raws.append(_raw_text(cells[at]))
-    return findings
+            value = parse_value(cell, draft.spec, words, serial_dates=serial_dates)
+            known[key] = (draft.code(value), value is UNKNOWN and not says_unknown(cell))
+        codes[at], odd[at] = known[key]
+    return codes, odd
 
 
 def _id_columns(table: EvidenceTable) -> list[str]:

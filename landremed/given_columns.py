@@ -101,7 +101,7 @@ def _existing(parcels: VectorSource, field: str) -> str:
     if len(folded) != 1:
         where = Where(file=parcels.file, layer=parcels.layer)
         raise InputError("input_field_missing", where, field=field, nearest=nearest(field, names))
-    return folded[0]
+    return str(folded[0])
 
 
 def _given(vocabulary: Mapping[str, FactSpec]) -> list[str]:

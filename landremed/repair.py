@@ -1,7 +1,7 @@
 """Repair of invalid geometry, with the area before and after. Nothing is dropped in silence.
 
-Areas here are planar, in the CRS of the input. The area *before* is that of the rings as stored: per polygon the
-absolute signed area of the shell minus those of the holes, so crossing rings cancel as they do in any planimeter.
+Areas here are planar, in the CRS of the input. The area *before* is that of the rings as stored: per polygon
+the absolute signed area of the shell minus those of the holes, so that the lobes of a crossing ring cancel.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Repaired:
     @property
     def usable(self) -> npt.NDArray[np.bool_]:
         """Whether a row has a geometry to measure."""
-        return (self.status == Status.OK) | (self.status == Status.REPAIRED)
+        good: npt.NDArray[np.bool_] = np.isin(self.status, [Status.OK.value, Status.REPAIRED.value])
+        return good
 
 
 def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
@@ -134,7 +135,8 @@ class _Case:
 
 def _chunk(wkb: pa.Array) -> dict[int, _Case]:
     """Judge some rows; what is not fine is keyed by the row within them."""
-    geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    with np.errstate(invalid="ignore"):
+        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
     kinds = shapely.get_type_id(geometries)
     polygonal = (kinds == _POLYGON) | (kinds == _MULTIPOLYGON)
     fine = polygonal & ~shapely.is_empty(geometries) & shapely.is_valid(geometries)

@@ -190,7 +190,7 @@ def _decode(raw: bytes, encoding: str) -> tuple[str, bool]:
 
 
 def _unique_names(names: list[str]) -> list[str]:
-    """Number repeated and empty names, so that every column can be named."""
+    """Return names that are all different and not empty."""
     taken: set[str] = set()
     result = []
     for place, name in enumerate(names, start=1):

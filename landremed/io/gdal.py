@@ -164,7 +164,7 @@ def read_bulk(dataset: Dataset, layer: str, *, columns: list[str] | None, **opti
 def unreadable(dataset: Dataset, error: BaseException) -> InputError:
     """Turn a failure of the reader into one sentence."""
     reason = _WORDS.sub(" ", str(error)).strip().replace(str(dataset.path), dataset.shown)
-    cut = ("Unexpected I/O failure", "Unterminated", "malformed", "parse error", "unexpected end")
+    cut = ("Unexpected I/O failure", "Unterminated", "unexpected end")
     code = "file_truncated" if any(word in reason for word in cut) else "file_unreadable"
     return InputError(code, Where(file=dataset.shown), reason=reason[:200] or type(error).__name__)
 

@@ -72,22 +72,25 @@ def _variable(digest: Any, array: pa.Array) -> None:
 
 
 def _canonical(array: pa.Array) -> pa.Array:
-    kind = array.type
-    if pa.types.is_dictionary(kind):
+    """Return the values in the one type that stands for their kind."""
+    if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-        kind = array.type
-    if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pc.cast(array, pa.large_string())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pc.cast(array, pa.large_binary())
-    if pa.types.is_boolean(kind):
-        return pc.cast(array, pa.uint8())
-    if pa.types.is_integer(kind):
-        return pc.cast(array, pa.int64()) if kind != pa.uint64() else array
-    if pa.types.is_floating(kind):
-        return pc.cast(array, pa.float64())
-    if pa.types.is_date(kind):
-        return pc.cast(pc.cast(array, pa.date32()), pa.int32())
+    kind = array.type
     if pa.types.is_timestamp(kind):
         return pc.cast(pc.cast(array, pa.timestamp("ms", kind.tz), safe=False), pa.int64())
+    if pa.types.is_date(kind):
+        return pc.cast(pc.cast(array, pa.date32()), pa.int32())
+    for belongs, target in _TARGETS:
+        if belongs(kind):
+            return pc.cast(array, target)
     return pc.cast(array, pa.large_string())
+
+
+_TARGETS = (
+    (pa.types.is_boolean, pa.uint8()),
+    (pa.types.is_unsigned_integer, pa.uint64()),
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_binary, pa.large_binary()),
+    (pa.types.is_large_binary, pa.large_binary()),
+)

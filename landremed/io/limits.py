@@ -15,26 +15,26 @@ class Limits:
 
     Attributes
     ----------
-    max_features : int
+    max_features : float
         Features of one layer, or rows of one table.
-    max_vertices : int
+    max_vertices : float
         Vertices of one layer.
-    max_file_mb : int
+    max_file_mb : float
         Size of one file on disk (all files of a folder together), in 10^6 bytes.
-    max_unzipped_mb : int
+    max_unzipped_mb : float
         Unfolded size of a zipped office file, in 10^6 bytes.
-    max_zip_ratio : int
+    max_zip_ratio : float
         Unfolded over packed size of one member of a zipped office file.
-    max_columns : int
+    max_columns : float
         Columns of one layer or table.
     """
 
-    max_features: int = 3_000_000
-    max_vertices: int = 100_000_000
-    max_file_mb: int = 8_000
-    max_unzipped_mb: int = 1_000
-    max_zip_ratio: int = 300
-    max_columns: int = 2_000
+    max_features: float = 3_000_000
+    max_vertices: float = 100_000_000
+    max_file_mb: float = 8_000
+    max_unzipped_mb: float = 1_000
+    max_zip_ratio: float = 300
+    max_columns: float = 2_000
 
 
 def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:

@@ -35,8 +35,8 @@ class RawTable:
     columns : tuple of str
         Names in the first row, blanks around them cut.
     rows : list of tuple
-        Cells as typed in the file: text only in CSV; text, numbers, bools, dates in XLSX; None when blank. Rows
-        without any value are left out.
+        Cells as typed in the file: text only in CSV; text, numbers, bools, dates in XLSX; None when blank.
+        Rows without any value are left out.
     row_numbers : list of int
         Row of each as a spreadsheet program counts them: the header is row 1, the first data row 2.
     kind : {"csv", "xlsx"}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from landremed.crs import CRS_IMPLIED
 from landremed.errors import InputError, Where
 from landremed.io.drivers import Dataset, nearest, open_dataset, split_layer
-from landremed.io.encoding import TextEncoding
+from landremed.io.encoding import TextEncoding, decodes
 from landremed.io.gdal import (
     LayerInfo,
     RawLayer,
@@ -28,6 +28,7 @@ from landremed.io.gdal import (
 from landremed.io.geoparquet import parquet_rows, read_geoparquet
 from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
+from landremed.io.salvage import salvage
 from landremed.io.shapefile import read_shapefile
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
@@ -88,7 +89,7 @@ def read_vector(
     raw, text, findings = _read(dataset, name, encoding, limits)
     wkb, more = _geometry(raw, dataset, name, place)
     findings += more
-    table, more = _attributes(raw.table, place)
+    table, more = _attributes(raw.table)
     findings += more
     check_limit(limits, "max_features", len(wkb), place)
     check_limit(limits, "max_columns", table.num_columns, place)
@@ -193,6 +194,7 @@ def _read(
         return read_geoparquet(dataset, None, limits), _FIXED, []
     info = describe(dataset, name, **_text_options(dataset))
     check_limit(limits, "max_features", int(info["features"]), Where(file=dataset.shown))
+    findings: list[Finding] = []
     try:
         if dataset.driver == "ESRI Shapefile":
             layer = read_shapefile(dataset, name, encoding)
@@ -201,14 +203,17 @@ def _read(
     except InputError:
         raise
     except Exception as error:  # pyogrio, pyarrow and GDAL raise many classes
-        raise unreadable(dataset, error) from error
+        saved = salvage(dataset, name, info["crs"])
+        if saved is None:
+            raise unreadable(dataset, error) from error
+        raw, findings = saved
     if 0 <= raw.table.num_rows < int(info["features"]):
         counted = describe(dataset, name, force_feature_count=True)["features"]
         if raw.table.num_rows < int(counted):
             raise InputError(
                 "file_truncated", Where(file=dataset.shown), reason=f"{raw.table.num_rows} < {counted}"
             )
-    return raw, _FIXED, []
+    return raw, _FIXED, findings
 
 
 def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple[pa.Array, list[Finding]]:
@@ -242,68 +247,74 @@ def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
     return wkb
 
 
-def _attributes(table: pa.Table, place: Where) -> tuple[pa.Table, list[Finding]]:
+def _attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
     """Return one-chunk columns of plain types: whole and broken numbers, text, bool, date, timestamp."""
     findings: list[Finding] = []
-    names: list[str] = []
-    arrays: list[pa.Array] = []
+    columns: dict[str, pa.Array] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        if isinstance(array, pa.ChunkedArray):
-            array = pa.concat_arrays(array.chunks)
-        kind = array.type
-        if pa.types.is_dictionary(kind):
+        array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-            kind = array.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            array, bad = _clean_text(array)
-            if bad:
-                findings.append(
-                    Finding("text_undecodable", field=name, params={"encoding": "UTF-8", "count": bad})
-                )
-        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
             findings.append(Finding("column_left_out", field=name))
             continue
-        elif pa.types.is_decimal(kind):
-            array = pc.cast(array, pa.float64())
-        elif pa.types.is_nested(kind):
-            array = pa.array(
-                [
-                    None if v is None else json.dumps(v, ensure_ascii=False, default=str)
-                    for v in array.to_pylist()
-                ],
-                pa.string(),
-            )
-        elif pa.types.is_null(kind) or pa.types.is_time(kind):
-            array = pc.cast(array, pa.string())
-        names.append(name)
-        arrays.append(array)
-    if not names:
-        return pa.table({}).select([]) if not table.num_rows else _rows_only(table.num_rows), findings
-    return pa.table(arrays, names=names), findings
+        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+            array, notes = _clean_text(array)
+            findings += [dataclasses.replace(note, field=name) for note in notes]
+        columns[name] = _plain(array)
+    if not columns:
+        return pa.table({"_": pa.nulls(table.num_rows)}).select([]), findings
+    return pa.table(columns), findings
 
 
-def _rows_only(rows: int) -> pa.Table:
-    """Return a table without columns that still knows its number of rows."""
-    return pa.table({"_": pa.nulls(rows)}).select([])
+def _plain(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pa.types.is_decimal(kind):
+        return pc.cast(array, pa.float64())
+    if pa.types.is_nested(kind):
+        texts = (
+            None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in array.to_pylist()
+        )
+        return pa.array(texts, pa.string())
+    if pa.types.is_null(kind) or pa.types.is_time(kind) or pa.types.is_large_string(kind):
+        return pc.cast(array, pa.string())
+    return array
 
 
-def _clean_text(array: pa.Array) -> tuple[pa.Array, int]:
-    """Return valid UTF-8 text and the number of cells whose bytes were not."""
+def _clean_text(array: pa.Array) -> tuple[pa.Array, list[Finding]]:
+    """Return valid text; cells that are no UTF-8 are read as GB18030, and said to be."""
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
         raw = pc.cast(array, pa.large_binary()).to_pylist()
-        texts = [None if v is None else v.decode("utf-8", errors="replace") for v in raw]
-        bad = sum(
-            t is not None and "\ufffd" in t and t.encode() != v for t, v in zip(texts, raw, strict=True)
-        )
-        return pa.array(texts, pa.string()), bad
-    return (pc.cast(array, pa.string()) if not pa.types.is_string(array.type) else array), 0
+    else:
+        return array, []
+    texts: list[str | None] = []
+    counts = {"GB18030": 0, "?": 0}
+    for cell in raw:
+        if cell is None or decodes(cell, "utf-8"):
+            texts.append(None if cell is None else cell.decode("utf-8"))
+        elif decodes(cell, "gb18030"):
+            texts.append(cell.decode("gb18030"))
+            counts["GB18030"] += 1
+        else:
+            texts.append(cell.decode("utf-8", errors="replace"))
+            counts["?"] += 1
+    findings = []
+    if counts["GB18030"]:
+        params = {"encoding": "GB18030", "ground": "not utf-8"}
+        findings.append(Finding("encoding_guessed", params=params))
+    if counts["?"]:
+        params_: dict[str, object] = {"encoding": "UTF-8", "count": counts["?"]}
+        findings.append(Finding("text_undecodable", params=params_))
+    return pa.array(texts, pa.string()), findings
 
 
 def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
-    """Return the CRS as ``AUTHORITY:CODE`` where it has one, else as WKT2, and whether the format implies it."""
+    """Return the CRS and whether the format implies it.
+
+    It is ``AUTHORITY:CODE`` where the registry has it, else WKT2.
+    """
     import pyproj
 
     implied = dataset.driver == "GeoJSON" and not _names_crs(dataset.path)

@@ -122,7 +122,8 @@ def plain_wkb(wkb: pa.Array) -> PlainGeometry:
     if not len(rows):
         return PlainGeometry(wkb, 0, np.zeros(0, np.int64))
     some = wkb.take(pa.array(rows))
-    geometries = shapely.from_wkb(some.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    with np.errstate(invalid="ignore"):
+        geometries = shapely.from_wkb(some.to_numpy(zero_copy_only=False), on_invalid="ignore")
     lost = shapely.has_z(geometries) | shapely.has_m(geometries)
     plain = shapely.to_wkb(shapely.force_2d(geometries), byte_order=1, output_dimension=2)
     values = np.empty(len(rows), dtype=object)
