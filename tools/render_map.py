@@ -91,7 +91,9 @@ def main() -> None:
     figure.savefig(args.output, dpi=130, metadata={"Software": None})
     plt.close(figure)
     with Image.open(args.output) as picture:  # a map needs few colours, and a small file
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(args.output, optimize=True)
+        colours = picture.convert("RGB")
+        small = colours.quantize(256, kmeans=6, dither=Image.Dither.NONE)
+        small.save(args.output, optimize=True)
 
 
 def mock(project: Path) -> gpd.GeoDataFrame:

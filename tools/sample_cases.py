@@ -84,7 +84,7 @@ def _case(entry: dict[str, Any]) -> Case:
 def _units(kind: str | None, place: Place) -> dict[str, str]:
     """Only zones implement 3.4, 3.5 and 3.7, and only 高新区 3.3: there a parcel's one zone is its unit."""
     if kind == "预征土地":
-        return {"unit": HITECH[0] if place.units == HITECH else "", "other_units": ""}
+        return {"unit": HITECH[0] if place.units == HITECH else ""}
     if kind in ZONE_ONLY and len(place.units) == 1:
-        return {"unit": "" if place.units == ("ZONELESS",) else place.units[0], "other_units": ""}
+        return {"unit": "" if place.units == ("ZONELESS",) else place.units[0]}
     return {}

@@ -162,7 +162,8 @@ class Plotter:
         if len(place.units) == 2:
             first, second = (union[u].intersection(polygon).area / polygon.area for u in place.units)
             split = 0.55 < first < 0.8 and 0.2 < second < 0.45
-            return split or (first > 0.99 and 0.2 < second < 0.45) or (0.55 < first < 0.8 and second > 0.99)
+            town_around = place.units[1] not in ZONES and 0.55 < first < 0.8 and second > 0.99
+            return split or town_around or (first > 0.99 and 0.2 < second < 0.45)
         if not place.units:
             return True
         others = [z for z in ZONES if z not in place.units]
