@@ -16,7 +16,7 @@ import numpy.typing as npt
 from landremed.measure import OUTSIDE, Measured
 from landremed.project import Tolerance
 from landremed.tables import FactColumn
-from landremed.types import MAIN_ROLES, UNKNOWN, Straddle, Unknown
+from landremed.types import MAIN_ROLES, SPECIAL_ROLES, UNKNOWN, Straddle, Unknown
 
 __all__ = ["WITHIN", "ComputedFacts", "computed_facts", "counts", "fact_columns"]
 
@@ -33,6 +33,9 @@ WITHIN: Final[Mapping[str, str]] = {
     "within_green_barrier": "green_ecological_barrier",
 }
 """Facts that ask on which side of a boundary a parcel lies."""
+
+_NOT_OCCUPIED: Final = frozenset((*WITHIN.values(), *SPECIAL_ROLES))
+"""Layers a parcel lies in, rather than occupies."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +98,16 @@ def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle)
     area = measured.area_m2
     truth: dict[str, TruthArray] = {}
     straddles, slivers = {}, {}
-    for role in dict.fromkeys((*MAIN_ROLES, *measured.overlap_m2)):
-        overlap = measured.overlap_m2.get(role)
-        if overlap is None:
-            truth[f"occupies_{role}"] = np.full(len(area), OPEN)
-            continue
+    asked = [role for role in (*MAIN_ROLES, *measured.overlap_m2) if role not in _NOT_OCCUPIED]
+    for role in dict.fromkeys(asked):
+        truth[f"occupies_{role}"] = np.full(len(area), OPEN)
+    for role, overlap in measured.overlap_m2.items():
         hit = counts(overlap, area, tolerance)
         inside, outside = _sides(overlap, area, tolerance)
         straddles[role] = ~inside & ~outside & ~np.isnan(area)
         slivers[role] = (overlap > 0) & ~hit
-        truth[f"occupies_{role}"] = _known(hit, area, measured.complete[role], measured.void[role])
+        if role in asked:
+            truth[f"occupies_{role}"] = _known(hit, area, measured.complete[role], measured.void[role])
     for fact, role in WITHIN.items():
         overlap = measured.overlap_m2.get(role)
         if overlap is None:

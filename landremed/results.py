@@ -252,7 +252,8 @@ def _flags(judged: Judged, layers: Sequence[LayerSpec]) -> list[list[str]]:
     farmland = judged.computed.truth["occupies_permanent_basic_farmland"] == 1
     raise_flag("farmland_conflict", paperwork & farmland)
     if judged.units is not None:
-        raise_flag("no_implementing_unit", np.array([u is None for u in judged.units.implementing]))
+        nobody = np.array([u is None for u in judged.units.implementing], dtype=bool)
+        raise_flag("no_implementing_unit", nobody & ~np.isnan(judged.measured.area_m2))
     for layer in layers:
         if layer.date is not None and judged.occurred_on is not None:
             raise_flag(f"layer_postdates_case:{layer.role}", _before(judged.occurred_on, layer.date))

@@ -75,6 +75,7 @@ def _template(book: RuleBook, decision: Decision, language: str) -> tuple[str, l
         grounds = [_open_reason(book, decision, language)]
     else:
         grounds = [_phrase(book, fact, value, language, stems) for fact, value in decision.grounds]
+        grounds = grounds or [_word("otherwise", language)]
     label = book.outcome_label(decision.outcome, decision.measure, language)
     words = _word("join", language)
     head = words.join(g for g in grounds if g)
