@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
 
 from landremed.law.book import RuleBook
-from landremed.law.records import Rule, Schedule, Table
-from landremed.law.completion import Explorer, Program, Values, simplified
+from landremed.law.completion import Explorer, Program, simplified
 from landremed.law.conditions import Complete, Condition, Group, Test, resolve, tests_of
-from landremed.types import UNKNOWN, FactValue, PartialDate
+from landremed.law.records import Rule, Schedule, Table
+from landremed.types import UNKNOWN, FactSpec, FactValue, PartialDate
 
 __all__ = ["Compiled", "compiled"]
 
@@ -30,6 +31,7 @@ class Compiled:
     def __init__(self, book: RuleBook) -> None:
         self.book = book
         self.rules = book.rules
+        self.order = {name: place for place, name in enumerate(book.vocabulary)}
         self._conditions = {
             rule.id: simplified(resolve(rule.when, book.parameters, table.listed))
             for found in book.classes.values()
@@ -41,7 +43,8 @@ class Compiled:
             (entry.category, self._plain(entry.when)) for entry in book.zero_tolerance
         )
         self.priorities = tuple((entry, self._plain(entry.when)) for entry in book.priorities)
-        self._programs: dict[tuple[str, str, str, str], Program | None] = {}
+        self._programs: dict[tuple[str, str, str], Program] = {}
+        self._asked: dict[tuple[str, str | None], frozenset[str]] = {}
         self._cuts = self._thresholds()
 
     def condition(self, rule: str) -> Condition:
@@ -59,80 +62,70 @@ class Compiled:
         """Return the table that serves a class and subtype."""
         return next(iter(self.tables(category, subtype)), None)
 
+    def table_facts(self, table: Table) -> set[str]:
+        """Return the facts that a table's conditions ask for."""
+        return {test.fact for rule in table.rules for test in tests_of(self._conditions[rule.id])}
+
     def rule_program(self, table: Table | None, subtype: str) -> Program:
         """Return a table's program; its leaves are (rule, clause)."""
-        rules = table.rules if table is not None else ()
-        return Program(tuple((self._conditions[r.id], (r.id, r.clause(subtype))) for r in rules))
+        key = ("rules", table.id if table else "", subtype)
+        if key not in self._programs:
+            rules = table.rules if table is not None else ()
+            items = tuple((self._conditions[r.id], (r.id, r.clause(subtype))) for r in rules)
+            self._programs[key] = Program(items)
+        return self._programs[key]
+
+    def result_program(self, table: Table | None, subtype: str) -> Program:
+        """Return a table's program; its leaves are (outcome, measure)."""
+        key = ("results", table.id if table else "", subtype)
+        if key not in self._programs:
+            rules = table.rules if table is not None else ()
+            items = tuple((self._conditions[r.id], (r.outcome, r.measure)) for r in rules)
+            self._programs[key] = Program(items)
+        return self._programs[key]
 
     def joint_program(self, table: Table | None, subtype: str) -> Program:
         """Return a table's program that goes on to the schedule; its leaves are schedules, "" for none."""
-        if table is None:
-            return Program(())
-        items = [
-            (self._conditions[rule.id], self.schedule_program(table.category, subtype, rule) or "")
-            for rule in table.rules
-        ]
-        return Program(tuple(items))
-
-    def schedule_program(self, category: str, subtype: str, rule: Rule) -> Program | None:
-        """Return how the schedule is found for a rule that decides; None when its result has none."""
-        key = (category, subtype, rule.id, rule.clause(subtype))
+        key = ("joint", table.id if table else "", subtype)
         if key not in self._programs:
-            self._programs[key] = self._schedule_program(category, subtype, rule)
+            rules = table.rules if table is not None else ()
+            category = table.category if table is not None else ""
+            items = tuple(
+                (self._conditions[r.id], self._schedule_program(category, subtype, r)) for r in rules
+            )
+            self._programs[key] = Program(items)
         return self._programs[key]
-
-    def values(self, facts: Mapping[str, FactValue], table: Table | None, category: str) -> Values:
-        """Return the possible values of every fact in a table's context, assumed tests last."""
-        found: dict[str, tuple[Complete, ...]] = {
-            name: self.candidates(name, facts.get(name), table, category) for name in self.book.vocabulary
-        }
-        assumed = {
-            f"?{name}": values if len(values) == 1 else (False,)
-            for name, values in found.items()
-            if name in self._assumable
-        }
-        return {**found, **assumed}
 
     def candidates(
         self, name: str, value: FactValue, table: Table | None, category: str
     ) -> tuple[Complete, ...]:
         """Return the possible values of one fact: one when it is known, else all that are left open."""
         spec = self.book.vocabulary[name]
-        open_claim = spec.claim and value is None
+        if spec.claim and value is None:
+            return (False,) if spec.kind == "bool" else (None,)
         if spec.kind == "bool":
-            if isinstance(value, bool):
-                return (value,)
-            return (False,) if open_claim else (True, False)
-        if spec.kind in {"date", "number"}:
-            return (None,) if open_claim else self.cells(name, value)
-        if open_claim:
-            return (None,)
-        listed = table.listed.get(name) if table is not None else None
-        if listed is not None:
-            return (value,) if value in listed and isinstance(value, str) else (*listed, None)
-        scoped = tuple(c for c, v in spec.values.items() if not v.scope or category in v.scope)
-        valid = scoped if name == "subtype" else tuple(spec.values)
-        if isinstance(value, str) and value in valid:
-            return (value,)
-        return valid or (None,)
+            return (value,) if isinstance(value, bool) else (True, False)
+        if spec.kind == "code":
+            listed = table.listed.get(name) if table is not None else None
+            return _codes(spec, value, listed, category)
+        return self.cells(name, value)
 
     def cells(self, name: str, value: FactValue) -> tuple[Complete, ...]:
         """Cut the possible days or numbers at the thresholds; one representative per cell."""
         cuts = self._cuts.get(name, ())
-        if isinstance(value, PartialDate):
-            start = max((cut for cut in cuts if cut <= value.first), default=date.min)  # type: ignore[operator, type-var]
-            return (start, *(cut for cut in cuts if value.first < cut <= value.last))  # type: ignore[operator]
         if self.book.vocabulary[name].kind == "date":
-            return (date.min, *cuts)
+            days = [cut for cut in cuts if isinstance(cut, date)]
+            if not isinstance(value, PartialDate):
+                return (date.min, *days)
+            start = max((day for day in days if day <= value.first), default=date.min)
+            return (start, *(day for day in days if value.first < day <= value.last))
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return (float(value),)
-        if not cuts:
-            return (0.0,)
-        numbers = [float(cut) for cut in cuts if isinstance(cut, (int, float))]
-        between = [(low + high) / 2 for low, high in zip(numbers, numbers[1:], strict=False)]
+        numbers = [cut for cut in cuts if isinstance(cut, float)] or [0.0]
+        between = [(low + high) / 2 for low, high in itertools.pairwise(numbers)]
         return tuple(sorted([numbers[0] - 1, *numbers, *between, numbers[-1] + 1]))
 
-    def key(self, name: str, value: FactValue) -> object:
+    def key(self, name: str, value: FactValue) -> Hashable:
         """Return what matters of a value, so that days without a threshold between them count as one."""
         spec = self.book.vocabulary[name]
         if spec.kind in {"date", "number"}:
@@ -143,85 +136,109 @@ class Compiled:
 
     def explorer(self, facts: Mapping[str, FactValue], table: Table | None, category: str) -> Explorer:
         """Return the walk over the completions in a table's context."""
-        return Explorer(self.values(facts, table, category))
+        found: dict[str, tuple[Complete, ...]] = {}
 
-    def asked(self, category: str, subtype: str | None) -> set[str]:
-        """Return the facts that a class's tables and schedules ask for."""
-        tests: list[Test] = []
-        for table in self.tables(category, subtype):
-            for rule in table.rules:
-                tests.extend(tests_of(self._conditions[rule.id]))
-        found = {test.fact for test in tests}
+        def candidates(name: str) -> tuple[Complete, ...]:
+            if name not in found:
+                found[name] = self.candidates(name, facts.get(name), table, category)
+            return found[name]
+
+        return Explorer(candidates, self.order)
+
+    def asked(self, category: str, subtype: str | None) -> frozenset[str]:
+        """Return the facts that a class's tables, schedules and priorities ask for."""
+        key = (category, subtype)
+        if key not in self._asked:
+            self._asked[key] = frozenset(self._asked_facts(category, subtype))
+        return self._asked[key]
+
+    def _asked_facts(self, category: str, subtype: str | None) -> set[str]:
+        tables = self.tables(category, subtype)
+        conditions = [self._conditions[rule.id] for table in tables for rule in table.rules]
+        found: set[str] = set()
         for schedule in self.book.schedules.values():
             if schedule.category == category:
-                found |= {test.fact for test in tests_of(self._schedules[schedule.id])}
+                conditions.append(self._schedules[schedule.id])
                 found |= {fact for fact in (schedule.due_from, schedule.at_once_from) if fact}
                 found |= {"subtype"} if schedule.subtype else set()
-        for owner, condition in self.zero_tolerance:
-            if owner in ("", category):
-                found |= {test.fact for test in tests_of(condition)}
-        for entry, condition in self.priorities:
-            if entry.category in ("", category):
-                found |= {test.fact for test in tests_of(condition)}
-        if len(self.tables(category, None)) > 1 or self._clause_by_subtype(category):
+        conditions += [condition for owner, condition in self.zero_tolerance if owner in ("", category)]
+        conditions += [condition for entry, condition in self.priorities if entry.category in ("", category)]
+        found |= {test.fact for condition in conditions for test in tests_of(condition)}
+        every = self.tables(category, None)
+        if len(every) > 1 or any(len(rule.clauses) > 1 for table in every for rule in table.rules):
             found.add("subtype")
         return found
-
-    def _clause_by_subtype(self, category: str) -> bool:
-        return any(len(rule.clauses) > 1 for table in self.tables(category, None) for rule in table.rules)
-
-    @property
-    def _assumable(self) -> set[str]:
-        conditions = [*self._schedules.values(), *(condition for _, condition in self.priorities)]
-        return {test.fact for condition in conditions for test in tests_of(condition) if test.assumed}
 
     def _plain(self, condition: Condition) -> Condition:
         return simplified(resolve(condition, self.book.parameters, {}))
 
     def _thresholds(self) -> dict[str, tuple[date | float, ...]]:
+        """Return, per date or number, where a condition or a choice of schedules changes."""
         conditions = [*self._conditions.values(), *self._schedules.values()]
         conditions += [condition for _, condition in self.zero_tolerance]
         conditions += [condition for _, condition in self.priorities]
-        found: dict[str, set[date | float]] = {}
-        for condition in conditions:
-            for test in tests_of(condition):
-                if test.parameter:
-                    found.setdefault(test.fact, set()).update(_cut(test))
+        days: dict[str, set[date]] = {}
+        numbers: dict[str, set[float]] = {}
+        for test in (test for condition in conditions for test in tests_of(condition) if test.parameter):
+            bound = test.operands[0]
+            if isinstance(bound, date):
+                begins = bound if test.operator in {"before", "not before"} else bound + _ONE_DAY
+                days.setdefault(test.fact, set()).add(begins)
+            elif isinstance(bound, float):
+                numbers.setdefault(test.fact, set()).add(bound)
         for chooser in self.book.choosers.values():
             for step in chooser.steps:
-                dated = [s for s in map(self.book.schedules.__getitem__, step) if s.due_from]
-                fixed = [s.due_on for s in map(self.book.schedules.__getitem__, step) if s.due_on]
-                for schedule in dated:
-                    for day in fixed:
-                        found.setdefault(schedule.due_from, set()).update((day, day + _ONE_DAY))
-        return {name: tuple(sorted(cuts)) for name, cuts in found.items()}  # type: ignore[type-var]
+                schedules = [self.book.schedules[name] for name in step]
+                fixed = {s.due_on for s in schedules if s.due_on is not None}
+                for schedule in schedules:
+                    if schedule.due_from and fixed:
+                        found = days.setdefault(schedule.due_from, set())
+                        found |= fixed | {day + _ONE_DAY for day in fixed}
+        return {name: tuple(sorted(cuts)) for name, cuts in days.items()} | {
+            name: tuple(sorted(cuts)) for name, cuts in numbers.items()
+        }
 
-    def _schedule_program(self, category: str, subtype: str, rule: Rule) -> Program | None:
+    def _schedule_program(self, category: str, subtype: str, rule: Rule) -> Hashable:
+        """Return how the schedule is found where this rule decides; "" when its result has none."""
         book = self.book
         if not book.outcomes[rule.outcome].scheduled or not book.measures[rule.measure].scheduled:
-            return None
+            return ""
         chooser = book.choosers.get(category)
         own = [s.id for s in book.schedules.values() if s.category == category]
-        steps: Iterable[tuple[str, ...]] = chooser.steps if chooser else [(name,) for name in own]
-        items: list[tuple[Condition, object]] = []
+        steps = chooser.steps if chooser else tuple((name,) for name in own)
+        items: list[tuple[Condition, Hashable]] = []
         for step in steps:
-            fitting = [book.schedules[n] for n in step if _fits(book.schedules[n], subtype, rule)]
+            fitting = [s for s in map(book.schedules.__getitem__, step) if _fits(s, subtype, rule)]
             if len(fitting) == 2:
                 items.append(self._earlier(*fitting))
             items.extend((self._schedules[schedule.id], schedule.id) for schedule in fitting)
         items.append((True, ""))
-        return Program(tuple(items))  # type: ignore[arg-type]
+        return Program(tuple(items))
 
-    def _earlier(self, first: Schedule, second: Schedule) -> tuple[Condition, object]:
-        """Both apply: the earlier date; on the same day the one named first."""
+    def _earlier(self, first: Schedule, second: Schedule) -> tuple[Condition, Hashable]:
+        """Return the choice where both apply: the earlier date, on the same day the one named first."""
         both = simplified(Group("all", (self._schedules[first.id], self._schedules[second.id])))
-        if first.due_on is not None and second.due_on is not None:
-            return both, first.id if first.due_on <= second.due_on else second.id
         if first.due_from:
             test = Test(first.due_from, "not after", (second.due_on,))
             return both, Program(((test, first.id), (True, second.id)))
-        test = Test(second.due_from, "before", (first.due_on,))
-        return both, Program(((test, second.id), (True, first.id)))
+        if second.due_from:
+            test = Test(second.due_from, "before", (first.due_on,))
+            return both, Program(((test, second.id), (True, first.id)))
+        return both, second.id if (second.due_on or date.max) < (first.due_on or date.max) else first.id
+
+
+def _codes(
+    spec: FactSpec, value: FactValue, listed: tuple[str, ...] | None, category: str
+) -> tuple[Complete, ...]:
+    """Return the possible codes; a value that the table does not list may or may not count."""
+    if listed is not None:
+        return (value,) if isinstance(value, str) and value in listed else (*listed, None)
+    valid = tuple(spec.values)
+    if spec.name == "subtype":
+        valid = tuple(code for code, v in spec.values.items() if not v.scope or category in v.scope)
+    if isinstance(value, str) and value in valid:
+        return (value,)
+    return valid or (None,)
 
 
 def _fits(schedule: Schedule, subtype: str, rule: Rule) -> bool:
@@ -231,11 +248,3 @@ def _fits(schedule: Schedule, subtype: str, rule: Rule) -> bool:
         return True
     clauses = schedule.applies.get(rule.measure)
     return clauses is not None and (not clauses or rule.clause(subtype) in clauses)
-
-
-def _cut(test: Test) -> tuple[date | float, ...]:
-    """Return where the possible days must be cut for a test: the first day of each new cell."""
-    bound = test.operands[0]
-    if isinstance(bound, date):
-        return (bound,) if test.operator in {"before", "not before"} else (bound + _ONE_DAY,)
-    return (float(bound),) if isinstance(bound, (int, float)) else ()

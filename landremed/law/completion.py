@@ -7,13 +7,22 @@ fact stands in it exactly when two completions that differ in that fact alone ha
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from landremed.law.conditions import Complete, Condition, Group, Test
 
-__all__ = ["SILENT", "Assumed", "Diagram", "Explorer", "Program", "assign", "simplified", "variables_of"]
+__all__ = [
+    "SILENT",
+    "Assumed",
+    "Diagram",
+    "Explorer",
+    "Program",
+    "node",
+    "simplified",
+    "variables_in",
+    "variables_of",
+]
 
 
 class _Silent:
@@ -45,14 +54,6 @@ class _Node(NamedTuple):
 Diagram: TypeAlias = Hashable
 """A node, or a leaf."""
 
-Values: TypeAlias = Mapping[str, tuple[Complete, ...]]
-"""Possible values per variable, in the fixed order in which they are assigned."""
-
-
-def variable(test: Test) -> str:
-    """Return the name under which a test's fact is assigned; assumed ones are apart."""
-    return f"?{test.fact}" if test.assumed else test.fact
-
 
 def simplified(condition: Condition) -> Condition:
     """Return the condition without needless groups."""
@@ -61,20 +62,8 @@ def simplified(condition: Condition) -> Condition:
     return _regroup(condition.kind, [simplified(item) for item in condition.items])
 
 
-def assign(condition: Condition, name: str, value: Complete) -> Condition:
-    """Return what is left of a condition when one variable has a value."""
-    if isinstance(condition, Test):
-        return condition.holds(value) if variable(condition) == name else condition
-    if isinstance(condition, Group):
-        items = [assign(item, name, value) for item in condition.items]
-        if all(new is old for new, old in zip(items, condition.items, strict=True)):
-            return condition
-        return _regroup(condition.kind, items)
-    return condition
-
-
 def variables_of(program: Program) -> set[str]:
-    """Return every variable that a program asks for."""
+    """Return every variable that a program asks for; an assumed fact's has a ``?`` in front."""
     found: set[str] = set()
     for condition, leaf in program.items:
         _collect(condition, found)
@@ -83,13 +72,22 @@ def variables_of(program: Program) -> set[str]:
     return found
 
 
-@dataclass
 class Explorer:
-    """Walks the completions of programs over one set of possible values."""
+    """Walks the completions of programs over one set of possible values.
 
-    values: Values
-    _leaves: dict[Program, frozenset[Hashable]] = field(default_factory=dict)
-    _diagrams: dict[Program, Diagram] = field(default_factory=dict)
+    Parameters
+    ----------
+    candidates : callable
+        Fact -> its possible values; one when it is known.
+    order : mapping of str to int
+        Fixed order in which facts are assigned. Assumed facts come after all others.
+    """
+
+    def __init__(self, candidates: Callable[[str], tuple[Complete, ...]], order: Mapping[str, int]) -> None:
+        self._candidates = candidates
+        self._order = order
+        self._leaves: dict[Program, frozenset[Hashable]] = {}
+        self._diagrams: dict[Program, Diagram] = {}
 
     def leaves(self, program: Program) -> frozenset[Hashable]:
         """Return every result that some completion leads to."""
@@ -100,14 +98,21 @@ class Explorer:
         return self._build(self._known(program))
 
     def _known(self, program: Program) -> Program:
+        known: dict[str, Complete] = {}
         for name in variables_of(program):
-            if len(self.values[name.removeprefix("?")]) == 1:
-                program = _assigned(program, name, self.values[name][0])
-        return program
+            values = self._candidates(name.removeprefix("?"))
+            if len(values) == 1:
+                known[name] = values[0]
+        return _assigned(program, known) if known else program
 
-    def _next(self, program: Program) -> str:
+    def _next(self, program: Program) -> tuple[str, tuple[Complete, ...]]:
+        """Return the fact to assign next, and its possible values."""
         asked = variables_of(program)
-        return next(name for name in self.values if name in asked)
+        open_facts = [name for name in asked if not name.startswith("?")]
+        if open_facts:
+            name = min(open_facts, key=self._order.__getitem__)
+            return name, self._candidates(name)
+        return min(asked), (False,)
 
     def _walk(self, program: Program) -> frozenset[Hashable]:
         found = self._leaves.get(program)
@@ -121,13 +126,11 @@ class Explorer:
         condition, leaf = program.items[0]
         if condition is True:
             return self._walk(leaf) if isinstance(leaf, Program) else frozenset((leaf,))
-        name = self._next(program)
-        results: frozenset[Hashable] = frozenset()
-        if name.startswith("?"):
-            results = frozenset((Assumed(name[1:]),))
-        for value in self.values[name]:
-            results |= self._walk(_assigned(program, name, value))
-        return results
+        name, values = self._next(program)
+        results: set[Hashable] = {Assumed(name[1:])} if name.startswith("?") else set()
+        for value in values:
+            results |= self._walk(_assigned(program, {name: value}))
+        return frozenset(results)
 
     def _build(self, program: Program) -> Diagram:
         found = self._diagrams.get(program)
@@ -141,8 +144,8 @@ class Explorer:
         condition, leaf = program.items[0]
         if condition is True:
             return self._build(leaf) if isinstance(leaf, Program) else leaf
-        name = self._next(program)
-        return node(name, [self._build(_assigned(program, name, value)) for value in self.values[name]])
+        name, values = self._next(program)
+        return node(name, [self._build(_assigned(program, {name: value})) for value in values])
 
 
 def node(name: str, children: Iterable[Diagram]) -> Diagram:
@@ -165,13 +168,26 @@ def variables_in(diagram: Diagram) -> set[str]:
     return found
 
 
-def _assigned(program: Program, name: str, value: Complete) -> Program:
+def _assign(condition: Condition, values: Mapping[str, Complete]) -> Condition:
+    """Return what is left of a condition when some variables have a value."""
+    if isinstance(condition, Test):
+        variable = f"?{condition.fact}" if condition.assumed else condition.fact
+        return condition.holds(values[variable]) if variable in values else condition
+    if isinstance(condition, Group):
+        items = [_assign(item, values) for item in condition.items]
+        if all(new is old for new, old in zip(items, condition.items, strict=True)):
+            return condition
+        return _regroup(condition.kind, items)
+    return condition
+
+
+def _assigned(program: Program, values: Mapping[str, Complete]) -> Program:
     items: list[tuple[Condition, Hashable]] = []
     for condition, leaf in program.items:
-        rest = assign(condition, name, value)
+        rest = _assign(condition, values)
         if rest is False:
             continue
-        items.append((rest, _assigned(leaf, name, value) if isinstance(leaf, Program) else leaf))
+        items.append((rest, _assigned(leaf, values) if isinstance(leaf, Program) else leaf))
         if rest is True:
             break
     return Program(tuple(items))
@@ -193,7 +209,7 @@ def _regroup(kind: Literal["all", "any"], items: Iterable[Condition]) -> Conditi
 
 def _collect(condition: Condition, found: set[str]) -> None:
     if isinstance(condition, Test):
-        found.add(variable(condition))
+        found.add(f"?{condition.fact}" if condition.assumed else condition.fact)
     elif isinstance(condition, Group):
         for item in condition.items:
             _collect(item, found)

@@ -313,7 +313,7 @@ def _parse_line(page: Page, line: Text, names: Names) -> Test | None:
             value = rest[len(operator) :].strip()
             if operator in _WITHOUT_VALUE:
                 return _without_value(page, line, test, value, names)
-            if spec.kind == "bool" or spec.kind == "code":
+            if spec.kind in {"bool", "code"}:
                 return _with_values(page, line, test, value, spec)
             return _with_parameter(page, line, test, value, names)
     page.fault("law_operator", line.line, text=str(line), kind=spec.kind, operators="; ".join(operators))

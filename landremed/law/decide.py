@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from typing import NamedTuple
 
 from landremed.law.book import RuleBook
-from landremed.law.records import ClassRules, Rule, Table
 from landremed.law.compiled import Compiled, compiled
-from landremed.law.completion import SILENT, Assumed, Explorer, Program, node, variables_in
-from landremed.law.conditions import Complete, Condition, Group, Test, condition_text, kleene, tests_of
-from landremed.law.decision import Decision, Reason, TraceStep
+from landremed.law.completion import Assumed, Program, node, variables_in
+from landremed.law.conditions import Condition
+from landremed.law.decision import Decision, Reason
 from landremed.law.schedule import due_dates
-from landremed.types import FactValue, Outcome, PartialDate
+from landremed.law.situation import Situation, fact_text
+from landremed.law.trace import grounds, trace_steps
+from landremed.types import FactValue, Outcome
 
 __all__ = ["decide", "facts_used"]
+
+_REVIEW = Outcome.NEEDS_REVIEW.value
+_Result = tuple[str, str]
+_SILENT_RESULT: _Result = (_REVIEW, "")
 
 
 def facts_used(
@@ -34,19 +39,26 @@ def facts_used(
     tuple of str
         Facts of tables, schedules, zero tolerance and priority; ``category`` is always among them.
     """
+    key = ("used", category, subtype, related)
+    known = book.memo.get(key)
+    if isinstance(known, tuple):
+        return known
     ready = compiled(book)
     found = {"category"}
     for own in [category] if category is not None else book.categories:
-        targets = [own]
+        targets: tuple[str, ...] = (own,)
         hand_over = book.classes[own].hand_over if own in book.classes else None
         if hand_over is not None:
             found.add(hand_over.fact)
-            targets = [own, *hand_over.categories]
-            if related is not None:
-                targets = [related] if related in hand_over.categories else [own]
+            if related is None:
+                targets = (own, *hand_over.categories)
+            elif related in hand_over.categories:
+                targets = (related,)
         for target in targets:
-            found |= ready.asked(target, subtype)
-    return tuple(name for name in book.vocabulary if name in found)
+            found |= ready.asked(target, _listed_subtype(book, target, subtype))
+    used = tuple(name for name in book.vocabulary if name in found)
+    book.memo[key] = used
+    return used
 
 
 def decide(
@@ -75,347 +87,214 @@ def decide(
     ready = compiled(book)
     category = facts.get("category")
     known = category if isinstance(category, str) and category in book.vocabulary["category"].values else None
-    used = _used(book, known)
-    key = ("core", known, has_geometry, *(ready.key(name, facts.get(name)) for name in used))
+    subtype = facts.get("subtype")
+    # The subtype is kept in the key even where no rule asks for it: the decision repeats it.
+    used = facts_used(book, known)
+    key = ("core", known, subtype, has_geometry, *(ready.key(name, facts.get(name)) for name in used))
     core = book.memo.get(key)
     if not isinstance(core, _Core):
-        core = book.memo[key] = _Deciding(ready, known, facts, has_geometry).core()
+        core = book.memo[key] = _core(ready, known, facts, has_geometry)
     return _dated(book, core, facts, as_of)
 
 
 @dataclass(frozen=True, slots=True)
 class _Core:
-    """Everything that does not hang on the exact day of a date fact or on ``as_of``."""
+    """A decision without what hangs on the exact day of a date, or on ``as_of``."""
 
     decision: Decision
     grounds: tuple[str, ...]
     dated_steps: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """One class and subtype that a completion may put the parcel in."""
-
-    category: str
-    subtype: str
-    table: Table | None
-    explorer: Explorer
+class _Settled(NamedTuple):
+    outcome: str
+    measure: str
+    reason: Reason
+    possible: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
-def _used(book: RuleBook, category: str | None) -> tuple[str, ...]:
-    key = ("used", category)
-    found = book.memo.get(key)
-    if not isinstance(found, tuple):
-        found = book.memo[key] = facts_used(book, category)
-    return found
+def _listed_subtype(book: RuleBook, category: str, subtype: str | None) -> str | None:
+    """Return the subtype if it is one of the class's, else None: it counts as unknown there."""
+    spec = book.vocabulary["subtype"].values.get(subtype or "")
+    return subtype if spec is not None and (not spec.scope or category in spec.scope) else None
 
 
 def _dated(book: RuleBook, core: _Core, facts: Mapping[str, FactValue], as_of: date) -> Decision:
     """Fill in what hangs on exact days."""
     base = core.decision
-    due = due_dates([book.schedules[name] for name in base.schedules], facts, as_of)
     trace = base.trace
     if core.dated_steps:
         trace = tuple(
-            step._replace(facts=tuple((name, _shown(book, name, facts.get(name))) for name, _ in step.facts))
+            step._replace(facts=tuple((n, fact_text(book, n, facts.get(n))) for n, _ in step.facts))
             if index in core.dated_steps
             else step
             for index, step in enumerate(trace)
         )
-    return Decision(
-        category=base.category,
-        table_category=base.table_category,
-        subtype=base.subtype,
-        outcome=base.outcome,
-        measure=base.measure,
-        rules=base.rules,
-        clauses=base.clauses,
-        reason=base.reason,
-        possible_outcomes=base.possible_outcomes,
-        missing_facts=base.missing_facts,
-        schedules=base.schedules,
+    due = due_dates([book.schedules[name] for name in base.schedules], facts, as_of)
+    return replace(
+        base,
         due_on=due.due_on,
         overdue=due.overdue,
         next_milestone_on=due.next_on,
         next_milestone_share=due.next_share,
-        priority=base.priority,
-        zero_tolerance=base.zero_tolerance,
-        assumed=base.assumed,
         grounds=tuple((name, facts.get(name)) for name in core.grounds),
         trace=trace,
-        handed_over=base.handed_over,
-        uses=base.uses,
     )
 
 
-def _shown(book: RuleBook, name: str, value: FactValue) -> str:
-    spec = book.vocabulary[name]
-    if value is None and spec.claim:
-        return "absent"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, float, int, PartialDate)):
-        return str(value)
-    return "unknown"
+def _core(ready: Compiled, category: str | None, facts: Mapping[str, FactValue], has_geometry: bool) -> _Core:
+    """Decide over all completions."""
+    situation = Situation.of(ready, category, facts)
+    book = ready.book
+    leaves = _rule_leaves(situation)
+    fired = {leaf for leaf in leaves if isinstance(leaf, tuple)}
+    settled = _settle(situation, leaves, has_geometry)
+    decided = settled.outcome != _REVIEW
+    names = {rule for rule, _ in fired}
+    rules = tuple(name for name in ready.rules if name in names) if decided else ()
+    schedules, assumed = _schedules(situation) if decided else ((), frozenset())
+    zero_tolerance = _zero_tolerance(situation)
+    priority, assumed_for_priority = _priority(situation, zero_tolerance)
+    subtype = facts.get("subtype")
+    target = situation.targets[0] if len(situation.targets) == 1 else None
+    trace = tuple(trace_steps(situation, names))
+    decision = Decision(
+        category=category,
+        table_category=target,
+        subtype=subtype if isinstance(subtype, str) else None,
+        outcome=settled.outcome,
+        measure=settled.measure,
+        rules=rules,
+        clauses=_clauses(ready, rules, fired),
+        reason=settled.reason,
+        possible_outcomes=settled.possible,
+        missing_facts=settled.missing,
+        schedules=schedules,
+        due_on=None,
+        overdue=None,
+        next_milestone_on=None,
+        next_milestone_share=None,
+        priority=priority,
+        zero_tolerance=zero_tolerance,
+        assumed=tuple(name for name in book.vocabulary if name in assumed | assumed_for_priority),
+        grounds=(),
+        trace=trace,
+        handed_over=target is not None and target != category,
+        uses=_uses(situation),
+    )
+    dated = {name for name, spec in book.vocabulary.items() if spec.kind in {"date", "number"}}
+    steps = frozenset(i for i, step in enumerate(trace) if any(name in dated for name, _ in step.facts))
+    return _Core(decision, grounds(situation, rules), steps)
 
 
-class _Deciding:
-    """One combination of facts on its way through the book."""
+def _rule_leaves(situation: Situation) -> set[Hashable]:
+    found: set[Hashable] = set()
+    for context in situation.contexts:
+        found |= context.explorer.leaves(situation.ready.rule_program(context.table, context.subtype))
+    return found
 
-    def __init__(
-        self, ready: Compiled, category: str | None, facts: Mapping[str, FactValue], has_geometry: bool
-    ) -> None:
-        self.ready = ready
-        self.book = ready.book
-        self.category = category
-        self.facts = facts
-        self.has_geometry = has_geometry
-        self.own: ClassRules | None = ready.book.classes.get(category or "")
-        self.hand_over = self.own.hand_over if self.own else None
-        self.targets = self._targets()
-        self.contexts = [context for target in self.targets for context in self._contexts(target)]
 
-    def core(self) -> _Core:
-        """Return outcome, rules, schedules, priority and trace."""
-        leaves = self._rule_leaves()
-        fired = [leaf for leaf in leaves if isinstance(leaf, tuple)]
-        outcome, measure, reason, possible, missing = self._settle(leaves)
-        assumed: set[str] = set()
-        schedules: tuple[str, ...] = ()
-        if outcome != Outcome.NEEDS_REVIEW:
-            schedules = self._schedules(assumed)
-        zero_tolerance = self._zero_tolerance()
-        priority = self._priority(zero_tolerance, assumed)
-        decided = outcome != Outcome.NEEDS_REVIEW
-        rules = tuple(name for name in self.ready.rules if name in {rule for rule, _ in fired})
-        subtype = self.facts.get("subtype")
-        only = self.targets[0] if len(self.targets) == 1 else None
-        trace = tuple(self._trace({rule for rule, _ in fired}))
-        decision = Decision(
-            category=self.category,
-            table_category=only if self.category is not None else None,
-            subtype=subtype if isinstance(subtype, str) else None,
-            outcome=outcome,
-            measure=measure,
-            rules=rules if decided else (),
-            clauses=self._clauses(rules, fired) if decided else (),
-            reason=reason,
-            possible_outcomes=possible,
-            missing_facts=missing,
-            schedules=schedules,
-            due_on=None,
-            overdue=None,
-            next_milestone_on=None,
-            next_milestone_share=None,
-            priority=priority,
-            zero_tolerance=zero_tolerance,
-            assumed=tuple(name for name in self.book.vocabulary if name in assumed),
-            grounds=(),
-            trace=trace,
-            handed_over=self.category is not None and only is not None and only != self.category,
-            uses=self._uses(),
-        )
-        dated = {n for n, spec in self.book.vocabulary.items() if spec.kind in {"date", "number"}}
-        steps = frozenset(i for i, step in enumerate(trace) if any(name in dated for name, _ in step.facts))
-        return _Core(decision, self._grounds(rules) if decided else (), steps)
+def _settle(situation: Situation, leaves: set[Hashable], has_geometry: bool) -> _Settled:
+    if situation.category is None:
+        return _Settled(_REVIEW, "", "missing_facts" if has_geometry else "no_geometry", (), ("category",))
+    rules = situation.ready.rules
+    results = {
+        (rules[leaf[0]].outcome, rules[leaf[0]].measure) if isinstance(leaf, tuple) else _SILENT_RESULT
+        for leaf in leaves
+    }
+    outcomes = {outcome for outcome, _ in results}
+    missing = _missing(situation) if len(results) > 1 else ()
+    possible: tuple[str, ...] = ()
+    if len(outcomes) > 1:
+        possible = tuple(o.value for o in Outcome if o.value in outcomes and o.value != _REVIEW)
+    if not has_geometry:
+        return _Settled(_REVIEW, "", "no_geometry", possible, missing)
+    if len(outcomes) > 1:
+        return _Settled(_REVIEW, "", "missing_facts", possible, missing)
+    outcome, measure = next(iter(results))
+    if outcome == _REVIEW:
+        return _Settled(_REVIEW, "", "no_clause", (), ())
+    return _Settled(outcome, measure if len(results) == 1 else "", "", (), missing)
 
-    # -- which tables
 
-    def _targets(self) -> list[str]:
-        """Return the classes whose table may decide; several while the hand-over is open."""
-        if self.category is None:
-            return []
-        if self.hand_over is None:
-            return [self.category]
-        named = self.ready.candidates(self.hand_over.fact, self.facts.get(self.hand_over.fact), None, "")
-        found = [str(name) if name in self.hand_over.categories else self.category for name in named]
-        return list(dict.fromkeys(found))
+def _missing(situation: Situation) -> tuple[str, ...]:
+    """Return the unknown facts on which (outcome, measure) hang."""
+    trees: dict[str, list[Hashable]] = {}
+    for context in situation.contexts:
+        program = situation.ready.result_program(context.table, context.subtype)
+        tree = context.explorer.diagram(Program((*program.items, (True, _SILENT_RESULT))))
+        trees.setdefault(context.category, []).append(tree)
+    by_target = [node("subtype", trees[target]) for target in situation.targets]
+    hand_over = situation.hand_over
+    found = variables_in(node(hand_over.fact if hand_over else "category", by_target))
+    return tuple(name for name in situation.book.vocabulary if name in found)
 
-    def _contexts(self, target: str) -> Iterator[_Context]:
-        for subtype in self._subtypes(target):
-            table = self.ready.table(target, subtype)
-            facts = {**self.facts, "subtype": subtype} if subtype else self.facts
-            yield _Context(target, subtype, table, self.ready.explorer(facts, table, target))
 
-    def _subtypes(self, target: str) -> list[str]:
-        if "subtype" not in self.ready.asked(target, None):
-            return [""]
-        found = self.ready.candidates("subtype", self.facts.get("subtype"), None, target)
-        return [str(value) for value in found if value is not None] or [""]
+def _clauses(ready: Compiled, rules: tuple[str, ...], fired: set[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the clauses of the deciding rules, without repeats, in table order."""
+    found: dict[str, None] = {}
+    for name in rules:
+        for clause in ready.rules[name].clauses.values():
+            if (name, clause) in fired:
+                found[clause] = None
+    return tuple(found)
 
-    # -- outcome
 
-    def _rule_leaves(self) -> set[Hashable]:
-        found: set[Hashable] = set()
-        for context in self.contexts:
-            program = self.ready.rule_program(context.table, context.subtype)
-            found |= context.explorer.leaves(program)
-        return found
+def _schedules(situation: Situation) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the schedules met, and the facts that were counted as false on the way."""
+    found: set[Hashable] = set()
+    for context in situation.contexts:
+        found |= context.explorer.leaves(situation.ready.joint_program(context.table, context.subtype))
+    return tuple(name for name in situation.book.schedules if name in found), _assumed(found)
 
-    def _settle(self, leaves: set[Hashable]) -> tuple[str, str, Reason, tuple[str, ...], tuple[str, ...]]:
-        """Return outcome, measure, reason, possible outcomes and missing facts."""
-        review = Outcome.NEEDS_REVIEW.value
-        if self.category is None:
-            reason: Reason = "missing_facts" if self.has_geometry else "no_geometry"
-            return review, "", reason, (), ("category",)
-        results = {self._result(leaf) for leaf in leaves}
-        outcomes = {outcome for outcome, _ in results}
-        missing = self._missing() if len(results) > 1 else ()
-        possible: tuple[str, ...] = ()
-        if len(outcomes) > 1:
-            outcome, measure, reason = review, "", "missing_facts"
-            possible = tuple(o.value for o in Outcome if o.value in outcomes and o.value != review)
-        elif outcomes == {review}:
-            outcome, measure, reason = review, "", "no_clause"
-        else:
-            outcome, reason = next(iter(outcomes)), ""
-            measure = next(iter(results))[1] if len(results) == 1 else ""
-        if not self.has_geometry:
-            outcome, measure, reason = review, "", "no_geometry"
-        return outcome, measure, reason, possible, missing
 
-    def _result(self, leaf: Hashable) -> tuple[str, str]:
-        if leaf is SILENT or not isinstance(leaf, tuple):
-            return Outcome.NEEDS_REVIEW.value, ""
-        rule = self.ready.rules[leaf[0]]
-        return rule.outcome, rule.measure
+def _zero_tolerance(situation: Situation) -> int | None:
+    found: set[Hashable] = set()
+    for target in situation.targets or situation.book.categories:
+        truths = [
+            _truth(situation, condition, target)
+            for owner, condition in situation.ready.zero_tolerance
+            if owner in ("", target)
+        ]
+        found |= {True} if frozenset((True,)) in truths else {False}.union(*truths)
+    if found == {True}:
+        return 1
+    return None if True in found else 0
 
-    def _missing(self) -> tuple[str, ...]:
-        """Return the unknown facts on which (outcome, measure) hang."""
-        trees: dict[str, list[Hashable]] = {}
-        for context in self.contexts:
-            rules = self.ready.rule_program(context.table, context.subtype)
-            program = Program(tuple((condition, self._result(leaf)) for condition, leaf in rules.items))
-            tree = context.explorer.diagram(program)
-            silent = self._result(SILENT)
-            trees.setdefault(context.category, []).append(silent if tree is SILENT else tree)
-        by_target = [node("subtype", trees[target]) for target in self.targets]
-        fact = self.hand_over.fact if self.hand_over else "category"
-        found = variables_in(node(fact, by_target))
-        return tuple(name for name in self.book.vocabulary if name in found)
 
-    def _clauses(self, rules: tuple[str, ...], fired: list[tuple[str, str]]) -> tuple[str, ...]:
-        """Return the clauses of the deciding rules, without repeats, in table order."""
-        found: dict[str, None] = {}
-        for name in rules:
-            cited = {clause for rule, clause in fired if rule == name}
-            for clause in dict.fromkeys(self.ready.rules[name].clauses.values()):
-                if clause in cited:
-                    found[clause] = None
-        return tuple(found)
+def _priority(situation: Situation, zero_tolerance: int | None) -> tuple[int, frozenset[str]]:
+    """Return the first level that surely holds, and the facts that were counted as false on the way."""
+    targets = situation.targets or situation.book.categories
+    assumed: frozenset[str] = frozenset()
+    level = 0
+    for entry, condition in situation.ready.priorities:
+        level = entry.level
+        if entry.category and set(targets) != {entry.category}:
+            continue
+        if entry.zero_tolerance:
+            if zero_tolerance == 1:
+                break
+            continue
+        found = _truth(situation, condition, targets[0])
+        assumed |= _assumed(found)
+        if False not in found:
+            break
+    return level, assumed
 
-    # -- schedule, zero tolerance, priority
 
-    def _schedules(self, assumed: set[str]) -> tuple[str, ...]:
-        found: set[Hashable] = set()
-        for context in self.contexts:
-            program = self.ready.joint_program(context.table, context.subtype)
-            found |= context.explorer.leaves(program)
-        assumed |= {leaf.fact for leaf in found if isinstance(leaf, Assumed)}
-        return tuple(name for name in self.book.schedules if name in found)
+def _truth(situation: Situation, condition: Condition, category: str) -> frozenset[Hashable]:
+    """Return the truth values that a condition has over the completions."""
+    explorer = situation.ready.explorer(situation.facts, None, category)
+    return explorer.leaves(Program(((condition, True), (True, False))))
 
-    def _zero_tolerance(self) -> int | None:
-        found: set[Hashable] = set()
-        for target in self.targets or self.book.categories:
-            for owner, condition in self.ready.zero_tolerance:
-                if owner in ("", target):
-                    found |= self._truth(condition, target)
-                else:
-                    found.add(False)
-        if found == {True}:
-            return 1
-        return None if True in found else 0
 
-    def _priority(self, zero_tolerance: int | None, assumed: set[str]) -> int:
-        targets = self.targets or list(self.book.categories)
-        for entry, condition in self.ready.priorities:
-            if entry.category and targets != [entry.category]:
-                continue
-            if entry.zero_tolerance:
-                if zero_tolerance == 1:
-                    return entry.level
-                continue
-            found = self._truth(condition, targets[0])
-            assumed |= {leaf.fact for leaf in found if isinstance(leaf, Assumed)}
-            if False not in found:
-                return entry.level
-        return self.ready.priorities[-1][0].level
+def _assumed(leaves: set[Hashable] | frozenset[Hashable]) -> frozenset[str]:
+    return frozenset(leaf.fact for leaf in leaves if isinstance(leaf, Assumed))
 
-    def _truth(self, condition: Condition, category: str) -> frozenset[Hashable]:
-        explorer = self.ready.explorer(self.facts, None, category)
-        return explorer.leaves(Program(((condition, True), (True, False))))
 
-    # -- trace and grounds
-
-    def _trace(self, fired: set[str]) -> Iterator[TraceStep]:
-        if self.category is None:
-            yield TraceStep("", "", "category is given", (("category", "unknown"),), "unknown", False)
-            return
-        if self.hand_over is not None and self.targets != [self.category]:
-            yield self._hand_over_step()
-        for target in self.targets:
-            tables: dict[str, list[_Context]] = {}
-            for context in self.contexts:
-                if context.category == target and context.table is not None:
-                    tables.setdefault(context.table.id, []).append(context)
-            for contexts in tables.values():
-                yield from self._table_steps(contexts, fired)
-
-    def _hand_over_step(self) -> TraceStep:
-        if self.hand_over is None:
-            raise ValueError("no hand-over in this class")
-        fact = self.hand_over.fact
-        test = Test(fact, "is one of", self.hand_over.categories)
-        value = kleene(test, lambda name: self.ready.candidates(name, self.facts.get(name), None, ""))
-        shown = ((fact, _shown(self.book, fact, self.facts.get(fact))),)
-        return TraceStep(self.hand_over.id, self.hand_over.clause, str(test), shown, value, False)
-
-    def _table_steps(self, contexts: list[_Context], fired: set[str]) -> Iterator[TraceStep]:
-        table = contexts[0].table
-        if table is None:
-            return
-        last = max((i for i, rule in enumerate(table.rules) if rule.id in fired), default=len(table.rules))
-        for rule in table.rules[: last + 1]:
-            yield self._step(table, rule, [context.subtype for context in contexts], fired)
-
-    def _step(self, table: Table, rule: Rule, subtypes: list[str], fired: set[str]) -> TraceStep:
-        written: tuple[Condition, ...] = rule.when.items
-        resolved: tuple[Condition, ...] = (self.ready.condition(rule.id),)
-        if table.subtype:
-            test = Test("subtype", "is", (table.subtype,))
-            written, resolved = (test, *written), (test, *resolved)
-        group = Group("all", written)
-        names = dict.fromkeys(test.fact for test in tests_of(group))
-        return TraceStep(
-            rule=rule.id,
-            clause=",".join(rule.all_clauses(subtypes)),
-            condition=condition_text(group),
-            facts=tuple((name, _shown(self.book, name, self.facts.get(name))) for name in names),
-            value=kleene(Group("all", resolved), partial(self._possible, table)),
-            decides=rule.id in fired,
-        )
-
-    def _possible(self, table: Table, name: str) -> tuple[Complete, ...]:
-        return self.ready.candidates(name, self.facts.get(name), table, table.category)
-
-    def _grounds(self, rules: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the known facts that make the deciding rules' tests true, in the order of the conditions."""
-        found: dict[str, None] = {}
-        for context in self.contexts:
-            for rule in context.table.rules if context.table is not None else ():
-                if rule.id not in rules or context.table is None:
-                    continue
-                for test in tests_of(self.ready.condition(rule.id)):
-                    values = self._possible(context.table, test.fact)
-                    if len(values) == 1 and test.holds(values[0]):
-                        found[test.fact] = None
-        return tuple(found)
-
-    def _uses(self) -> frozenset[str]:
-        return frozenset(
-            test.fact
-            for context in self.contexts
-            for rule in (context.table.rules if context.table is not None else ())
-            for test in tests_of(self.ready.condition(rule.id))
-            if test.fact in self.book.straddle_facts
-        )
+def _uses(situation: Situation) -> frozenset[str]:
+    """Return the facts of a straddled boundary that the tables ask for."""
+    tables = [context.table for context in situation.contexts if context.table is not None]
+    names = {f for table in tables for f in situation.ready.table_facts(table)}
+    return frozenset(names & situation.book.straddle_facts)

@@ -20,7 +20,7 @@ class TraceStep(NamedTuple):
     Attributes
     ----------
     facts : tuple of (str, str)
-        Facts in the condition with their values as text (``unknown``, and ``absent`` for a claim nobody makes).
+        Facts in the condition with their values as text: ``unknown``, or ``absent`` for a claim nobody makes.
     value : {"true", "false", "unknown"}
         Its own truth by Kleene's logic.
     decides : bool

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from landremed.errors import RuleBookError, Where
 from landremed.law.book import RuleBook
-from landremed.law.records import ClassRules, Clause, HandOver, Measure, OutcomeSpec, Rule, Table
-from landremed.law.conditions import Names, Parameter, parse_conditions
+from landremed.law.conditions import Names, Parameter
 from landremed.law.load_classes import ClassReader, check_known
 from landremed.law.load_duties import read_duties, read_items, read_steps
 from landremed.law.load_schedules import Terms, read_readings, read_schedules
 from landremed.law.readings import apply_readings
+from landremed.law.records import ClassRules, Clause, Measure, OutcomeSpec
 from landremed.law.source import Block, Item, Page, Rows, Text, nearest
 from landremed.law.vocabulary import (
     Vocabulary,
@@ -53,21 +53,20 @@ def load_rulebook(name_or_path: str | Path) -> RuleBook:
     >>> book.clause_label("3.2.1(2)")
     '三（二）1（2）'
     """
-    folder, name = open_folder(name_or_path)
-    if isinstance(name_or_path, str) and folder is not None and not Path(name_or_path).is_dir():
-        return _built_in(name)
-    return _usable(folder, name)
+    if isinstance(name_or_path, str) and name_or_path in built_in_books():
+        return _built_in(name_or_path)
+    return _usable(*open_folder(name_or_path))
 
 
 def open_folder(name_or_path: str | Path) -> tuple[Traversable, str]:
     """Return the folder of a rule book and its name; raises `RuleBookError` when there is none."""
+    name = str(name_or_path)
+    valid = built_in_books()
+    if isinstance(name_or_path, str) and name in valid:
+        return rules_root().joinpath(name), name
     path = Path(name_or_path)
     if path.is_dir():
         return path, path.resolve().name
-    name = str(name_or_path)
-    valid = built_in_books()
-    if name in valid:
-        return rules_root().joinpath(name), name
     raise RuleBookError(
         "law_no_book", Where(), name=name, nearest=nearest(name, valid), valid=", ".join(valid)
     )
@@ -103,7 +102,7 @@ def read_book(folder: Traversable, name: str) -> Draft:
     for path in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if path.is_file() and path.name.endswith(".yaml"):
             text = _decoded(path, draft.problems)
-            draft.pages[path.name] = Page.read(text, path.name, draft.problems)
+            draft.pages[path.name] = Page.read(text, f"{name}/{path.name}", draft.problems)
     for required in _FIXED_FILES:
         if required not in draft.pages:
             draft.problems.append(RuleBookError("law_no_file", Where(file=name), name=required))
@@ -133,18 +132,7 @@ def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:
     clauses = _clauses(plan)
     parameters = _parameters(plan, clauses)
     names = Names(vocabulary.facts, parameters)
-    found: dict[str, ClassRules] = {}
-    seen: dict[str, str] = {}
-    for file, page in draft.pages.items():
-        if file in _FIXED_FILES or file in _OPTIONAL_FILES:
-            continue
-        read = ClassReader(page, names, measures, clauses, seen).read()
-        if read is not None and read.category in found:
-            page.fault("law_duplicate_id", 1, id=read.category)
-        elif read is not None:
-            found[read.category] = read
-    order = list(vocabulary.facts["category"].values)
-    classes = {code: found[code] for code in order if code in found}
+    classes = _read_classes(draft, names, measures, clauses)
     terms = Terms(names, classes, measures, clauses)
     schedules = read_schedules(draft.pages["schedules.yaml"], terms)
     readings = read_readings(draft.pages["readings.yaml"], terms, schedules.schedules)
@@ -177,6 +165,22 @@ def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:
     return apply_readings(raw, {spec.id: spec.chosen for spec in readings.values() if spec.switchable})
 
 
+def _read_classes(
+    draft: Draft, names: Names, measures: Mapping[str, Measure], clauses: Mapping[str, Clause]
+) -> dict[str, ClassRules]:
+    found: dict[str, ClassRules] = {}
+    seen: dict[str, str] = {}
+    for file, page in draft.pages.items():
+        if file in _FIXED_FILES or file in _OPTIONAL_FILES:
+            continue
+        read = ClassReader(page, names, measures, clauses, seen).read()
+        if read is not None and read.category in found:
+            page.fault("law_duplicate_id", 1, id=read.category)
+        elif read is not None:
+            found[read.category] = read
+    return {code: found[code] for code in names.vocabulary["category"].values if code in found}
+
+
 def _outcomes(page: Page) -> dict[str, OutcomeSpec]:
     valid = [outcome.value for outcome in Outcome]
     found: dict[str, OutcomeSpec] = {}
@@ -192,10 +196,10 @@ def _outcomes(page: Page) -> dict[str, OutcomeSpec]:
             page.fault("law_duplicate_id", code.line, id=str(code))
         else:
             found[str(code)] = OutcomeSpec(page.label(block), page.flag(block, "scheduled", True))
-    for code in valid:
-        if code not in found:
-            page.fault("law_missing_key", 1, key=code, what="outcomes")
-    return {code: found[code] for code in valid if code in found}
+    for name in valid:
+        if name not in found:
+            page.fault("law_missing_key", 1, key=name, what="outcomes")
+    return {name: found[name] for name in valid if name in found}
 
 
 def _measures(page: Page, outcomes: Mapping[str, OutcomeSpec]) -> dict[str, Measure]:
@@ -204,15 +208,16 @@ def _measures(page: Page, outcomes: Mapping[str, OutcomeSpec]) -> dict[str, Meas
         keys = ("code", "outcome", "zh", "en")
         if not page.keys(block, "a measure", keys, ("outcome_label", "scheduled")):
             continue
-        code, outcome = page.text(block, "code"), page.text(block, "outcome")
+        code, outcome = page.text(block, "code"), str(page.text(block, "outcome"))
         if code in found:
             page.fault("law_duplicate_id", code.line, id=str(code))
-        if outcome not in outcomes or outcome == Outcome.NEEDS_REVIEW:
-            hint = nearest(outcome, [o for o in outcomes if o != Outcome.NEEDS_REVIEW])
-            page.fault("law_unknown_value", outcome.line, name="outcome", value=str(outcome), nearest=hint)
+        valid = [known for known in outcomes if known != Outcome.NEEDS_REVIEW.value]
+        if outcome not in valid:
+            hint = nearest(outcome, valid)
+            page.fault("law_unknown_value", block.line, name="outcome", value=outcome, nearest=hint)
         shown = page.label(block, "outcome_label") if "outcome_label" in block else None
         scheduled = page.flag(block, "scheduled", True)
-        found[str(code)] = Measure(str(code), str(outcome), page.label(block), shown, scheduled)
+        found[str(code)] = Measure(str(code), outcome, page.label(block), shown, scheduled)
     return found
 
 
@@ -227,7 +232,9 @@ def _clauses(page: Page) -> dict[str, Clause]:
         if "note" in block and note not in {"silent", "see"}:
             hint = nearest(note, ("silent", "see"))
             page.fault("law_unknown_value", note.line, name="note", value=str(note), nearest=hint)
-        found[str(code)] = Clause(str(code), str(page.text(block, "label")), page.label(block), str(note))
+        found[str(code)] = Clause(
+            str(code), str(page.text(block, "label")), page.label(block), str(note), block.line
+        )
     return found
 
 

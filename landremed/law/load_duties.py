@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from landremed.law.records import AcceptanceItem, Duties, Scoped, Step
 from landremed.law.load_schedules import Terms
+from landremed.law.records import AcceptanceItem, Duties, Scoped, Step
 from landremed.law.source import Block, Page, nearest
 
 __all__ = ["read_duties", "read_items", "read_steps"]

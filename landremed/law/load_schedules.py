@@ -7,8 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from landremed.law.records import Alternative, Chooser, ClassRules, Clause, Measure, Milestone, NamedTest, Priority, Reading, Schedule, Series, Table
 from landremed.law.conditions import Condition, Group, Names, assuming, parse_conditions
+from landremed.law.records import (
+    Alternative,
+    Chooser,
+    ClassRules,
+    Clause,
+    Measure,
+    Milestone,
+    NamedTest,
+    Priority,
+    Reading,
+    Schedule,
+    Series,
+    Table,
+)
 from landremed.law.source import Block, Label, Page, Text, nearest
 
 __all__ = ["ScheduleBook", "Terms", "read_readings", "read_schedules"]

@@ -125,6 +125,7 @@ class Clause:
     label: str
     text: Label
     note: str
+    line: int
 
 
 class Milestone(NamedTuple):

@@ -218,8 +218,9 @@ class Page:
         line = _line(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise self._error("law_alias", line)
-        if getattr(event, "tag", None) is not None:
-            raise self._error("law_tag", line, tag=event.tag)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise self._error("law_tag", line, tag=tag)
         if depth > _MAX_DEPTH:
             raise self._error("law_yaml", line, problem="nested too deeply")
         if isinstance(event, yaml.ScalarEvent):
@@ -243,4 +244,4 @@ class Page:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return int(event.start_mark.line) + 1 if event.start_mark else 1
