@@ -7,7 +7,10 @@ The district is invented (``sample_geography``), the named parcels and what must
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
+
+os.environ["OPENPYXL_LXML"] = "False"  # the same bytes whether lxml is installed or not
 
 import numpy as np
 import sample_tables
