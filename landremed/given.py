@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.errors import InputError, Where
-from landremed.given_columns import Claim, evidence_columns, parcel_fields
+from landremed.given_columns import OVERRIDE, Claim, evidence_columns, parcel_fields
 from landremed.given_scopes import scope_findings
 from landremed.io.drivers import nearest
 from landremed.io.spreadsheet import RawTable
@@ -141,8 +141,9 @@ def given_facts(
     mapped, notes = parcel_fields(vocabulary, parcels, fields)
     findings += notes
     for name, column in mapped.items():
-        draft = _Draft.blank(vocabulary[name], len(parcel_ids))
-        findings += _take_attribute(draft, parcels, column, parcel_ids, words.get(name, {}))
+        spec = vocabulary[name.removeprefix(OVERRIDE)]
+        draft = _Draft.blank(spec, len(parcel_ids))
+        findings += _take_attribute(draft, parcels, column, parcel_ids, words.get(spec.name, {}))
         drafts[name] = draft
     place = {parcel: row for row, parcel in enumerate(parcel_ids)}
     for table in evidence:
@@ -169,7 +170,7 @@ def value_text(value: FactValue) -> str:
 
 def _order(vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, _Draft]) -> list[str]:
     names = list(vocabulary)
-    return sorted(drafts, key=lambda n: (n.startswith("override_"), names.index(n.removeprefix("override_"))))
+    return sorted(drafts, key=lambda n: (n.startswith(OVERRIDE), names.index(n.removeprefix(OVERRIDE))))
 
 
 def _take_attribute(
@@ -224,7 +225,7 @@ def _take_table(
     rows, more = _parcel_rows(table, id_fields, place)
     findings += more
     for claim in claims:
-        spec = vocabulary[claim.fact.removeprefix("override_")]
+        spec = vocabulary[claim.fact.removeprefix(OVERRIDE)]
         draft = drafts.get(claim.fact) or _Draft.blank(spec, len(parcel_ids))
         drafts[claim.fact] = draft
         findings += _take_column(draft, claim, table, rows, parcel_ids, words.get(spec.name, {}))

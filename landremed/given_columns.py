@@ -31,7 +31,7 @@ class Claim:
 def parcel_fields(
     vocabulary: Mapping[str, FactSpec], parcels: VectorSource, fields: Mapping[str, str]
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Return the attribute column of every given fact that has one.
+    """Return the attribute column of every given fact, and every override, that has one.
 
     Raises
     ------
@@ -57,9 +57,13 @@ def parcel_fields(
             findings.append(
                 Finding("field_taken_by_label", file=parcels.display, field=spec.label_zh, params=params)
             )
+    for fact, spec in vocabulary.items():
+        override = OVERRIDE + fact
+        if spec.source == "computed" and (override in fields or override.casefold() in folded):
+            mapped = fields.get(override)
+            found[override] = _existing(parcels, mapped) if mapped else folded[override.casefold()]
     for fact, name in fields.items():
-        spec_ = vocabulary.get(fact)
-        if spec_ is None or spec_.source != "given":
+        if fact not in found:
             params = {"fact": fact, "nearest": nearest(fact, _given(vocabulary), limit=1)}
             findings.append(Finding("field_maps_no_fact", file=parcels.display, field=name, params=params))
     return found, findings
