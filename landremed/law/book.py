@@ -8,6 +8,7 @@ from datetime import date
 
 from landremed.errors import RuleBookError, Where
 from landremed.law.conditions import Parameter, condition_words
+from landremed.law.load_ledger import LedgerRules
 from landremed.law.records import (
     AcceptanceItem,
     Chooser,
@@ -42,6 +43,8 @@ class RuleBook:
         Reading -> the alternative (or parameter value) in force.
     reading_specs : mapping of str to Reading
         What could be switched.
+    ledger : LedgerRules or None
+        How a parcel's case moves; None for a book without ``ledger.yaml``.
     schedules : mapping of str to Schedule
         In the order in which lists show them.
     """
@@ -66,6 +69,7 @@ class RuleBook:
     all_duties: Mapping[str, Duties]
     all_steps: tuple[Scoped, ...]
     all_items: tuple[Scoped, ...]
+    ledger: LedgerRules | None = None
     readings: Mapping[str, str] = field(default_factory=dict)
     cuts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     base: RuleBook | None = field(default=None, repr=False)

@@ -15,6 +15,7 @@ from landremed.law.book import RuleBook
 from landremed.law.conditions import Names, Parameter
 from landremed.law.load_classes import ClassReader, check_known
 from landremed.law.load_duties import read_duties, read_items, read_steps
+from landremed.law.load_ledger import read_ledger
 from landremed.law.load_schedules import Terms, read_readings, read_schedules
 from landremed.law.readings import apply_readings
 from landremed.law.records import ClassRules, Clause, Measure, OutcomeSpec
@@ -31,7 +32,7 @@ from landremed.types import Outcome
 __all__ = ["Draft", "load_rulebook", "open_folder", "read_book"]
 
 _FIXED_FILES = ("plan.yaml", "schedules.yaml", "readings.yaml", "duties.yaml")
-_OPTIONAL_FILES = ("facts.yaml",)
+_OPTIONAL_FILES = ("facts.yaml", "ledger.yaml")
 
 
 def load_rulebook(name_or_path: str | Path) -> RuleBook:
@@ -138,6 +139,11 @@ def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:
     readings = read_readings(draft.pages["readings.yaml"], terms, schedules.schedules)
     duties = draft.pages["duties.yaml"]
     duties.keys(duties.content, "duties.yaml", ("duties", "steps", "acceptance"))
+    items = read_items(duties, terms)
+    ledger = None
+    if "ledger.yaml" in draft.pages:
+        dated = plan.day(plan.text(plan.content, "dated"), "dated")
+        ledger = read_ledger(draft.pages["ledger.yaml"], terms, schedules.schedules, items, dated)
     raw = RuleBook(
         name=name,
         title=plan.label(plan.content, "title"),
@@ -158,7 +164,8 @@ def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:
         reading_specs=readings,
         all_duties=read_duties(duties, terms),
         all_steps=read_steps(duties, terms),
-        all_items=read_items(duties, terms),
+        all_items=items,
+        ledger=ledger,
     )
     if draft.problems:
         return raw
