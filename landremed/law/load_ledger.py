@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
 from landremed.law.load_schedules import Terms
-from landremed.law.records import Schedule, Scoped
+from landremed.law.records import AcceptanceItem, Schedule, Scoped
 from landremed.law.source import Block, Label, Page, Text, nearest
 
 __all__ = ["Exclusion", "Gates", "LedgerItem", "LedgerRules", "Move", "Stage", "State", "read_ledger"]
@@ -111,9 +111,8 @@ def read_ledger(
     """Read the page; faults are collected on it."""
     required = ("start", "states", "moves", "gates", "marks")
     page.keys(page.content, "ledger.yaml", required, ("stages", "items_when", "leaves_denominator"))
-    reader = _Reader(
-        page, terms, schedules, {scoped.entry.id for scoped in items if hasattr(scoped.entry, "id")}
-    )
+    names = {scoped.entry.id for scoped in items if isinstance(scoped.entry, AcceptanceItem)}
+    reader = _Reader(page, terms, schedules, names)
     states = reader.states()
     start = page.text(page.content, "start")
     reader.known(start, states, "start")
@@ -139,7 +138,7 @@ class _Reader:
     def __init__(self, page: Page, terms: Terms, schedules: Mapping[str, Schedule], items: set[str]) -> None:
         self.page, self.terms, self.schedules, self.item_ids = page, terms, schedules, items
 
-    def known(self, text: Text, valid: Mapping[str, object] | tuple[str, ...] | set[str], name: str) -> None:
+    def known(self, text: Text, valid: Collection[str], name: str) -> None:
         if text not in valid:
             hint = nearest(text, valid)
             self.page.fault("law_unknown_value", text.line, name=name, value=str(text), nearest=hint)
