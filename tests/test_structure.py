@@ -36,7 +36,7 @@ ALLOWED = {
     "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
     "results": BASE | {"tables", "area", "decisions", "facts", "law", "measure", "project", "units", "why"},
     "report": BASE | {"tables", "provenance", "law", "io"},
-    "explain": BASE | {"tables", "law", "io", "report"},
+    "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
 }

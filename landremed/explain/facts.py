@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from landremed.explain.record import ParcelRecord, Row, listed
 from landremed.law import RuleBook
 from landremed.report.labels import flag_text, role_title, value_label
+from landremed.report.numbers import area_text, share_text
 from landremed.types import COLUMN_STEM, UNKNOWN, FactSpec, FactValue, PartialDate
 
-__all__ = ["FactLine", "FactLines", "area_text", "fact_lines", "fact_value", "known_facts", "share_text"]
+__all__ = [
+    "FactLine",
+    "FactLines",
+    "area_text",
+    "fact_lines",
+    "fact_value",
+    "known_facts",
+    "place_text",
+    "share_text",
+]
 
 OVERRIDE: Final = "override_"
 _FEATURES_SHOWN: Final = 10
@@ -113,20 +123,6 @@ def fact_value(spec: FactSpec, text: str) -> FactValue:
     return text
 
 
-def area_text(area_m2: float) -> str:
-    """Return an area with two decimals and thousands apart."""
-    return f"{area_m2:,.2f}"
-
-
-def share_text(share: float) -> str:
-    """Return a share as a percentage that is never rounded to nothing or to all."""
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= share < 1:
-        return ">99.9%"
-    return f"{share:.1%}".replace(".0%", "%")
-
-
 def _partial_date(text: str) -> FactValue:
     from calendar import monthrange
     from datetime import date
@@ -144,43 +140,51 @@ def _partial_date(text: str) -> FactValue:
 
 
 def _line(record: ParcelRecord, name: str, value: str, given: Mapping[str, Row]) -> FactLine:
-    book, language = record.book, record.language
     subject = name.removeprefix(OVERRIDE)
-    spec = book.vocabulary.get(subject) if book else None
-    row, override = given.get(name), given.get(OVERRIDE + name)
+    spec = record.book.vocabulary.get(subject) if record.book else None
+    row = given.get(name)
+    override = given.get(OVERRIDE + name) if name == subject else row
     computed = record.row.get(f"fact_{name}")
     value = value or str((override or row or {}).get("value") or computed or "unknown")
-    sources, places = [], []
-    if override is not None or name != subject:
-        place = override or row or {}
-        measured = str(record.row.get(f"fact_{subject}") or "unknown")
-        label = value_label("truth", measured, language)
-        text = record.words("explain_source_override", measured=label, place=_place(record, place))
-        sources.append(text)
-        places.append(_given(place))
+    words = _value_words(record.book, spec, value, record.language)
+    sources, places, kind = [], [], ""
+    if override is not None:
+        kind = "override"
+        sources.append(record.words("explain_source_override", place=_place(record, override, words)))
+        places.append(_given(override))
     elif row is not None:
-        code = "explain_source_evidence" if row.get("source") == "evidence" else "explain_source_attribute"
-        sources.append(record.words(code, place=_place(record, row)))
+        kind = "evidence" if row.get("source") == "evidence" else "attribute"
+        sources.append(record.words(f"explain_source_{kind}", place=_place(record, row, words)))
         places.append(_given(row))
     if spec is not None and spec.source == "computed":
-        more, measured_place = _measured(record, subject, value)
-        sources += more
-        places.append(measured_place)
+        kind = kind or "measured"
+        texts, place_of_layers = _measured(record, subject, value)
+        sources += texts
+        places.append(place_of_layers)
     if not sources:
         claim = spec is not None and spec.claim
         sources.append(record.words("explain_source_unclaimed" if claim else "explain_source_absent"))
-    kind = "override" if override is not None or name != subject else "measured"
-    if kind == "measured" and (spec is None or spec.source != "computed"):
-        kind = str(row.get("source") or "") if row is not None else ""
     return FactLine(
         name=name,
         label=record.fact_titles.get(subject, subject),
         value=value,
-        value_label=_value_words(book, spec, value, language),
+        value_label=_weighed(record, spec, value, words),
         source=kind,
         sources=sources,
         places=places,
     )
+
+
+def _weighed(record: ParcelRecord, spec: FactSpec | None, value: str, words: str) -> str:
+    """Add to a value's words whether it matters that it is unknown, or why it does not count."""
+    if spec is None or record.row.get("reason") not in (None, "", "missing_facts"):
+        return words
+    missing = spec.name in listed(record.row, "missing_facts")
+    if value == "unknown" and not missing:
+        return record.words("explain_does_not_matter", value=words)
+    if missing and spec.kind == "code" and value in spec.values:
+        return record.words("explain_counts_as_unknown", value=words)
+    return words
 
 
 def _value_words(book: RuleBook | None, spec: FactSpec | None, value: str, language: str) -> str:
@@ -191,16 +195,35 @@ def _value_words(book: RuleBook | None, spec: FactSpec | None, value: str, langu
     return book.value_label(spec.name, fact_value(spec, value), language)
 
 
-def _place(record: ParcelRecord, row: Row) -> str:
+def place_text(words: Callable[..., str], row: Row, language: str) -> str:
+    """Return file, row and field of a value, and the value as written where that says more.
+
+    Parameters
+    ----------
+    words : callable
+        Gives a text of the catalogue.
+    row : mapping
+        With ``file``, ``row``, ``field`` and ``raw`` or ``value``.
+    language : {"zh", "en"}
+        Language of the text.
+    """
     parts = [str(row.get("file") or "")]
     if row.get("row") is not None:
-        parts.append(record.words("explain_place_row", row=row["row"]))
+        parts.append(words("explain_place_row", row=row["row"]))
     if row.get("field"):
-        parts.append(record.words("explain_place_field", field=row["field"]))
-    if row.get("raw") is not None:
-        parts.append(record.words("explain_place_raw", raw=row["raw"]))
-    gap = "，" if record.language == "zh" else ", "
-    return gap.join(part for part in parts if part)
+        parts.append(words("explain_place_field", field=row["field"]))
+    if row.get("raw"):
+        parts.append(words("explain_place_raw", raw=row["raw"]))
+    elif row.get("value"):
+        parts.append(words("explain_place_value", value=row["value"]))
+    return ("，" if language == "zh" else ", ").join(part for part in parts if part)
+
+
+def _place(record: ParcelRecord, row: Row, value_label: str) -> str:
+    written = {**row, "value": None}
+    if row.get("raw") in (row.get("value"), value_label):
+        written["raw"] = None
+    return place_text(record.words, written, record.language)
 
 
 def _given(row: Row) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from landremed.explain.facts import FactLine, fact_lines, known_facts
 from landremed.explain.record import ParcelRecord, listed
 from landremed.explain.whatif import MissingFact, what_if
-from landremed.law import RuleBook
+from landremed.law import Decision, RuleBook
 from landremed.report.labels import flag_text, role_title, value_label
+from landremed.why import why_sentences
 
 __all__ = ["ClauseLine", "Deadline", "Explanation", "RuleLine", "explain"]
 
@@ -81,7 +84,8 @@ class Explanation:
     acceptance: Sequence[str]
     possible_outcomes: Sequence[Mapping[str, str]]
     missing: Sequence[MissingFact]
-    flags: Sequence[Mapping[str, str]]
+    flags: Sequence[str]
+    notices: Sequence[str]
     issues: Sequence[Mapping[str, Any]]
     parts: Sequence[Mapping[str, Any]]
     basis: Mapping[str, Any]
@@ -113,13 +117,13 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
     result = ParcelRecord.read(path, parcel_id, language)
     row, book = result.row, result.book
     known = known_facts(book, row, result.given)
+    tried = what_if(book, known, row, as_of=result.provenance.get("as_of", ""), language=language)
     rules = _rules(result)
     values = {name: value for rule in rules for name, value in rule.facts.items()}
     used = [*(name for name in _ALWAYS_SHOWN if row.get(name)), *values]
     lines = fact_lines(result, list(dict.fromkeys(used)), values)
-    missing = what_if(book, known, row, as_of=result.provenance.get("as_of", ""), language=language)
     deciding = listed(row, "clause")
-    category = missing.table_category or str(row.get("category") or "")
+    category = (tried.decision and tried.decision.table_category) or str(row.get("category") or "")
     measure = str(row.get("measure") or "")
     subtype = row.get("subtype")
     steps = book.steps(category, subtype, measure, deciding) if book and measure else ()
@@ -128,7 +132,7 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
         parcel_id=parcel_id,
         language=language,
         file=str(path),
-        head=_head(result),
+        head=_head(result, tried.decision),
         clauses=_clauses(result, rules),
         facts=lines.used,
         other_facts=lines.others,
@@ -144,8 +148,9 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
             {"outcome": code, "label": value_label("outcome", code, language)}
             for code in listed(row, "possible_outcomes")
         ],
-        missing=missing.facts,
-        flags=[{"flag": f, "text": flag_text(f, language, result.fact_titles)} for f in listed(row, "flags")],
+        missing=tried.facts,
+        flags=listed(row, "flags"),
+        notices=_notices(result),
         issues=result.rows("issues"),
         parts=result.parts,
         basis=_basis(result),
@@ -157,7 +162,21 @@ _ALWAYS_SHOWN = ("category", "subtype")
 _DUTY_COLUMNS = ("lead", "cooperating", "implementing", "implementing_unit", "other_units")
 
 
-def _head(result: ParcelRecord) -> dict[str, Any]:
+def _why(result: ParcelRecord, decision: Decision | None) -> str:
+    """Return the sentence of the file, in the language asked for where the decision can be rebuilt."""
+    row, book = result.row, result.book
+    if decision is None or book is None or result.language == result.provenance.get("language"):
+        return str(row.get("why") or "")
+    areas = {
+        column.removesuffix("_area_m2"): np.array([value], dtype=np.float64)
+        for column, value in row.items()
+        if column.endswith("_area_m2") and isinstance(value, float)
+    }
+    whole = np.array([row.get("area_m2") or np.nan], dtype=np.float64)
+    return why_sentences(book, [decision], np.zeros(1, np.int64), areas, whole, result.language)[0]
+
+
+def _head(result: ParcelRecord, decision: Decision | None) -> dict[str, Any]:
     row, book, language = result.row, result.book, result.language
     outcome, measure = str(row.get("outcome") or ""), str(row.get("measure") or "")
     head: dict[str, Any] = {
@@ -167,7 +186,7 @@ def _head(result: ParcelRecord) -> dict[str, Any]:
         "measure_label": row.get("measure_label") or measure,
         "reason": row.get("reason") or "",
         "reason_label": value_label("reason", str(row.get("reason") or ""), language),
-        "why": row.get("why") or "",
+        "why": _why(result, decision),
         "area_m2": row.get("area_m2"),
         "area_mu": row.get("area_mu"),
         "robust": row.get("robust"),
@@ -199,6 +218,9 @@ def _clauses(result: ParcelRecord, rules: Sequence[RuleLine]) -> list[ClauseLine
 
 def _rules(result: ParcelRecord) -> list[RuleLine]:
     book, language = result.book, result.language
+    classes = book.classes.values() if book else ()
+    hand_overs = {c.hand_over.id: c.hand_over.title.of(language) for c in classes if c.hand_over}
+    bracket = "（{}）" if language == "zh" else " ({})"
     lines = []
     for step in sorted(result.trace, key=lambda r: int(r["step"])):
         rule, clause = str(step.get("rule") or ""), str(step.get("clause") or "")
@@ -206,11 +228,14 @@ def _rules(result: ParcelRecord) -> list[RuleLine]:
         words = str(step.get("condition") or "")
         if book and rule in book.rules:
             words = book.condition_in_words(rule, language)
+        clauses = ", ".join(_label(book, part) for part in clause.split(",") if part)
+        if rule in hand_overs:
+            words = hand_overs[rule] + bracket.format(clauses)
         lines.append(
             RuleLine(
                 rule=rule,
                 clause=clause,
-                clause_label=", ".join(_label(book, part) for part in clause.split(",") if part),
+                clause_label=clauses,
                 condition=str(step.get("condition") or ""),
                 words=words,
                 facts=pairs,
@@ -256,7 +281,21 @@ def _basis(result: ParcelRecord) -> dict[str, Any]:
             inputs[role] = {"title": role_title(role, result.language), **_json(value)}
     readings = {k.removeprefix("reading."): v for k, v in kept.items() if k.startswith("reading.")}
     names = ("version", "rules", "rules_hash", "as_of", "crs", "area", "straddle", "secrecy")
-    return {name: kept.get(name, "") for name in names} | {"readings": readings, "inputs": inputs}
+    specs = result.book.reading_specs if result.book else {}
+    switched = {name: v for name, v in readings.items() if name in specs and v != specs[name].chosen}
+    more = {"readings": readings, "readings_switched": switched, "inputs": inputs}
+    return {name: kept.get(name, "") for name in names} | more
+
+
+def _notices(result: ParcelRecord) -> list[str]:
+    """Return the flags in words, one sentence for all subjects of a kind."""
+    subjects: dict[str, list[str]] = {}
+    for flag in listed(result.row, "flags"):
+        name, _, subject = flag.partition(":")
+        title = result.fact_titles.get(subject) or role_title(subject, result.language)
+        subjects.setdefault(name, []).append(title)
+    joined = "、" if result.language == "zh" else ", "
+    return [flag_text(f"{name}:{joined.join(titles)}", result.language) for name, titles in subjects.items()]
 
 
 def _json(text: str) -> dict[str, Any]:

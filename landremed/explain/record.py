@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from landremed.errors import InputError, LandremedError, Where
-from landremed.io.gpkg_read import layer_names, nearest_ids, read_layer
+from landremed.io.gpkg_read import layer_names, nearest_ids, read_rows
 from landremed.law import RuleBook, load_rulebook
 from landremed.text import message_text
 
@@ -85,8 +85,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     if layer not in layers:
         return []
-    rows: list[dict[str, Any]] = read_layer(path, layer, ids, key=key).to_pylist()
-    return rows
+    return read_rows(path, layer, ids, key=key)
 
 
 def _find(path: Path, parcel_id: str, layers: Sequence[str]) -> tuple[dict[str, Any], str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from landremed.explain.facts import FactLine, area_text, share_text
+from landremed.explain.facts import FactLine, place_text
 from landremed.report.labels import value_label
+from landremed.report.numbers import area_text, share_text
 from landremed.report.terminal import display_width, pad, wrap
 from landremed.text import message_text
 from landremed.types import Outcome
@@ -50,6 +51,7 @@ class _Writer:
     def __init__(self, explanation: Explanation) -> None:
         self.told = explanation
         self.zh = explanation.language == "zh"
+        self.open = explanation.head["outcome"] == Outcome.NEEDS_REVIEW
         self.lines: list[str] = []
 
     def text(self) -> str:
@@ -58,13 +60,13 @@ class _Writer:
         self._clauses()
         self._section("explain_facts", (line for fact in self.told.facts for line in self._fact(fact)))
         self._section("explain_other_facts", self._other_facts())
-        self._section("explain_rules", self._rules())
+        self._section("explain_rules_open" if self.open else "explain_rules", self._rules())
         self._section("explain_deadline", self._deadline())
         self._duties()
         self._section("explain_steps", self._steps())
         self._section("explain_acceptance", (line for t in self.told.acceptance for line in _item(t)))
         self._section("explain_parts", self._parts())
-        self._section("explain_flags", (line for f in self.told.flags for line in _item(str(f["text"]))))
+        self._section("explain_flags", (line for text in self.told.notices for line in _item(text)))
         self._section("explain_issues", self._issues())
         self._basis()
         return "\n".join(self.lines)
@@ -99,7 +101,7 @@ class _Writer:
             verdict.append(head["reason_label"])
         self.lines.append(" · ".join(str(part) for part in verdict if part))
         if head["why"]:
-            self.lines += wrap(str(head["why"]), _WIDTH, "  ")
+            self.lines += wrap(str(head["why"]).replace("m²", "m2"), _WIDTH, "  ")  # GBK has no superscript
         if head["part_of"]:
             self.lines.append("  " + self._words("explain_part_of", parcel=head["part_of"]))
         self.lines.append("  " + self._words("explain_advice"))
@@ -120,7 +122,7 @@ class _Writer:
         body = []
         for clause in self.told.clauses:
             body += wrap(f"{clause.label}  {clause.text}", _WIDTH, "  ", "      ")
-        self._section("explain_clauses", body)
+        self._section("explain_clauses_open" if self.open else "explain_clauses", body)
 
     def _fact(self, fact: FactLine) -> list[str]:
         lines = wrap(self._colon(fact.label, fact.value_label), _WIDTH, "  ")
@@ -149,8 +151,9 @@ class _Writer:
         return lines
 
     def _rule_words(self, rule: RuleLine) -> str:
-        words = rule.words or self._words("explain_hand_over")
-        if rule.unknown and len(rule.facts) > 1:
+        words = rule.words
+        asked = [name for name in rule.facts if name not in ("category", "subtype")]
+        if rule.value == "unknown" and 0 < len(rule.unknown) < len(asked):
             unknown = self._join(rule.unknown, "、")
             words += f" [{self._words('explain_unknown_in', facts=unknown)}]"
         return words
@@ -166,8 +169,7 @@ class _Writer:
                 text = self._colon(name, self._join(steps))
                 lines += wrap(text, _WIDTH, "      ")
         if not deadline.schedules:
-            undecided = self.told.head["outcome"] == Outcome.NEEDS_REVIEW
-            lines.append("  " + self._words("explain_undecided" if undecided else "explain_no_schedule"))
+            lines.append("  " + self._words("explain_undecided" if self.open else "explain_no_schedule"))
         state = []
         if deadline.overdue is not None:
             code = "explain_overdue" if deadline.overdue else "explain_not_overdue"
@@ -188,7 +190,7 @@ class _Writer:
         if schedule["clause"]:
             label = f"{label}（{schedule['clause']}）" if self.zh else f"{label} ({schedule['clause']})"
         if schedule["at_once"]:
-            return self._words("explain_at_once", schedule=label)
+            return label
         ends = [series["milestones"][-1]["on"] for series in schedule["series"] if series["milestones"]]
         due = max(ends) if ends else due_on
         if due is None:
@@ -228,7 +230,10 @@ class _Writer:
         lines = []
         for issue in self.told.issues:
             kind = value_label("severity", str(issue.get("severity") or ""), self.told.language)
-            text = f"[{kind}] {issue.get('message') or issue.get('code') or ''}"
+            place = place_text(self._words, issue, self.told.language)
+            text = (
+                f"[{kind}] {self._join([place, str(issue.get('message') or issue.get('code'))], '：', ': ')}"
+            )
             lines += wrap(text, _WIDTH, "  - ")
         return lines
 
@@ -243,8 +248,8 @@ class _Writer:
             version=basis["version"],
         )
         self.lines += ["", *wrap(text, _WIDTH)]
-        if basis["readings"]:
-            readings = self._join((f"{k}={v}" for k, v in basis["readings"].items()), "，")
+        if basis["readings_switched"]:
+            readings = self._join(f"{name}={value}" for name, value in basis["readings_switched"].items())
             self.lines += wrap(self._words("explain_readings", readings=readings), _WIDTH, hanging="  ")
         self.lines += [line for note in self.told.notes for line in wrap(note, _WIDTH, hanging="  ")]
 

@@ -38,9 +38,9 @@ class MissingFact:
 
 
 class WhatIf(NamedTuple):
-    """The class whose table decides (after a hand-over that one's), and the missing facts."""
+    """The decision rebuilt, None where it is not the one in the file, and the missing facts."""
 
-    table_category: str
+    decision: Decision | None
     facts: list[MissingFact]
 
 
@@ -72,16 +72,17 @@ def what_if(
     """
     missing = listed(row, "missing_facts")
     if book is None:
-        return WhatIf("", [MissingFact(name, name, []) for name in missing])
+        return WhatIf(None, [MissingFact(name, name, []) for name in missing])
     day = _day(as_of)
-    decision = decide(book, facts, as_of=day)
+    has_geometry = row.get("reason") != "no_geometry"
+    decision = decide(book, facts, as_of=day, has_geometry=has_geometry)
     same = decision.outcome == row.get("outcome") and decision.measure == (row.get("measure") or "")
     lines = []
     for name in missing:
         spec = book.vocabulary.get(name)
         cases = _cases(book, facts, spec, day, language) if same and spec is not None else []
         lines.append(MissingFact(name, book.fact_label(name, language) if spec else name, cases))
-    return WhatIf(decision.table_category or "" if same else "", lines)
+    return WhatIf(decision if same else None, lines)
 
 
 def _cases(
@@ -113,19 +114,23 @@ def _candidates(
         for value in spec.values.values():
             if not value.scope or scopes.intersection(value.scope):
                 yield _Candidate(value.label_zh if language == "zh" else value.label_en, value.code)
+        if spec.claim:
+            yield _Candidate(value_label("truth", "absent", language), None)
     elif spec.kind == "date":
         yield from _date_candidates(book, facts.get(spec.name), spec.name, language)
 
 
 def _date_candidates(book: RuleBook, known: FactValue, fact: str, language: str) -> Iterator[_Candidate]:
     """Cut the possible days where a rule or deadline changes its mind."""
+    if not _cuts(book, fact):
+        return
     possible = known if isinstance(known, PartialDate) else PartialDate(date.min, date.max)
     cuts = sorted(day for day in _cuts(book, fact) if possible.first < day <= possible.last)
     starts = [possible.first, *cuts]
     ends = [*(day - timedelta(days=1) for day in cuts), possible.last]
     for first, last in zip(starts, ends, strict=True):
         if first == date.min:
-            code, params = "explain_before", {"day": last + timedelta(days=1) if last < date.max else last}
+            code, params = "explain_before", {"day": last + timedelta(days=1)}
         elif last == date.max:
             code, params = "explain_from", {"day": first}
         else:
@@ -156,7 +161,9 @@ def _result_words(book: RuleBook, decision: Decision, language: str) -> str:
         return message_text("explain_still_open", {"outcomes": listing}, language)
     label = book.outcome_label(decision.outcome, decision.measure, language)
     measure = book.measure_label(decision.measure, language)
-    return f"{label}（{measure}）" if language == "zh" and measure else f"{label}, {measure}".rstrip(", ")
+    if not measure or measure in label:
+        return label
+    return f"{label}（{measure}）" if language == "zh" else f"{label}: {measure}"
 
 
 def _merged(values: Sequence[str]) -> list[str]:
