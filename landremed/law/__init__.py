@@ -3,6 +3,8 @@
 from landremed.law.book import RuleBook
 from landremed.law.decide import decide, facts_used
 from landremed.law.decision import Decision, TraceStep
+from landremed.law.describe import RuleCard, describe_rule, list_rules
+from landremed.law.lint import CheckReport, check_rulebook, test_rulebook
 from landremed.law.load import load_rulebook
 from landremed.law.parts import combine_parts
 from landremed.law.records import AcceptanceItem, Duties, Reading, Schedule, Step
@@ -10,16 +12,22 @@ from landremed.law.vocabulary import load_vocabulary
 
 __all__ = [
     "AcceptanceItem",
+    "CheckReport",
     "Decision",
     "Duties",
     "Reading",
     "RuleBook",
+    "RuleCard",
     "Schedule",
     "Step",
     "TraceStep",
+    "check_rulebook",
     "combine_parts",
     "decide",
+    "describe_rule",
     "facts_used",
+    "list_rules",
     "load_rulebook",
     "load_vocabulary",
+    "test_rulebook",
 ]

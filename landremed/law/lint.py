@@ -17,7 +17,7 @@ from landremed.law.load import open_folder, read_book
 from landremed.law.records import Rule, Table
 from landremed.types import UNKNOWN
 
-__all__ = ["CheckReport", "OrderPair", "check_rulebook", "rule_cases"]
+__all__ = ["CheckReport", "OrderPair", "check_rulebook", "rule_cases", "test_rulebook"]
 
 
 class OrderPair(NamedTuple):
@@ -75,6 +75,47 @@ def check_rulebook(name_or_path: str | Path) -> CheckReport:
     elif not problems:
         problems += _untried(book, results)
     return CheckReport(name, book, tuple(problems), tuple(_order_pairs(book)), results)
+
+
+def test_rulebook(
+    name_or_path: str | Path,
+) -> tuple[str, tuple[CaseResult, ...], tuple[RuleBookError, ...]]:
+    """Run a rule book's cases.
+
+    Returns
+    -------
+    name : str
+        Name of the rule book.
+    results : tuple of CaseResult
+        Empty when the book or its cases cannot be read.
+    faults : tuple of RuleBookError
+        One for every field that came out otherwise, or what is wrong with the book.
+    """
+    folder, name = open_folder(name_or_path)
+    draft = read_book(folder, name)
+    problems = list(draft.problems)
+    if draft.book is None or problems:
+        return name, (), tuple(problems)
+    cases = read_cases(folder, draft.book, problems)
+    if problems or not cases:
+        return name, (), tuple(problems) or (RuleBookError("law_no_cases", Where(file=name)),)
+    results = tuple(run_cases(draft.book, cases))
+    faults = [
+        RuleBookError(
+            "law_case_failed",
+            Where(file=result.case.file, row=result.case.line),
+            case=result.case.id,
+            field=mismatch.field,
+            found=mismatch.found,
+            expected=mismatch.expected,
+        )
+        for result in results
+        for mismatch in result.mismatches
+    ]
+    return name, results, tuple(faults)
+
+
+test_rulebook.__test__ = False  # type: ignore[attr-defined]  # not a test itself
 
 
 def rule_cases(book: RuleBook, results: Iterable[CaseResult]) -> dict[str, dict[str, list[str]]]:
@@ -142,9 +183,7 @@ def _has_duties(book: RuleBook, rule: Rule) -> bool:
 def _unreachable(book: RuleBook) -> Iterator[RuleBookError]:
     ready = compiled(book)
     for table in _tables(book):
-        found = {
-            leaf for _, explorer in _explorers(ready, table) for leaf in _reached(ready, table, explorer)
-        }
+        found = {leaf for explorer in _explorers(ready, table) for leaf in _reached(ready, table, explorer)}
         for rule in table.rules:
             if rule.id not in found:
                 yield RuleBookError(
