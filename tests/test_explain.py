@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from landremed.errors import InputError
 from landremed.explain import explain, render
 from landremed.explain.facts import fact_value
+from landremed.io.gpkg_read import read_rows
 from landremed.law import load_vocabulary
 from landremed.report.numbers import share_text
 from landremed.report.terminal import display_width
@@ -384,3 +387,51 @@ def test_values_are_read_as_facts():
 def test_shares_are_never_rounded_to_nothing_or_all():
     found = [share_text(x) for x in (0.0, 0.0001, 0.081, 0.5, 0.99999, 0.99999999, 1.0)]
     assert found == ["0%", "<0.1%", "8.1%", "50%", ">99.9%", "100%", "100%"]
+
+
+@pytest.fixture(scope="module")
+def sample_result(tmp_path_factory):
+    """The sample district, run by the command."""
+    samples = Path(__file__).parents[1] / "data" / "samples" / "project.toml"
+    path = tmp_path_factory.mktemp("samples") / "r.gpkg"
+    command = [sys.executable, "-m", "landremed_cli", "run", str(samples), "-o", str(path), "--lang", "zh"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    return path
+
+
+def test_every_sample_is_rebuilt_and_told(sample_result):
+    """The facts kept in the file lead to the decision in the file again, and the text fits."""
+    ids = [row["parcel_id"] for row in read_rows(sample_result, "decisions", columns=["parcel_id"])]
+    assert len(ids) == 600
+    for parcel in ids[::13]:
+        told = explain(sample_result, parcel, "zh")
+        assert told.notes == []
+        assert all(missing.cases for missing in told.missing if missing.fact != "feedback_on")
+        text = render(told)
+        assert max(display_width(line) for line in text.splitlines()) <= 102
+        text.encode("gbk")
+
+
+@pytest.mark.parametrize(
+    ("parcel", "pieces"),
+    [
+        (
+            "BH-OCC-005",
+            ["建议拆除恢复", "=> occ.red_line", "生态保护红线", "HX001", "社会稳定风险评估", "销号"],
+        ),
+        ("BH-PARK-012", ["一般性坑塘农业结构调整（此处不能采用，按未知处理）", "evidence_survey.xlsx"]),
+        ("BH-PARK-017", ["人工改定", "evidence_corrections.csv，第2行"]),
+        ("BH-RES-015", ["永久基本农田数据未覆盖整个图斑", "方案未作规定"]),
+        ("BH-FALLOW-013", ["aband.hand_over", "三（六）1（1）", "零容忍", "区农业农村委"]),
+        ("BH-OCC-019", ["2004-01-01至2004-10-20 → 另行处置", "2004-10-21至2004-12-31 → 建议补办手续"]),
+        ("BH-GEOM-001", ["无可用图形", "未量算"]),
+        ("BH-IDLE-007", ["处置到位率", "司法查封、涉法涉诉"]),
+        ("BH-OCC-033", ["BH-OCC-032"]),
+        ("BH-CODE-002", ["问题类型", "预征土地"]),
+    ],
+)
+def test_named_samples(sample_result, parcel, pieces):
+    text = render(explain(sample_result, parcel, "zh"))
+    for piece in pieces:
+        assert piece in text, text

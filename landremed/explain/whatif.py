@@ -76,7 +76,8 @@ def what_if(
     day = _day(as_of)
     has_geometry = row.get("reason") != "no_geometry"
     decision = decide(book, facts, as_of=day, has_geometry=has_geometry)
-    same = decision.outcome == row.get("outcome") and decision.measure == (row.get("measure") or "")
+    found = (str(decision.outcome), decision.measure, decision.reason)
+    same = found == tuple(row.get(name) or "" for name in ("outcome", "measure", "reason"))
     lines = []
     for name in missing:
         spec = book.vocabulary.get(name)
