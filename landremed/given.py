@@ -6,7 +6,7 @@ Every distinct raw value is read once; parcels carry codes into the list of dist
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 
 from landremed.errors import InputError, Where
 from landremed.given_columns import OVERRIDE, Claim, evidence_columns, parcel_fields
+from landremed.given_draft import Draft, source_table, value_text
 from landremed.given_scopes import scope_findings
 from landremed.io.drivers import nearest
 from landremed.io.spreadsheet import RawTable
-from landremed.tables import GIVEN_FACTS_SCHEMA, FactColumn, GivenFacts, VectorSource
-from landremed.types import UNKNOWN, FactSpec, FactValue, Finding
+from landremed.tables import FactColumn, GivenFacts, VectorSource
+from landremed.types import UNKNOWN, FactSpec, Finding
 from landremed.values import nearest_value, parse_value, says_unknown
 
 __all__ = ["EvidenceTable", "given_facts", "value_text"]
@@ -50,54 +51,6 @@ class EvidenceTable:
     raw: RawTable
     file: str
     id_field: str | Sequence[str]
-
-
-@dataclass
-class _Draft:
-    """One fact while it is being filled.
-
-    Attributes
-    ----------
-    codes : ndarray of int32
-        Index into ``values`` per parcel.
-    values : list of FactValue
-        Distinct values; index 0 is None.
-    place : ndarray of int32
-        Index into ``places`` (source, file, field) per parcel.
-    row : ndarray of int64
-        Row in that file.
-    raw : ndarray of int32
-        Index into ``raws`` per parcel.
-    """
-
-    spec: FactSpec
-    codes: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int64]
-    raw: npt.NDArray[np.int32]
-    values: list[FactValue] = field(default_factory=lambda: [None])
-    places: list[tuple[str, str, str]] = field(default_factory=lambda: [("", "", "")])
-    raws: list[str] = field(default_factory=lambda: [""])
-
-    @classmethod
-    def blank(cls, spec: FactSpec, count: int) -> _Draft:
-        """Return a draft without any value."""
-        small = [np.zeros(count, np.int32) for _ in range(3)]
-        return cls(spec, small[0], small[1], np.zeros(count, np.int64), small[2])
-
-    def code(self, value: FactValue) -> int:
-        """Return the index of a value, adding it when it is new."""
-        for at, known in enumerate(self.values):
-            if known is value or (type(known) is type(value) and known == value):
-                return at
-        self.values.append(value)
-        return len(self.values) - 1
-
-    def source(self, kind: str, file: str, name: str) -> int:
-        """Return the index of a source, adding it when it is new."""
-        if (kind, file, name) not in self.places:
-            self.places.append((kind, file, name))
-        return self.places.index((kind, file, name))
 
 
 def given_facts(
@@ -137,12 +90,12 @@ def given_facts(
         When a mapped field or the id field of a table does not exist.
     """
     findings: list[Finding] = []
-    drafts: dict[str, _Draft] = {}
+    drafts: dict[str, Draft] = {}
     mapped, notes = parcel_fields(vocabulary, parcels, fields)
     findings += notes
     for name, column in mapped.items():
         spec = vocabulary[name.removeprefix(OVERRIDE)]
-        draft = _Draft.blank(spec, len(parcel_ids))
+        draft = Draft.blank(spec, len(parcel_ids))
         findings += _take_attribute(draft, parcels, column, parcel_ids, words.get(spec.name, {}))
         drafts[name] = draft
     place = {parcel: row for row, parcel in enumerate(parcel_ids)}
@@ -152,29 +105,16 @@ def given_facts(
     findings += scope_findings(vocabulary, drafts, parcel_ids)
     filled = {name: drafts[name] for name in _order(vocabulary, drafts) if drafts[name].codes.any()}
     columns = {name: FactColumn(draft.codes, tuple(draft.values)) for name, draft in filled.items()}
-    return GivenFacts(columns, _sources(filled, parcel_ids), findings)
+    return GivenFacts(columns, source_table(filled, parcel_ids), findings)
 
 
-def value_text(value: FactValue) -> str:
-    """Return a fact's value as tables show it: true, false, unknown, a code, a number or a date."""
-    if value is None:
-        return ""
-    if value is UNKNOWN:
-        return "unknown"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return str(value)
-
-
-def _order(vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, _Draft]) -> list[str]:
+def _order(vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, Draft]) -> list[str]:
     names = list(vocabulary)
     return sorted(drafts, key=lambda n: (n.startswith(OVERRIDE), names.index(n.removeprefix(OVERRIDE))))
 
 
 def _take_attribute(
-    draft: _Draft, parcels: VectorSource, column: str, parcel_ids: Sequence[str], words: Mapping[str, str]
+    draft: Draft, parcels: VectorSource, column: str, parcel_ids: Sequence[str], words: Mapping[str, str]
 ) -> list[Finding]:
     """Fill a fact from an attribute column."""
     array = parcels.attributes.column(column).combine_chunks()
@@ -212,7 +152,7 @@ def _take_attribute(
 
 
 def _take_table(
-    drafts: dict[str, _Draft],
+    drafts: dict[str, Draft],
     vocabulary: Mapping[str, FactSpec],
     table: EvidenceTable,
     place: Mapping[str, int],
@@ -226,14 +166,14 @@ def _take_table(
     findings += more
     for claim in claims:
         spec = vocabulary[claim.fact.removeprefix(OVERRIDE)]
-        draft = drafts.get(claim.fact) or _Draft.blank(spec, len(parcel_ids))
+        draft = drafts.get(claim.fact) or Draft.blank(spec, len(parcel_ids))
         drafts[claim.fact] = draft
         findings += _take_column(draft, claim, table, rows, parcel_ids, words.get(spec.name, {}))
     return findings
 
 
 def _take_column(
-    draft: _Draft,
+    draft: Draft,
     claim: Claim,
     table: EvidenceTable,
     rows: npt.NDArray[np.int64],
@@ -242,10 +182,11 @@ def _take_column(
 ) -> list[Finding]:
     """Lay one column over a fact; two different values for one parcel in one table are a contradiction."""
     cells = table.raw.column(claim.column)
+    column = _Column(claim.fact, claim.column, table.file, cells, table.raw.row_numbers)
     codes, odd = _cell_codes(draft, cells, words, serial_dates=table.raw.kind == "xlsx")
     codes[rows < 0] = 0
     findings = [
-        _unreadable(draft.spec, claim, table, at, parcel_ids[rows[at]])
+        column.finding(_CODES[draft.spec.kind], parcel_ids[rows[at]], at, _advice(draft.spec, cells[at]))
         for at in np.flatnonzero(odd & (codes > 0)).tolist()
     ]
     used = np.flatnonzero(codes)
@@ -257,13 +198,18 @@ def _take_column(
     for at in clash.tolist():
         seconds.setdefault(int(inverse.ravel()[at]), int(used[at]))
     for which, second in seconds.items():
-        parcel_id = parcel_ids[parcels[which]]
-        findings.append(_contradiction(claim, table, parcel_id, int(first_at[which]), second))
+        at = int(first_at[which])
+        params = {
+            "first_row": column.rows[at],
+            "first_value": _raw_text(cells[at]),
+            "fact": claim.fact,
+        }
+        findings.append(column.finding("evidence_contradiction", parcel_ids[parcels[which]], second, params))
         new[which] = draft.code(UNKNOWN)
     old = draft.codes[parcels]
     for which in np.flatnonzero((old > 0) & (old != new)).tolist():
         parcel = int(parcels[which])
-        findings.append(_superseded(draft, claim, table, parcel_ids[parcel], parcel, int(first_at[which])))
+        findings.append(_superseded(draft, column, parcel_ids[parcel], parcel, int(first_at[which])))
     draft.codes[parcels] = new
     draft.place[parcels] = draft.source("evidence", table.file, claim.column)
     draft.row[parcels] = np.asarray(table.raw.row_numbers, dtype=np.int64)[first_at]
@@ -273,7 +219,7 @@ def _take_column(
 
 
 def _cell_codes(
-    draft: _Draft, cells: Sequence[Any], words: Mapping[str, str], *, serial_dates: bool
+    draft: Draft, cells: Sequence[Any], words: Mapping[str, str], *, serial_dates: bool
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Return the code of every cell, 0 for blank, and which cells cannot be read."""
     known: dict[tuple[type, Any], tuple[int, bool]] = {}
@@ -349,82 +295,37 @@ def _advice(spec: FactSpec, value: Any) -> dict[str, object]:
     return params
 
 
-def _unreadable(spec: FactSpec, claim: Claim, table: EvidenceTable, at: int, parcel_id: str) -> Finding:
-    cell = table.raw.column(claim.column)[at]
-    return Finding(
-        _CODES[spec.kind],
-        parcel_id=parcel_id,
-        file=table.file,
-        row=table.raw.row_numbers[at],
-        field=claim.column,
-        value=_raw_text(cell),
-        params=_advice(spec, cell),
-    )
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One evidence column with what its findings show."""
+
+    fact: str
+    name: str
+    file: str
+    cells: Sequence[Any]
+    rows: Sequence[int]
+
+    def finding(self, code: str, parcel_id: str, at: int, params: Mapping[str, object]) -> Finding:
+        """Return a finding about the cell of one row."""
+        return Finding(
+            code,
+            parcel_id=parcel_id,
+            file=self.file,
+            row=self.rows[at],
+            field=self.name,
+            value=_raw_text(self.cells[at]),
+            params=params,
+        )
 
 
-def _contradiction(claim: Claim, table: EvidenceTable, parcel_id: str, first: int, second: int) -> Finding:
-    cells, numbers = table.raw.column(claim.column), table.raw.row_numbers
-    return Finding(
-        "evidence_contradiction",
-        parcel_id=parcel_id,
-        file=table.file,
-        row=numbers[second],
-        field=claim.column,
-        value=_raw_text(cells[second]),
-        params={"first_row": numbers[first], "first_value": _raw_text(cells[first]), "fact": claim.fact},
-    )
-
-
-def _superseded(
-    draft: _Draft, claim: Claim, table: EvidenceTable, parcel_id: str, parcel: int, at: int
-) -> Finding:
-    kind, file, column = draft.places[draft.place[parcel]]
-    return Finding(
-        "evidence_superseded" if kind == "evidence" else "evidence_over_attribute",
-        parcel_id=parcel_id,
-        file=table.file,
-        row=table.raw.row_numbers[at],
-        field=claim.column,
-        value=_raw_text(table.raw.column(claim.column)[at]),
-        params={
-            "old": draft.raws[draft.raw[parcel]],
-            "old_file": file,
-            "old_row": int(draft.row[parcel]),
-            "old_field": column,
-        },
-    )
-
-
-def _sources(drafts: Mapping[str, _Draft], parcel_ids: Sequence[str]) -> pa.Table:
-    """Return the place of every value, in parcel and fact order."""
-    if not drafts:
-        return GIVEN_FACTS_SCHEMA.empty_table()
-    items = list(drafts.items())
-    given = np.stack([draft.codes > 0 for _, draft in items], axis=1).ravel()
-    parcel = np.repeat(np.arange(len(parcel_ids), dtype=np.int32), len(items))[given]
-    fact = np.tile(np.arange(len(items), dtype=np.int32), len(parcel_ids))[given]
-
-    def merged(name: str, lists: Sequence[Sequence[str]]) -> pa.Array:
-        starts = np.concatenate([[0], np.cumsum([len(texts) for texts in lists])]).astype(np.int32)
-        codes = np.stack([getattr(draft, name) for _, draft in items], axis=1).ravel()[given]
-        pool = [text for texts in lists for text in texts]
-        return _texts(codes + starts[fact], pool)
-
-    rows = np.stack([draft.row for _, draft in items], axis=1).ravel()[given]
-    places = [draft.places for _, draft in items]
-    return pa.table(
-        [
-            _texts(parcel, list(parcel_ids)),
-            _texts(fact, [name for name, _ in items]),
-            merged("codes", [[value_text(v) for v in draft.values] for _, draft in items]),
-            *(merged("place", [[entry[part] for entry in entries] for entries in places]) for part in (0, 1)),
-            pa.array(rows, pa.int64()),
-            merged("place", [[entry[2] for entry in entries] for entries in places]),
-            merged("raw", [draft.raws for _, draft in items]),
-        ],
-        schema=GIVEN_FACTS_SCHEMA,
-    )
-
-
-def _texts(codes: npt.NDArray[np.int32], pool: list[str]) -> pa.Array:
-    return pa.array(pool, pa.string()).take(pa.array(codes))
+def _superseded(draft: Draft, column: _Column, parcel_id: str, parcel: int, at: int) -> Finding:
+    """Say that a value takes the place of an earlier one."""
+    kind, file, name = draft.places[draft.place[parcel]]
+    params = {
+        "old": draft.raws[draft.raw[parcel]],
+        "old_file": file,
+        "old_row": int(draft.row[parcel]),
+        "old_field": name,
+    }
+    code = "evidence_superseded" if kind == "evidence" else "evidence_over_attribute"
+    return column.finding(code, parcel_id, at, params)

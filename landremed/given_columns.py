@@ -62,11 +62,7 @@ def parcel_fields(
         if spec.source == "computed" and (override in fields or override.casefold() in folded):
             mapped = fields.get(override)
             found[override] = _existing(parcels, mapped) if mapped else folded[override.casefold()]
-    for fact, name in fields.items():
-        if fact not in found:
-            params = {"fact": fact, "nearest": nearest(fact, _given(vocabulary), limit=1)}
-            findings.append(Finding("field_maps_no_fact", file=parcels.display, field=name, params=params))
-    return found, findings
+    return found, [*findings, *_unmapped(vocabulary, parcels, fields)]
 
 
 def evidence_columns(
@@ -97,6 +93,23 @@ def evidence_columns(
     return claims, findings
 
 
+def _unmapped(
+    vocabulary: Mapping[str, FactSpec], parcels: VectorSource, fields: Mapping[str, str]
+) -> list[Finding]:
+    """Return a finding for every mapped name that is no given fact."""
+    given = [name for name, spec in vocabulary.items() if spec.source == "given"]
+    return [
+        Finding(
+            "field_maps_no_fact",
+            file=parcels.display,
+            field=field,
+            params={"fact": fact, "nearest": nearest(fact, given, limit=1)},
+        )
+        for fact, field in fields.items()
+        if fact not in given
+    ]
+
+
 def _existing(parcels: VectorSource, field: str) -> str:
     names = parcels.attributes.column_names
     if field in names:
@@ -106,10 +119,6 @@ def _existing(parcels: VectorSource, field: str) -> str:
         where = Where(file=parcels.file, layer=parcels.layer)
         raise InputError("input_field_missing", where, field=field, nearest=nearest(field, names))
     return str(folded[0])
-
-
-def _given(vocabulary: Mapping[str, FactSpec]) -> list[str]:
-    return [name for name, spec in vocabulary.items() if spec.source == "given"]
 
 
 def _nearest_fact(column: str, vocabulary: Mapping[str, FactSpec]) -> str:

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from landremed.types import UNKNOWN, FactSpec, FactValue, Finding
+from landremed.given_draft import Draft
+from landremed.types import UNKNOWN, FactSpec, Finding
 
 __all__ = ["scope_findings"]
 
 _CLASSES = ("category", "related_category")
 
 
-class Draft(Protocol):
-    """What is needed of a fact while it is being filled."""
-
-    spec: FactSpec
-    codes: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int32]
-    raw: npt.NDArray[np.int32]
-    values: list[FactValue]
-    places: list[tuple[str, str, str]]
-    raws: list[str]
-
-    def code(self, value: FactValue) -> int:
-        """Return the index of a value."""
-
-
 def scope_findings(
-    vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, Any], parcel_ids: Sequence[str]
+    vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, Draft], parcel_ids: Sequence[str]
 ) -> list[Finding]:
     """Hold subtypes and reasons against the class of each parcel.
 
@@ -51,56 +35,73 @@ def scope_findings(
         scoped = any(value.scope for value in draft.spec.values.values())
         if name == "subtype" or not scoped:
             continue
-        classes = _known(drafts, ("subtype",), len(parcel_ids))
-        wider = _known(drafts, _CLASSES, len(parcel_ids))
-        settled = np.asarray([bool(c) for c in classes])
-        chosen = [c if known else w for c, w, known in zip(classes, wider, settled.tolist(), strict=True)]
-        wrong = _outside(draft, chosen, parents)
+        of_parcel, sets = _known(drafts, ("subtype",), len(parcel_ids))
+        wider, wide_sets = _known(drafts, _CLASSES, len(parcel_ids))
+        settled = np.asarray([bool(codes) for codes in sets])[of_parcel]
+        chosen = np.where(settled, of_parcel, wider + len(sets))
+        wrong = _outside(draft, (chosen, [*sets, *wide_sets]), parents)
         findings += _report(draft, wrong, parcel_ids, "reason_not_listed", drafts)
     return findings
 
 
-def _known(drafts: Mapping[str, Any], names: Sequence[str], count: int) -> list[frozenset[str]]:
-    """Return per parcel the codes it has for some facts; empty where the first of them is not known."""
-    sets: dict[tuple[int, ...], frozenset[str]] = {}
+def _known(
+    drafts: Mapping[str, Draft], names: Sequence[str], count: int
+) -> tuple[npt.NDArray[np.int64], list[frozenset[str]]]:
+    """Return per parcel an index into a list of sets: the codes it has for some facts.
+
+    The set is empty where the first of the facts, or what another one says, is not known.
+    """
     present = [drafts[name] for name in names if name in drafts]
     if not present or names[0] not in drafts:
-        return [frozenset()] * count
-    keys = np.stack([draft.codes for draft in present], axis=1)
-    distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
-    for at, key in enumerate(distinct.tolist()):
-        codes = [draft.values[code] for draft, code in zip(present, key, strict=True)]
-        known = isinstance(codes[0], str) and UNKNOWN not in codes
-        sets[(at,)] = frozenset(c for c in codes if isinstance(c, str)) if known else frozenset()
-    return [sets[(int(at),)] for at in inverse.ravel()]
+        return np.zeros(count, np.int64), [frozenset()]
+    key = np.zeros(count, np.int64)
+    for draft in present:
+        key = key * len(draft.values) + draft.codes
+    distinct, inverse = np.unique(key, return_inverse=True)
+    sets = []
+    for number in distinct.tolist():
+        codes, rest = [], number
+        for draft in reversed(present):
+            rest, code = divmod(rest, len(draft.values))
+            codes.append(draft.values[code])
+        known = isinstance(codes[-1], str) and UNKNOWN not in codes
+        sets.append(frozenset(c for c in codes if isinstance(c, str)) if known else frozenset())
+    return inverse.ravel(), sets
 
 
 def _outside(
-    draft: Any, classes: Sequence[frozenset[str]], parents: Mapping[str, Sequence[str]]
+    draft: Draft,
+    classes: tuple[npt.NDArray[np.int64], list[frozenset[str]]],
+    parents: Mapping[str, Sequence[str]],
 ) -> npt.NDArray[np.int64]:
     """Return the parcels whose code is listed for other classes than theirs."""
-    answers: dict[tuple[int, frozenset[str]], bool] = {}
-    rows = []
-    for row in np.flatnonzero(draft.codes).tolist():
-        key = (int(draft.codes[row]), classes[row])
-        if key not in answers:
-            value = draft.values[key[0]]
-            listed = draft.spec.values.get(value) if isinstance(value, str) else None
-            scope = set(listed.scope) if listed is not None else set()
-            scope |= {parent for code in scope for parent in parents.get(code, ())}
-            answers[key] = bool(scope) and bool(key[1]) and not scope & key[1]
-        if answers[key]:
-            rows.append(row)
-    return np.asarray(rows, dtype=np.int64)
+    of_parcel, sets = classes
+    wrong = np.zeros((len(sets), len(draft.values)), bool)
+    for code, value in enumerate(draft.values):
+        listed = draft.spec.values.get(value) if isinstance(value, str) else None
+        scope = set(listed.scope) if listed is not None else set()
+        scope |= {parent for name in scope for parent in parents.get(name, ())}
+        for at, known in enumerate(sets):
+            wrong[at, code] = bool(scope) and bool(known) and not scope & known
+    return np.flatnonzero(wrong[of_parcel, draft.codes])
 
 
 def _report(
-    draft: Any, rows: npt.NDArray[np.int64], parcel_ids: Sequence[str], code: str, drafts: Mapping[str, Any]
+    draft: Draft,
+    rows: npt.NDArray[np.int64],
+    parcel_ids: Sequence[str],
+    code: str,
+    drafts: Mapping[str, Draft],
 ) -> list[Finding]:
     findings = []
+    classes = drafts.get("category")
+    listed: dict[object, str] = {}
     for row in rows.tolist():
         _, file, column = draft.places[draft.place[row]]
-        category = drafts["category"].values[drafts["category"].codes[row]] if "category" in drafts else ""
+        category = classes.values[classes.codes[row]] if classes is not None else None
+        if category not in listed:
+            listed[category] = _listed(draft, category)
+        params = {"category": str(category or "–"), "fact": draft.spec.name, "listed": listed[category]}
         findings.append(
             Finding(
                 code,
@@ -109,16 +110,12 @@ def _report(
                 row=int(draft.row[row]),
                 field=column,
                 value=draft.raws[draft.raw[row]],
-                params={
-                    "category": str(category or "–"),
-                    "fact": draft.spec.name,
-                    "listed": _listed(draft, category),
-                },
+                params=params,
             )
         )
     return findings
 
 
-def _listed(draft: Any, category: object) -> str:
+def _listed(draft: Draft, category: object) -> str:
     fitting = [v.code for v in draft.spec.values.values() if not v.scope or category in v.scope]
     return ", ".join(fitting) or "–"
