@@ -52,6 +52,7 @@ for name in ("issues", "overlaps", "decisions", "trace"):
         told[name].update(
             attribute=renderer.classAttribute(),
             legend={c.value(): c.label() for c in renderer.categories()},
+            hidden=[c.value() for c in renderer.categories() if not c.renderState()],
             colors={c.value(): c.symbol().symbolLayer(0).fillColor().name() for c in renderer.categories()},
             labels=layer.labeling().settings().fieldName if layer.labelsEnabled() else "",
             scale=layer.labeling().settings().minimumScale if layer.labelsEnabled() else 0,
@@ -173,6 +174,8 @@ def test_default_style_is_applied(told):
     assert 1000 <= decisions["scale"] <= 50000
     assert told["overlaps"]["legend"]["ecological_red_line"] == "生态保护红线"
     assert told["overlaps"]["legend"][""] == "其他图层"
+    assert told["overlaps"]["hidden"] == ["admin_units", "land_use"]
+    assert told["decisions"]["hidden"] == []
     assert told["issues"]["legend"] == {"error": "错误", "warning": "警告", "info": "提示"}
 
 

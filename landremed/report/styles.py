@@ -24,6 +24,7 @@ from landremed.report.palette import (
     Fill,
     Marker,
 )
+from landremed.types import SPECIAL_ROLES
 
 __all__ = ["Style", "default_styles"]
 
@@ -47,6 +48,7 @@ class _Category:
     value: str
     label: str
     drawing: Fill | Marker
+    shown: bool = True
 
 
 def default_styles(layers: Iterable[Labelled], language: str) -> dict[str, Style]:
@@ -79,7 +81,9 @@ def _drawn_by(layer: str, language: str) -> tuple[str, Sequence[_Category]]:
         ]
     if layer == "overlaps":
         hatches = [_Category(role, role_title(role, language), fill) for role, fill in LAYER_HATCHES.items()]
-        return "layer", [*hatches, _Category("", word("other_layer", language), OTHER_HATCH)]
+        # every parcel lies in some unit and on some land use: hidden until asked for
+        hidden = [_Category(role, role_title(role, language), OTHER_HATCH, False) for role in SPECIAL_ROLES]
+        return "layer", [*hatches, *hidden, _Category("", word("other_layer", language), OTHER_HATCH)]
     if layer == "issues":
         markers = SEVERITY_MARKERS.items()
         return "severity", [
@@ -109,7 +113,7 @@ def _qml(layer: Labelled, drawn_by: tuple[str, Sequence[_Category]]) -> str:
 
 def _renderer(attribute: str, categories: Sequence[_Category]) -> str:
     lines = [
-        f'      <category render="true" symbol="{number}" value={quoteattr(item.value)}'
+        f'      <category render="{str(item.shown).lower()}" symbol="{number}" value={quoteattr(item.value)}'
         f" label={quoteattr(item.label)}/>\n"
         for number, item in enumerate(categories)
     ]
