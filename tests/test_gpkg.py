@@ -294,6 +294,16 @@ def test_styles_are_default_and_well_formed(result):
         ElementTree.fromstring(qml)
 
 
+def test_text_is_never_cut(tmp_path):
+    """SQLite ends a text at a NUL; two ids must not become one."""
+    path = tmp_path / "r.gpkg"
+    table = pa.table({"parcel_id": ["a\0b", "a\0c", "\U00020000"], "rowid": [3, 2, 1]})
+    write_geopackage(path, [OutLayer("t", table)], crs_wkt=CRS)
+    rows = read_layer(path, "t").to_pylist()
+    assert [row["parcel_id"] for row in rows] == ["a\ufffdb", "a\ufffdc", "\U00020000"]
+    assert [row["rowid"] for row in rows] == [3, 2, 1]
+
+
 HOSTILE = ["<b>&\"'", "]]>", "a;b--", "[% 1 %]", "图&斑<", "${renderer}", "$renderer"]
 
 

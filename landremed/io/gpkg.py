@@ -230,6 +230,8 @@ def _storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_null(kind) or pa.types.is_time(kind):
         return column.cast(pa.string())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if pc.any(pc.match_substring(column, "\0")).as_py():  # SQLite would cut the text there
+            column = pc.replace_substring(column, "\0", "\ufffd")
         return pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return column.cast(pa.float64())

@@ -112,11 +112,13 @@ def _read(
                 where = Where(file=str(path), layer=layer)
                 raise InputError("result_column_missing", where, column=name)
         fields = ", ".join(quoted(name) for name in names) or "NULL"
-        select = f"SELECT rowid, {fields} FROM {quoted(layer)}"  # noqa: S608
+        select = f"SELECT fid, {fields} FROM {quoted(layer)}"  # noqa: S608
         try:
             rows = _rows(db, select, key, ids)
             kinds = {name: _KINDS.get(declared[name].split("(")[0], "TEXT") for name in names}
-            values = [[_python(row[i], kind) for row in rows] for i, kind in enumerate(kinds.values(), start=1)]
+            values = [
+                [_python(row[i], kind) for row in rows] for i, kind in enumerate(kinds.values(), start=1)
+            ]
         except (sqlite3.Error, ValueError) as error:
             raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)) from error
     return values, kinds
@@ -207,7 +209,7 @@ def _rows(
     db: sqlite3.Connection, select: str, key: str, ids: Iterable[str | int] | None
 ) -> list[tuple[Any, ...]]:
     if ids is None:
-        return db.execute(f"{select} ORDER BY rowid").fetchall()
+        return db.execute(f"{select} ORDER BY fid").fetchall()
     wanted = list(dict.fromkeys(ids))
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(wanted), _PARAMETERS_AT_ONCE):
