@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import shapely
 
 __all__ = [
+    "DISPUTED_SCHEMA",
     "FEATURE_SCHEMA",
     "GROUP_SCHEMA",
     "OUTSIDE_SCHEMA",
@@ -47,6 +48,17 @@ GROUP_SCHEMA = pa.schema(
 
 OUTSIDE_SCHEMA = pa.schema([("parcel", pa.int32()), ("pair", pa.int16()), ("area_m2", pa.float64())])
 """One row per parcel × (layer, boundary) pair with a positive overlap with the layer outside the boundary."""
+
+DISPUTED_SCHEMA = pa.schema(
+    [
+        ("parcel", pa.int32()),
+        ("layer", pa.int16()),
+        ("area_pieces_m2", pa.float64()),
+        ("area_formula_m2", pa.float64()),
+        ("area_exact_m2", pa.float64()),
+    ]
+)
+"""One row per parcel × layer whose two independently computed plane areas differ by more than they may."""
 
 
 class AreaMeasure(Protocol):
@@ -110,7 +122,8 @@ class OverlapTables:
     """What ``measure`` returns for one chunk. Areas are unrounded, in m², of the kind asked for.
 
     Every table is sorted by its key columns; ``parcel`` is the row in the chunk, ``layer`` and ``pair`` index
-    the lists given to ``prepare``, ``feature`` the layer's rows.
+    the lists given to ``prepare``, ``feature`` the layer's rows. ``disputed`` holds plane areas; an engine
+    that computes them only once leaves it empty.
     """
 
     parcel_area: FloatArray
@@ -118,3 +131,4 @@ class OverlapTables:
     features: pa.Table
     groups: pa.Table
     outside: pa.Table
+    disputed: pa.Table = field(default_factory=DISPUTED_SCHEMA.empty_table)

@@ -80,7 +80,7 @@ def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
 
 
 @kernel
-def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, edge: I8) -> Tuple:
+def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool, edge: I8) -> Tuple:
     """Settle the easy pairs: boundaries that do not meet.
 
     Returns
@@ -107,7 +107,7 @@ def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, edge: I8) -> Tu
             c = d
         closed = closed or near - before == rs[r + 1] - a - 1
     if near > 0:
-        if closed or pr > 1 or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
+        if closed or pr > 1 or not complete or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
             return PARTIAL, near, edge
         for i in range(rs[0], rs[1] - 1):
             ax = h[i, 0]
@@ -135,7 +135,7 @@ def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, edge: I8) -> Tu
     # No contact and no ring of the feature inside: one point of the parcel speaks for all of it.
     v = rs[0]
     place = point_in_rings(h[v, 0], h[v, 1], h, rs, pr, nr)
-    if place < 0:
+    if place < 0 or (place == 1 and not complete):
         return PARTIAL, near, edge
     return (WHOLE if place == 1 else EMPTY), near, edge
 
@@ -163,7 +163,11 @@ def bar_m2(exact: float, smaller: float) -> float:
 
 @kernel
 def job_rect(pb: F8, p: int, fb: F8, features: I4, lo: int, hi: int) -> Tuple:
-    """Return the rectangle common to a parcel and some features, widened by the margin."""
+    """Return the smaller of the parcel's and the features' bounding rectangles, widened by the margin.
+
+    It holds every vertex of one side, so that each connected component of the arrangement that matters has a
+    vertex inside from which winding numbers can start.
+    """
     x0 = np.inf
     y0 = np.inf
     x1 = -np.inf
@@ -174,17 +178,23 @@ def job_rect(pb: F8, p: int, fb: F8, features: I4, lo: int, hi: int) -> Tuple:
         y0 = min(y0, fb[f, 1])
         x1 = max(x1, fb[f, 2])
         y1 = max(y1, fb[f, 3])
-    return (
-        max(pb[p, 0], x0) - MARGIN_M,
-        max(pb[p, 1], y0) - MARGIN_M,
-        min(pb[p, 2], x1) + MARGIN_M,
-        min(pb[p, 3], y1) + MARGIN_M,
-    )
+    if (x1 - x0) * (y1 - y0) > (pb[p, 2] - pb[p, 0]) * (pb[p, 3] - pb[p, 1]):
+        x0 = pb[p, 0]
+        y0 = pb[p, 1]
+        x1 = pb[p, 2]
+        y1 = pb[p, 3]
+    return x0 - MARGIN_M, y0 - MARGIN_M, x1 + MARGIN_M, y1 + MARGIN_M
 
 
 @entry
 def run_jobs(
-    parcel: Tuple, parcel_areas: Tuple, layer: Tuple, layer_plane: F8, boundary: Tuple, jobs: Tuple, kind: Tuple
+    parcel: Tuple,
+    parcel_areas: Tuple,
+    layer: Tuple,
+    layer_plane: F8,
+    boundary: Tuple,
+    jobs: Tuple,
+    kind: Tuple,
 ) -> Tuple:
     """Measure regions: one parcel with the union of some features each.
 
@@ -225,6 +235,7 @@ def run_jobs(
             rect = job_rect(pb, p, layer[3], jfeature, a, b)
         else:
             rect = (pb[p, 0] - MARGIN_M, pb[p, 1] - MARGIN_M, pb[p, 2] + MARGIN_M, pb[p, 3] + MARGIN_M)
+        complete = rect[0] < pb[p, 0] and rect[1] < pb[p, 1] and rect[2] > pb[p, 2] and rect[3] > pb[p, 3]
         scratch, pr = add_rings(parcel, p, rect, 0, scratch, 0)
         if pr == 0:
             continue
@@ -242,9 +253,9 @@ def run_jobs(
         plane = 0.0
         cover = 0.0
         if single:
-            state, near, edge = classify_pair(scratch, pr, nr, rect, edge)
+            state, near, edge = classify_pair(scratch, pr, nr, rect, complete, edge)
         if state == PARTIAL:
-            state, out, ro, ra, rings, plane, cover = compute_region(h, rs, rset, nr, rect, mode)
+            state, out, ro, ra, rings, plane, cover = compute_region(h, rs, rset, nr, rect, mode, complete)
             if state == PARTIAL or state == DOUBTFUL:
                 if plane < _TOUCH_M2:
                     state = EMPTY

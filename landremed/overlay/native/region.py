@@ -25,13 +25,14 @@ EMPTY, PARTIAL, WHOLE, FAILED, DOUBTFUL = 0, 1, 2, 3, 4
 
 
 @kernel
-def compute_region(h: F8, rs: I8, rset: I8, nr: int, rect: Tuple, mode: int) -> Tuple:
+def compute_region(h: F8, rs: I8, rset: I8, nr: int, rect: Tuple, mode: int, complete: bool) -> Tuple:
     """Compute parcel ∩ layer (mode 0), parcel ∩ layer \\ boundary (1) or parcel \\ boundary (2).
 
     Parameters
     ----------
     h, rs, rset, nr : closed rings limited to ``rect`` and their sets; the parcel's first
     rect : rectangle that holds the region, with a margin of 1 mm
+    complete : whether it holds the whole parcel
 
     Returns
     -------
@@ -69,7 +70,7 @@ def compute_region(h: F8, rs: I8, rset: I8, nr: int, rect: Tuple, mode: int) -> 
     )
     if kept == 0:
         return EMPTY, nothing, offsets, areas, 0, 0.0, cover
-    if foreign == 0 and kept == parcels and outside == 0:
+    if complete and foreign == 0 and kept == parcels and outside == 0:
         return WHOLE, nothing, offsets, areas, 0, 0.0, cover
     nxt, multiple, ok = link_fragments(arr, frag, arms, keep)
     if not ok:
@@ -112,11 +113,11 @@ def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
                     if j == i:
                         continue
                     if s == r and (j == i + 1 or (i == b - 1 and j == a)):
-                        if folds(out, i, i + 1, j + 1):
+                        if folds_at(out, i, i + 1, j + 1):
                             return True
                         continue
                     if s == r and (i == j + 1 or (j == b - 1 and i == a)):
-                        if folds(out, j, j + 1, i + 1):
+                        if folds_at(out, j, j + 1, i + 1):
                             return True
                         continue
                     if edges_touch(out, i, j):
@@ -125,7 +126,7 @@ def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
 
 
 @kernel
-def folds(out: F8, a: int, b: int, c: int) -> bool:
+def folds_at(out: F8, a: int, b: int, c: int) -> bool:
     """Whether b → c runs back over a → b."""
     if orient(out[a, 0], out[a, 1], out[b, 0], out[b, 1], out[c, 0], out[c, 1]) != 0.0:
         return False
@@ -136,7 +137,12 @@ def folds(out: F8, a: int, b: int, c: int) -> bool:
 
 @kernel
 def edges_touch(out: F8, i: int, j: int) -> bool:
-    """Whether two edges have any point in common; their boxes overlap."""
+    """Whether two edges meet other than in a common end, a node where rings touch; their boxes overlap."""
+    for s in range(2):
+        for t in range(2):
+            if out[i + s, 0] == out[j + t, 0] and out[i + s, 1] == out[j + t, 1]:
+                a = i + 1 - s
+                return folds_at(out, a, i + s, j + 1 - t)
     o1 = orient(out[j, 0], out[j, 1], out[j + 1, 0], out[j + 1, 1], out[i, 0], out[i, 1])
     o2 = orient(out[j, 0], out[j, 1], out[j + 1, 0], out[j + 1, 1], out[i + 1, 0], out[i + 1, 1])
     if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):

@@ -110,12 +110,14 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
     ro : ring offsets into xy
     fr : feature offsets into the rings
     bb : (features, 4) bounding boxes; empty ones have xmin > xmax
+    outer : whether each ring is an outer one
     """
     n = len(off) - 1
     fr = np.zeros(n + 1, np.int64)
     for f in range(n):
         fr[f + 1] = fr[f] + max(0, rings[f])
     ro = np.zeros(fr[n] + 1, np.int64)
+    outer = np.zeros(fr[n], np.bool_)
     xy = np.empty((points, 2))
     raw = xy.reshape(2 * points).view(np.uint8)
     bb = np.empty((n, 4))
@@ -163,13 +165,14 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
                             lo += 1
                             hi -= 1
                     start = end
+                    outer[r] = j == 0
                     ro[r + 1] = start
                     r += 1
         bb[f, 0] = x0
         bb[f, 1] = y0
         bb[f, 2] = x1
         bb[f, 3] = y1
-    return xy, ro, fr, bb
+    return xy, ro, fr, bb, outer
 
 
 @entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landremed.overlay.native.arrays import F8, I8, Tuple
+from landremed.overlay.native.arrays import B1, F8, I8, Tuple
 from landremed.overlay.native.compiled import entry, kernel
 
 __all__ = ["survey_feature_areas", "survey_ring_area"]
@@ -113,14 +113,14 @@ def survey_ring_area(xy: F8, a: int, b: int, fe: float, cm: float) -> float:
 
 
 @entry
-def survey_feature_areas(xy: F8, ro: I8, fr: I8, first: I8, fe: float, cm: float) -> F8:
-    """Survey area per feature; ``first`` marks the outer rings."""
+def survey_feature_areas(xy: F8, ro: I8, fr: I8, outer: B1, fe: float, cm: float) -> F8:
+    """Survey area per feature; ``outer`` marks the outer rings."""
     area = np.zeros(len(fr) - 1)
     for f in range(len(fr) - 1):
         s = 0.0
         for r in range(fr[f], fr[f + 1]):
             if ro[r + 1] - ro[r] > 3:
                 a = survey_ring_area(xy, ro[r], ro[r + 1], fe, cm)
-                s += a if first[r] else -a
+                s += a if outer[r] else -a
         area[f] = s
     return area

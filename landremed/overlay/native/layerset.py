@@ -1,0 +1,106 @@
+"""Polygons unpacked for the kernels, and the grid that finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from landremed.overlay.native.arrays import B1, F8, I4, I8, U1
+from landremed.overlay.native.rings import count_rings, fill_rings, plane_areas
+from landremed.overlay.native.search import build_boxes, build_grid, join_boxes
+
+__all__ = ["AreaKindCode", "LayerIndex", "RingSet", "wkb_bytes"]
+
+AreaKindCode: TypeAlias = tuple[int, float, float]
+"""0 plane, 1 survey, 2 measured from the pieces; false easting, m; central meridian, degrees."""
+
+
+@dataclass(frozen=True)
+class RingSet:
+    """Polygons of one table as closed rings.
+
+    Attributes
+    ----------
+    buf, off : WKB of all rows and its offsets
+    xy, ro, fr : coordinates, ring offsets, feature offsets
+    bb : bounding box per feature
+    outer : whether each ring is an outer one
+    box, first : trees of boxes over the rings
+    plane : plane area per feature, m²
+    """
+
+    buf: U1
+    off: I8
+    xy: F8
+    ro: I8
+    fr: I8
+    bb: F8
+    outer: B1
+    box: F8
+    first: I8
+    plane: F8
+
+    @property
+    def geo(self) -> tuple[Any, ...]:
+        """The arrays that kernels take."""
+        return self.xy, self.ro, self.fr, self.bb, self.box, self.first
+
+    @classmethod
+    def from_bytes(cls, buf: U1, off: I8) -> RingSet:
+        """Unpack 2-D little-endian polygon WKB; empty strings are rows without geometry."""
+        rings, points = count_rings(buf, off)
+        if (rings < 0).any():
+            row = int(np.flatnonzero(rings < 0)[0])
+            raise ValueError(f"row {row} is no 2-D little-endian Polygon or MultiPolygon")
+        xy, ro, fr, bb, outer = fill_rings(buf, off, rings, points)
+        box, first = build_boxes(xy, ro)
+        return cls(buf, off, xy, ro, fr, bb, outer, box, first, plane_areas(xy, ro, fr))
+
+
+@dataclass(frozen=True)
+class LayerIndex:
+    """One layer's polygons with a uniform grid over their bounding boxes."""
+
+    rings: RingSet
+    group: npt.NDArray[np.int32] | None
+    grid: tuple[Any, ...]
+
+    @classmethod
+    def build(cls, rings: RingSet, group: npt.NDArray[np.int32] | None) -> LayerIndex:
+        """Index a layer; about one feature per cell, cells no smaller than needed for 4 million."""
+        bb = rings.bb[rings.bb[:, 0] <= rings.bb[:, 2]]
+        if not len(bb):
+            empty = (0.0, 0.0, 1.0, 1, 1, np.zeros(2, np.int64), np.empty(0, np.int32))
+            return cls(rings, group, empty)
+        x0, y0 = bb[:, :2].min(axis=0)
+        x1, y1 = bb[:, 2:].max(axis=0)
+        wide, high = max(x1 - x0, 1e-6), max(y1 - y0, 1e-6)
+        typical = float(np.median(np.maximum(bb[:, 2] - bb[:, 0], bb[:, 3] - bb[:, 1])))
+        cell = max(np.sqrt(wide * high / len(bb)), typical, wide / 2000, high / 2000)
+        nx, ny = int(wide / cell) + 1, int(high / cell) + 1
+        start, ids = build_grid(rings.bb, x0, y0, cell, nx, ny)
+        return cls(rings, group, (x0, y0, cell, nx, ny, start, ids))
+
+    def candidates(self, bb: F8) -> tuple[I8, I4]:
+        """Return, per bounding box, the features whose boxes meet it (offsets, ascending ids)."""
+        first, feature = join_boxes(bb, 0, len(bb), self.rings.bb, *self.grid)
+        return first, feature
+
+
+def wkb_bytes(wkb: pa.Array) -> tuple[U1, I8]:
+    """Return the bytes of a binary column and their offsets; null rows are empty."""
+    if wkb.null_count:
+        wkb = pc.fill_null(wkb, b"")
+    wide = pa.types.is_large_binary(wkb.type)
+    buffers = wkb.buffers()
+    offsets = np.frombuffer(buffers[1], np.int64 if wide else np.int32)[
+        wkb.offset : wkb.offset + len(wkb) + 1
+    ]
+    data = np.frombuffer(buffers[2] if buffers[2] is not None else b"", np.uint8)
+    data.flags.writeable = False
+    return data, np.array(offsets, np.int64)
