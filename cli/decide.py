@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-
 from landremed_cli.options import StageClock, show
 
 __all__ = ["command"]

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),
     "decide": ("decide", "Decide on what `overlay` measured."),
     "rules": ("rules", "Read and check rule books."),
+    "report": ("report", "Tables, dossiers, maps, charts, case files from a result."),
+    "replay": ("replay", "Reproduce a decision from its case file alone."),
 }
 
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import click
-
 from landremed_cli.options import StageClock, engine_options, project_from, project_options, show
 
 __all__ = ["command"]
@@ -18,8 +17,8 @@ __all__ = ["command"]
 @click.option("--overwrite", is_flag=True, help="Replace an existing output once the new one is complete.")
 @project_options
 @engine_options
-@click.pass_context
-def command(ctx: click.Context, project: str, output: str, overwrite: bool, **options: Any) -> int:
+@click.pass_obj
+def command(settings: Any, /, project: str, output: str, overwrite: bool, **options: Any) -> int:
     """Measure parcels against layers, without deciding.
 
     The file holds `parcels` with one set of columns per layer and `overlaps` with the pieces; `landremed
@@ -27,7 +26,6 @@ def command(ctx: click.Context, project: str, output: str, overwrite: bool, **op
     """
     from landremed import run_overlay
 
-    settings = ctx.obj
     clock = StageClock(settings)
     checked = project_from(project, options, settings)
     result = run_overlay(

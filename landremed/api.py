@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-
 from landremed.io.gpkg import OutLayer, check_target
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
@@ -58,7 +57,8 @@ class RunResult:
     @property
     def summary(self) -> pd.DataFrame:
         """Counts and areas by category and outcome."""
-        return self.frame("summary")
+        frame: pd.DataFrame = self.frame("summary")
+        return frame
 
     @property
     def issues(self) -> gpd.GeoDataFrame:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyproj
 import shapely
 
-from landremed.crs import is_cgcs2000_gauss_krueger
+from landremed.crs import central_meridian, false_easting, is_cgcs2000_gauss_krueger
 from landremed.errors import ProjectError, Where
 from landremed.types import M2_PER_MU, AreaKind
 
@@ -81,11 +81,7 @@ def area_measure(kind: AreaKind, crs: pyproj.CRS) -> SurveyArea | GeodesicArea |
         return GeodesicArea(crs)
     if not is_cgcs2000_gauss_krueger(crs):
         raise ProjectError("survey_area_needs_gauss_krueger", Where(field="project.area"), crs=crs.name)
-    conversion = {p.name: p.value for p in crs.coordinate_operation.params}
-    return SurveyArea(
-        false_easting=conversion["False easting"],
-        central_meridian=conversion["Longitude of natural origin"],
-    )
+    return SurveyArea(false_easting=false_easting(crs), central_meridian=central_meridian(crs))
 
 
 def round_half_up(values: FloatArray, digits: int = 2) -> FloatArray:
@@ -137,7 +133,7 @@ class PlaneArea:
 
     def of(self, geometries: npt.NDArray[np.object_]) -> FloatArray:
         """Return the area in m² of each geometry; 0 for None."""
-        return np.nan_to_num(shapely.area(np.asarray(geometries, dtype=object)))
+        return np.asarray(np.nan_to_num(shapely.area(np.asarray(geometries, dtype=object))))
 
 
 @dataclass(frozen=True)
@@ -215,6 +211,8 @@ class GeodesicArea(_RingMeasure):
         """Return the signed area of closed rings; ``offsets`` delimit them in ``xy`` (n, 2)."""
         points, offsets = _divide_edges(xy, offsets, _GEODESIC_EDGE_M)
         geographic = self.crs.geodetic_crs
+        if geographic is None or geographic.ellipsoid is None:
+            raise ProjectError("crs_without_ellipsoid", Where(field="project.crs"), crs=self.crs.name)
         inverse = pyproj.Transformer.from_crs(self.crs, geographic, always_xy=True)
         middle = (points[1:] + points[:-1]) / 2
         lon, lat = inverse.transform(points[:, 0], points[:, 1])
@@ -278,4 +276,4 @@ def _authalic(lat: FloatArray, e2: float) -> FloatArray:
     if e2 == 0:
         return 2 * s
     e = np.sqrt(e2)
-    return (1 - e2) * (s / (1 - e2 * s * s) + np.arctanh(e * s) / e)
+    return np.asarray((1 - e2) * (s / (1 - e2 * s * s) + np.arctanh(e * s) / e))

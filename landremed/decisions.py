@@ -46,7 +46,7 @@ class Decided:
     trace: pa.Table
 
     def __getitem__(self, row: int) -> Decision:
-        return self.decisions[self.code[row]]
+        return self.decisions[int(self.code[row])]
 
 
 def with_overrides(
@@ -192,7 +192,7 @@ def _day_class(value: FactValue, days: Sequence[date]) -> object:
 def _trace_rows(
     decision: Decision, facts: Mapping[str, FactValue], trace_id: int, language: str
 ) -> list[tuple[object, ...]]:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for number, step in enumerate(decision.trace, 1):
         shown = []
         for name, text in step.facts:

@@ -68,8 +68,8 @@ def counts(overlap_m2: FloatArray, parcel_m2: FloatArray, tolerance: Tolerance) 
     overlap_m2, parcel_m2 : ndarray
         Areas of the same kind, m².
     tolerance : Tolerance
-        An overlap counts above ``min_overlap_area_m2`` and above either ``min_overlap_share`` of the parcel or
-        ``sliver_max_area_m2``; for a parcel under twice the minimum area only the share counts.
+        An overlap counts above ``min_overlap_area_m2`` and above either ``min_overlap_share`` of the parcel
+        or ``sliver_max_area_m2``; for a parcel under twice the minimum area only the share counts.
 
     Examples
     --------
@@ -109,10 +109,10 @@ def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle)
         if role in asked:
             truth[f"occupies_{role}"] = _known(hit, area, measured.complete[role], measured.void[role])
     for fact, role in WITHIN.items():
-        overlap = measured.overlap_m2.get(role)
-        if overlap is None:
+        if role not in measured.overlap_m2:
             truth[fact] = np.full(len(area), OPEN)
             continue
+        overlap = measured.overlap_m2[role]
         inside, outside = _sides(overlap, area, tolerance)
         value = np.where(inside, TRUE, np.where(outside, FALSE, OPEN)).astype(np.int8)
         if straddle is Straddle.MAJORITY:
@@ -154,7 +154,7 @@ def fact_columns(
 
 
 def _known(hit: BoolArray, area: FloatArray, complete: BoolArray, void: BoolArray) -> TruthArray:
-    """A hit stays a hit; no hit is false only where the layer is complete and usable."""
+    """Return true for a hit; no hit is false only where the layer is complete and usable."""
     value = np.where(hit, TRUE, np.where(complete, FALSE, OPEN))
     return np.where(void | np.isnan(area), OPEN, value).astype(np.int8)
 
@@ -168,7 +168,7 @@ def _sides(overlap: FloatArray, area: FloatArray, tolerance: Tolerance) -> tuple
 def _outside_truth(
     measured: Measured, fact: str, inner: str, boundary: str, tolerance: Tolerance
 ) -> TruthArray:
-    """True where the sure part counts; false as soon as one layer alone, or both, exclude it."""
+    """Return true where the sure part counts, false as soon as one layer alone, or both, exclude it."""
     area = measured.area_m2
     excluded = np.zeros(len(area), dtype=bool)
     usable = np.ones(len(area), dtype=bool)

@@ -273,7 +273,7 @@ def _repair_findings(
 ) -> Iterable[Finding]:
     """One finding per feature whose geometry was not fine as it stood."""
     subject = "parcel" if ids is not None else "layer"
-    for i in np.flatnonzero(np.asarray(repaired.status) != "ok"):
+    for i in map(int, np.flatnonzero(np.asarray(repaired.status) != "ok")):
         status = str(repaired.status[i])
         before, after = float(repaired.area_before[i]), float(repaired.area_after[i])
         code = f"{subject}_geometry_{status}"
@@ -283,7 +283,7 @@ def _repair_findings(
             code,
             ids[i] if ids is not None else "",
             source.display,
-            int(i) + 1,
+            i + 1,
             "geometry",
             "",
             {"reason": repaired.reason[i] or "", "before": f"{before:.2f}", "after": f"{after:.2f}"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -229,7 +229,7 @@ def _joined(chunks: list[tuple[int, OverlapTables]]) -> OverlapTables:
     return OverlapTables(parcel_area=np.concatenate([c.parcel_area for _, c in chunks]), **tables)
 
 
-def _arrays(table: pa.Table, *names: str) -> tuple[npt.NDArray[np.generic], ...]:
+def _arrays(table: pa.Table, *names: str) -> tuple[npt.NDArray[Any], ...]:
     return tuple(table[name].to_numpy() for name in names)
 
 

@@ -71,7 +71,7 @@ def land_use_table(ids: Sequence[str], measured: Measured) -> pa.Table | None:
 
 
 def issue_table(findings: Iterable[Finding], severity: Mapping[str, Severity], language: str) -> pa.Table:
-    """Return findings as rows of ``issues`` with a ``geometry`` column of points; ``off`` ones are left out."""
+    """Return findings as rows of ``issues``, with a ``geometry`` column of points; none that are ``off``."""
     rows, points = [], []
     for finding in findings:
         weight = severity.get(finding.code) or Severity(default_severity(finding.code))

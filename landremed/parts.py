@@ -10,8 +10,8 @@ import numpy.typing as npt
 import shapely
 
 from landremed.facts import WITHIN, ComputedFacts, counts
-from landremed.layers import Layer
 from landremed.law import Decision, RuleBook
+from landremed.layers import Layer
 from landremed.measure import Measured
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
@@ -35,8 +35,8 @@ def plan_cuts(
 ) -> dict[int, list[str]]:
     """Return, for every parcel to be cut, the layers it is cut along.
 
-    With ``straddle = "split"`` these are the boundaries that the parcel's table asks about and that the parcel
-    straddles; readings may add others. What an override or the coverage has settled is not cut.
+    With ``straddle = "split"`` these are the boundaries that the parcel's table asks about and that the
+    parcel straddles; readings may add others. What an override or the coverage has settled is not cut.
     """
     plan: dict[int, list[str]] = {}
     for row, number in enumerate(code):
@@ -88,7 +88,9 @@ def cut_parcels(
         for layer in layers
         if any(layer.spec.role in roles for roles in plan.values())
     }
-    parent, number, pieces = [], [], []
+    parent: list[int] = []
+    number: list[int] = []
+    pieces: list[shapely.Geometry] = []
     for row, roles in plan.items():
         found = [parcels.geometries[row]]
         for role in roles:

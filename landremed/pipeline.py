@@ -18,14 +18,14 @@ from landremed.facts import ComputedFacts, computed_facts, fact_columns
 from landremed.given import EvidenceTable, given_facts
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
-from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.law import RuleBook, combine_parts, load_rulebook
+from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
+from landremed.overlay_tables import feature_table, issue_table, land_use_table, overlap_table
 from landremed.parts import cut_parcels, plan_cuts
 from landremed.project import Project
-from landremed.overlay_tables import feature_table, issue_table, land_use_table, overlap_table
 from landremed.provenance import evidence_entry, library_versions, source_entry, version
 from landremed.results import Judged, demolition_areas
 from landremed.same_place import same_place
@@ -219,7 +219,7 @@ def _require_known_facts(project: Project, book: RuleBook) -> None:
 
 
 def _evidence(project: Project) -> list[EvidenceTable]:
-    limits = Limits(**project.limits)  # type: ignore[arg-type]
+    limits = Limits(**project.limits)
     return [
         EvidenceTable(
             read_table(spec.path, base=project.base, sheet=spec.sheet, encoding=spec.encoding, limits=limits),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Final
 
@@ -51,7 +51,7 @@ def source_entry(source: VectorSource, crs_name: str, **extra: object) -> str:
     return json.dumps(known, ensure_ascii=False, default=str)
 
 
-def evidence_entry(file: str, id_field: str, raw: RawTable) -> str:
+def evidence_entry(file: str, id_field: str | Sequence[str], raw: RawTable) -> str:
     """Return one evidence table as JSON; the hash is over its cells, not over the file's bytes."""
     cells = json.dumps([raw.columns, raw.rows], ensure_ascii=False, default=str)
     digest = hashlib.sha256(cells.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, TypeAlias
@@ -122,7 +122,7 @@ def decision_columns(
         "zero_tolerance": labels["zero_tolerance"],
         **duties,
         "other_units": _joined(units.others),
-        "robust": pa.nulls(len(ids), pa.int32()),
+        "robust": pa.nulls(len(ids), pa.int64()),
         "flags": _joined(_flags(judged, layers)),
         **{f"fact_{fact}": _truth_text(truth) for fact, truth in judged.computed.truth.items()},
         "trace_id": pa.array(judged.decided.trace_id, pa.int64()),
@@ -208,11 +208,11 @@ def _decision_labels(
         "possible_outcomes": texts(",".join(d.possible_outcomes) for d in decisions),
         "schedule": texts(",".join(d.schedules) for d in decisions),
         "due_on": pa.array([d.due_on for d in decisions], pa.date32()),
-        "overdue": pa.array([d.overdue for d in decisions], pa.int32()),
+        "overdue": pa.array([d.overdue for d in decisions], pa.int64()),
         "next_milestone_on": pa.array([d.next_milestone_on for d in decisions], pa.date32()),
         "next_milestone_share": pa.array([d.next_milestone_share for d in decisions], pa.float64()),
-        "priority": pa.array([d.priority for d in decisions], pa.int32()),
-        "zero_tolerance": pa.array([d.zero_tolerance for d in decisions], pa.int32()),
+        "priority": pa.array([d.priority for d in decisions], pa.int64()),
+        "zero_tolerance": pa.array([d.zero_tolerance for d in decisions], pa.int64()),
     }
     at = pa.array(code)
     return {name: column.take(at) for name, column in columns.items()}
@@ -229,35 +229,40 @@ def _duty_columns(book: RuleBook, category: FactColumn) -> Columns:
 
 def _flags(judged: Judged, layers: Sequence[LayerSpec]) -> list[list[str]]:
     """Collect the notices of every row, in a fixed order."""
-    rows = len(judged.category)
-    flags: list[list[str]] = [[] for _ in range(rows)]
-
-    def raise_flag(name: str, mask: BoolArray) -> None:
+    flags: list[list[str]] = [[] for _ in range(len(judged.category))]
+    for name, mask in (*_measured_notices(judged), *_decision_notices(judged, layers)):
         for row in np.flatnonzero(mask):
             flags[row].append(name)
+    return flags
 
+
+def _measured_notices(judged: Judged) -> Iterator[tuple[str, BoolArray]]:
+    """Yield notices about how the parcel was measured."""
+    known = ~np.isnan(judged.measured.area_m2)
     for role, mask in judged.computed.slivers.items():
-        raise_flag(f"sliver_overlap:{role}", mask)
+        yield f"sliver_overlap:{role}", mask
     for role in WITHIN.values():
         if role in judged.computed.straddles:
-            raise_flag(f"straddles:{role}", judged.computed.straddles[role])
+            yield f"straddles:{role}", judged.computed.straddles[role]
     for role, complete in judged.measured.complete.items():
-        raise_flag(f"coverage_incomplete:{role}", ~complete & ~np.isnan(judged.measured.area_m2))
+        yield f"coverage_incomplete:{role}", ~complete & known
     for role, void in judged.measured.void.items():
-        raise_flag(f"layer_unusable_here:{role}", void)
-    for fact in sorted({f for d in judged.decided.decisions for f in d.assumed}):
-        assumed = np.array([fact in d.assumed for d in judged.decided.decisions], dtype=bool)
-        raise_flag(f"assumed:{fact}", assumed[judged.decided.code])
-    paperwork = _decision_mask(judged, lambda d: d.outcome == Outcome.COMPLETE_PAPERWORK)
-    farmland = judged.computed.truth["occupies_permanent_basic_farmland"] == 1
-    raise_flag("farmland_conflict", paperwork & farmland)
+        yield f"layer_unusable_here:{role}", void
     if judged.units is not None:
         nobody = np.array([u is None for u in judged.units.implementing], dtype=bool)
-        raise_flag("no_implementing_unit", nobody & ~np.isnan(judged.measured.area_m2))
+        yield "no_implementing_unit", nobody & known
+
+
+def _decision_notices(judged: Judged, layers: Sequence[LayerSpec]) -> Iterator[tuple[str, BoolArray]]:
+    """Yield notices about what was decided, and on what ground."""
+    for fact in sorted({f for d in judged.decided.decisions for f in d.assumed}):
+        assumed = np.array([fact in d.assumed for d in judged.decided.decisions], dtype=bool)
+        yield f"assumed:{fact}", assumed[judged.decided.code]
+    paperwork = _decision_mask(judged, lambda d: d.outcome == Outcome.COMPLETE_PAPERWORK)
+    yield "farmland_conflict", paperwork & (judged.computed.truth["occupies_permanent_basic_farmland"] == 1)
     for layer in layers:
         if layer.date is not None and judged.occurred_on is not None:
-            raise_flag(f"layer_postdates_case:{layer.role}", _before(judged.occurred_on, layer.date))
-    return flags
+            yield f"layer_postdates_case:{layer.role}", _before(judged.occurred_on, layer.date)
 
 
 def _before(column: FactColumn, day: date) -> BoolArray:
@@ -282,11 +287,11 @@ def demolition_areas(area_m2: FloatArray, decided: Decided) -> tuple[FloatArray,
 def _restore_cultivation(judged: Judged) -> pa.Array:
     truth = judged.computed.cultivated
     if truth is None:
-        return pa.nulls(len(judged.category), pa.int32())
+        return pa.nulls(len(judged.category), pa.int64())
     asked = _decision_mask(
         judged, lambda d: d.outcome == Outcome.DEMOLISH_RESTORE and d.measure != _NO_RECULTIVATION
     )
-    value = np.where(asked, truth, 0).astype(np.int32)
+    value = np.where(asked, truth, 0).astype(np.int64)
     return pa.array(value, mask=value < 0)
 
 

@@ -97,7 +97,7 @@ class GivenFacts:
     Attributes
     ----------
     columns : mapping of fact name to FactColumn
-        Only facts for which at least one parcel has a value. ``override_<fact>`` columns stand under that name.
+        Only facts for which at least one parcel has a value; overrides as ``override_<fact>``.
     sources : pyarrow.Table
         ``GIVEN_FACTS_SCHEMA``: where every given value came from.
     findings : list of Finding
@@ -137,13 +137,13 @@ OVERLAP_FEATURES_KEYS = pa.schema(
 TRACE_SCHEMA = pa.schema(
     [
         ("trace_id", pa.int64()),
-        ("step", pa.int32()),
+        ("step", pa.int64()),
         ("rule", pa.string()),
         ("clause", pa.string()),
         ("condition", pa.string()),
         ("facts", pa.string()),
         ("value", pa.string()),
-        ("decides", pa.int32()),
+        ("decides", pa.int64()),
     ]
 )
 

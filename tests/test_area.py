@@ -62,8 +62,10 @@ def test_geodesic_agrees_with_proj_on_densified_edges(epsg):
 
 
 def test_holes_parts_and_missing():
-    ring = shapely.Polygon([(0, 0), (100, 0), (100, 100), (0, 100)], [[(20, 20), (30, 20), (30, 30), (20, 30)]])
-    here = shapely.transform(ring, lambda xy: xy + [39500000, 4320000])
+    ring = shapely.Polygon(
+        [(0, 0), (100, 0), (100, 100), (0, 100)], [[(20, 20), (30, 20), (30, 30), (20, 30)]]
+    )
+    here = shapely.transform(ring, lambda xy: np.add(xy, (39500000, 4320000)))
     other = shapely.box(39500200, 4320000, 39500210, 4320010)
     areas = ZONE_39.of(np.array([None, shapely.MultiPolygon([here, other]), shapely.Polygon()], dtype=object))
     assert areas[[0, 2]].tolist() == [0, 0]

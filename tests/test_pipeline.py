@@ -144,7 +144,10 @@ def test_coverage_hole_is_unknown(tmp_path):
     rows = result.decisions
     assert rows["fact_occupies_permanent_basic_farmland"].tolist() == ["unknown", "false"]
     assert rows["fact_farmland_outside_boundary"].tolist() == ["unknown", "false"]
-    assert rows["flags"].str.contains("coverage_incomplete:permanent_basic_farmland").tolist() == [True, False]
+    assert rows["flags"].str.contains("coverage_incomplete:permanent_basic_farmland").tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_override_is_shown():
@@ -198,7 +201,13 @@ def test_severity_can_be_set():
 
 def test_source_columns_keep_their_values_beside_ours():
     parcels = frame(
-        [box(0, 0, 10, 10)], category=["idle_land"], OUTCOME=["x"], fid=[7], Geom=["y"], 备注=["甲"], area_m2=[1]
+        [box(0, 0, 10, 10)],
+        category=["idle_land"],
+        OUTCOME=["x"],
+        fid=[7],
+        Geom=["y"],
+        备注=["甲"],
+        area_m2=[1],
     )
     row = one(run(parcels, {"farmland": frame([box(0, 0, 5, 5)])}))
     assert (row["src_OUTCOME"], row["src_fid"], row["src_Geom"], row["备注"]) == ("x", 7, "y", "甲")
@@ -217,7 +226,7 @@ def test_layer_that_lies_elsewhere_stops():
 
 def test_unknown_fact_in_mapping_names_the_nearest():
     parcels = frame([box(0, 0, 10, 10)], WTLX=["idle_land"])
-    with pytest.raises(landremed.ProjectError, match="parcels.fields.category"):
+    with pytest.raises(landremed.ProjectError, match=r"parcels\.fields\.category"):
         run(parcels, {"farmland": frame([box(0, 0, 5, 5)])}, "parcels.fields.catgory=WTLX")
 
 
@@ -241,9 +250,7 @@ def test_sample_counts_and_conserves(sample):
         "out_of_scope",
     }
     assert result.status == 3
-    fired = json.loads(
-        result.frame("provenance").set_index("key").loc["rules_fired", "value"]
-    )
+    fired = json.loads(result.frame("provenance").set_index("key").loc["rules_fired", "value"])
     assert all(fired.values()), [rule for rule, count in fired.items() if not count]
 
 
@@ -272,12 +279,21 @@ def test_same_inputs_same_tables(sample, tmp_path):
 
 
 def test_overlay_then_decide_equals_run(sample, tmp_path):
-    path, result = sample
+    path, _ = sample
     overlay, decided = tmp_path / "overlay.gpkg", tmp_path / "decided.gpkg"
     landremed.run_overlay(landremed.sample_project(), overlay)
     landremed.run_decide(overlay, decided)
     with sqlite3.connect(path) as one_db, sqlite3.connect(decided) as two_db:
-        for name in ("decisions", "overlaps", "overlap_features", "land_use", "facts", "trace", "issues", "summary"):
+        for name in (
+            "decisions",
+            "overlaps",
+            "overlap_features",
+            "land_use",
+            "facts",
+            "trace",
+            "issues",
+            "summary",
+        ):
             rows = [db.execute(f'SELECT * FROM "{name}"').fetchall() for db in (one_db, two_db)]
             assert rows[0] == rows[1], name
 

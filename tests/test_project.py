@@ -143,7 +143,7 @@ def test_faults(tmp_path, text, words):
 
 
 def test_missing_file():
-    with pytest.raises(ProjectError, match="nowhere.toml: The project file does not exist"):
+    with pytest.raises(ProjectError, match=r"nowhere\.toml: The project file does not exist"):
         load_project("nowhere.toml")
 
 
@@ -172,7 +172,7 @@ def test_overrides(tmp_path, monkeypatch):
             load_project(path, settings=[bad])
     with pytest.raises(ProjectError, match="role=PATH"):
         load_project(path, layers=["f.shp"])
-    with pytest.raises(ProjectError, match="tolerance.min_overlap_area_m2"):
+    with pytest.raises(ProjectError, match=r"tolerance\.min_overlap_area_m2"):
         load_project(path, settings=["tolerance.min_overlap_area=5"])
 
 
