@@ -287,10 +287,7 @@ def _parse_item(page: Page, item: Item, names: Names) -> Condition | None:
         group = parse_conditions(page, inner, names)
         return Group("any" if kind == "any" else "all", group.items)
     if isinstance(item, Block) and item:
-        key = next(iter(item))
-        page.fault(
-            "law_unknown_key", item.line, key=key, what="a condition", nearest=nearest(key, ("any", "all"))
-        )
+        page.fault("law_condition_key", item.line, key=next(iter(item)))
     else:
         page.fault("law_condition", item.line, text="")
     return None
