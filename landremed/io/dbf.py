@@ -17,7 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.errors import InputError, Where
-from landremed.io.encoding import TextEncoding, canonical_encoding, guess_encoding, language_encoding
+from landremed.io.encoding import (
+    TextEncoding,
+    canonical_encoding,
+    guess_encoding,
+    language_encoding,
+    plainly_utf8,
+)
 
 __all__ = ["DbfField", "DbfTable", "choose_encoding", "read_dbf"]
 
@@ -134,6 +140,8 @@ def choose_encoding(table: DbfTable, cpg: str | None, given: str | None, where: 
     samples = _samples(table)
     declared = (("cpg", canonical_encoding(cpg or "")), ("ldid", language_encoding(table.language)))
     for ground, name in declared:
+        if name == "GB18030" and plainly_utf8(samples):
+            continue  # Chinese UTF-8 often passes for GB18030, hardly ever the other way round
         if name is not None and _fits(samples, name):
             return TextEncoding(name, ground, guessed=False)
     guess = guess_encoding(samples)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ EXTENSIONS = {
 
 ONE_LAYER = frozenset({"ESRI Shapefile", "GeoJSON", "FlatGeobuf", "GeoParquet"})
 
+_ODD_NAME = re.compile(r"[!;\x00-\x1f]")  # pyogrio would cut the path there, or look for an archive
 _LAYER_MARK = "|layername="
 _VIRTUAL = b"<OGRVRT"
 _HEAD = 65_536
@@ -122,11 +124,7 @@ def resolve_input(path: str, base: Path | None = None) -> Path:
     text = os.fspath(path)
     if "\0" in text or not text.strip():
         raise InputError("path_not_local", Where(file=text.replace("\0", "?")))
-    if (
-        "://" in text
-        or text.replace("\\", "/").lower().startswith(("/vsi", "//vsi"))
-        or "!" in Path(text).name
-    ):
+    if "://" in text or text.replace("\\", "/").lower().startswith(("/vsi", "//vsi")):
         raise InputError("path_not_local", where)
     root = Path(base) if base is not None else Path.cwd()
     written = root / text
@@ -135,7 +133,7 @@ def resolve_input(path: str, base: Path | None = None) -> Path:
         exists = real.exists()
     except (OSError, RuntimeError) as error:
         raise InputError("file_unreadable", where, reason=str(error)) from error
-    if str(real).startswith("/vsi") or "!" in str(real):
+    if str(real).startswith("/vsi"):
         raise InputError("path_not_local", where)
     if base is not None and not Path(text).is_absolute():
         _refuse_escape(root, text, real)
@@ -157,6 +155,8 @@ def open_dataset(path: str, base: Path | None = None, limits: Limits | None = No
     driver = EXTENSIONS.get(real.suffix.lower())
     if driver is None:
         raise InputError("file_type_unknown", where, known=", ".join(sorted(EXTENSIONS)))
+    if _ODD_NAME.search(str(real)):
+        raise InputError("path_odd_name", where)
     if real.is_dir() != (driver == "OpenFileGDB"):
         raise InputError("file_is_folder" if real.is_dir() else "gdb_not_folder", where)
     check_limit(limits or Limits(), "max_file_mb", _size(real, where) // 1_000_000, where)

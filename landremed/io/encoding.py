@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["TextEncoding", "canonical_encoding", "decodes", "guess_encoding", "language_encoding"]
+__all__ = [
+    "TextEncoding",
+    "canonical_encoding",
+    "decodes",
+    "guess_encoding",
+    "language_encoding",
+    "plainly_utf8",
+]
 
 _LANGUAGE_BYTES = {
     0x01: "cp437",
@@ -128,6 +135,16 @@ def decodes(raw: bytes, encoding: str, *, cut: bool = False) -> bool:
     except (UnicodeDecodeError, UnicodeError):
         return False
     return True
+
+
+def plainly_utf8(samples: Iterable[tuple[bytes, bool]]) -> bool:
+    """Tell whether texts are valid UTF-8 with at least two three-byte characters, as Chinese ones are."""
+    long = 0
+    for raw, cut in samples:
+        if not decodes(raw, "utf-8", cut=cut):
+            return False
+        long += sum(0xE0 <= byte <= 0xEF for byte in raw)
+    return long >= 2
 
 
 def guess_encoding(samples: Iterable[tuple[bytes, bool]]) -> TextEncoding | None:
