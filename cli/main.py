@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),
     "decide": ("decide", "Decide on what `overlay` measured."),
+    "ledger": ("ledger", "Keep the ledger: states, evidence, deadlines, sign-off."),
     "rules": ("rules", "Read and check rule books."),
     "report": ("report", "Tables, dossiers, maps, charts, case files from a result."),
     "replay": ("replay", "Reproduce a decision from its case file alone."),
