@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from landremed_cli.options import StageClock, show
 
@@ -31,8 +29,4 @@ def command(
     clock = StageClock(ctx.obj)
     result = run_decide(overlay, output, project=project, settings=settings, overwrite=overwrite, stage=clock)
     clock.finish()
-    if ctx.obj.json:
-        click.echo(json.dumps(result.document(output), ensure_ascii=False))
-    elif not ctx.obj.quiet:
-        show(result, output, ctx.obj)
-    return result.status
+    return show(result, output, ctx.obj)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["StageClock", "engine_options", "project_from", "project_options", "show"]
+__all__ = ["StageClock", "engine_options", "perform", "project_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,8 +87,29 @@ def project_from(path: str, options: dict[str, Any], obj: Any) -> Any:
     return project
 
 
-def show(result: Any, output: str, obj: Any) -> None:
-    """Print the summary on stdout and the findings on stderr."""
+def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
+    """Run a job of the library on a project and show what came out; return the exit status."""
+    clock = StageClock(obj)
+    checked = project_from(project, options, obj)
+    result = job(
+        checked,
+        output,
+        overwrite=options["overwrite"],
+        engine=options["engine"],
+        jobs=options["jobs"],
+        stage=clock,
+        progress=clock.progress,
+    )
+    clock.finish()
+    return show(result, output, obj)
+
+
+def show(result: Any, output: str, obj: Any) -> int:
+    """Print the summary on stdout and the findings on stderr; return the exit status."""
+    if obj.json:
+        click.echo(json.dumps(result.document(output), ensure_ascii=False))
+    if obj.json or obj.quiet:
+        return int(result.status)
     text = result.summary_text(obj.language)
     if text:
         click.echo(text)
@@ -95,6 +117,7 @@ def show(result: Any, output: str, obj: Any) -> None:
     if found:
         click.echo(f"\n{found}", err=True)
     click.echo(f"\n-> {output}")
+    return int(result.status)
 
 
 class StageClock:

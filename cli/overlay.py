@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
-from landremed_cli.options import StageClock, engine_options, project_from, project_options, show
+from landremed_cli.options import engine_options, perform, project_options
 
 __all__ = ["command"]
 
@@ -18,7 +17,7 @@ __all__ = ["command"]
 @project_options
 @engine_options
 @click.pass_obj
-def command(settings: Any, /, project: str, output: str, overwrite: bool, **options: Any) -> int:
+def command(obj: Any, /, project: str, output: str, **options: Any) -> int:
     """Measure parcels against layers, without deciding.
 
     The file holds `parcels` with one set of columns per layer and `overlaps` with the pieces; `landremed
@@ -26,20 +25,4 @@ def command(settings: Any, /, project: str, output: str, overwrite: bool, **opti
     """
     from landremed import run_overlay
 
-    clock = StageClock(settings)
-    checked = project_from(project, options, settings)
-    result = run_overlay(
-        checked,
-        output,
-        overwrite=overwrite,
-        engine=options["engine"],
-        jobs=options["jobs"],
-        stage=clock,
-        progress=clock.progress,
-    )
-    clock.finish()
-    if settings.json:
-        click.echo(json.dumps(result.document(output), ensure_ascii=False))
-    elif not settings.quiet:
-        show(result, output, settings)
-    return result.status
+    return perform(run_overlay, project, output, obj, options)

@@ -156,10 +156,7 @@ def run(
     LandremedError
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
-    checked = project if isinstance(project, Project) else load_project(project)
-    clock = _Clock(output, jobs)
-    if output is not None:
-        check_target(Path(output), overwrite=overwrite)
+    checked, clock = _begin(project, output, overwrite, jobs)
     measured = measure_project(checked, engine=engine, jobs=jobs, stage=stage, progress=progress)
     decided = decide_overlay(measured, rule_book(checked), stage=stage)
     stage("tables")
@@ -188,10 +185,7 @@ def run_overlay(
         ``parcels`` with one set of area columns per layer, ``overlaps`` with the pieces, and what ``decide``
         needs to go on.
     """
-    checked = project if isinstance(project, Project) else load_project(project)
-    clock = _Clock(output, jobs)
-    if output is not None:
-        check_target(Path(output), overwrite=overwrite)
+    checked, clock = _begin(project, output, overwrite, jobs)
     measured = measure_project(checked, engine=engine, jobs=jobs, stage=stage, progress=progress)
     layers = overlay_layers(measured, clock.entries())
     if output is not None:
@@ -338,6 +332,17 @@ class _Clock:
             "output": self._output,
             "jobs": self._jobs,
         }
+
+
+def _begin(
+    project: Project | str | Path, output: str | Path | None, overwrite: bool, jobs: int | None
+) -> tuple[Project, _Clock]:
+    """Load the project and refuse an output that cannot be written, before any work is done."""
+    checked = project if isinstance(project, Project) else load_project(project)
+    clock = _Clock(output, jobs)
+    if output is not None:
+        check_target(Path(output), overwrite=overwrite)
+    return checked, clock
 
 
 def _write(

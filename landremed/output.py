@@ -46,14 +46,10 @@ def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> lis
         columns = decision_columns(decisions.book, _part_ids(overlay), decisions.parts, specs, language)
         parts = join_sources(columns, overlay.attributes.take(pa.array(overlay.parent)))
         traces.append(decisions.parts.decided.trace)
-    land_use = overlay.land_use if overlay.land_use is not None else LAND_USE_SCHEMA.empty_table()
     return [
         OutLayer("decisions", whole, overlay.polygons.wkb),
         OutLayer("parts", parts, overlay.part_polygons.wkb),
-        _spatial("overlaps", overlay.overlaps),
-        OutLayer("overlap_features", overlay.features),
-        OutLayer("land_use", land_use),
-        OutLayer("facts", overlay.given.sources),
+        *_shared_layers(overlay),
         OutLayer("trace", pa.concat_tables(traces)),
         _spatial("issues", overlay.issues, "Point"),
         OutLayer("summary", _summary(decisions)),
@@ -70,14 +66,10 @@ def overlay_layers(overlay: Overlay, provenance: Mapping[str, object]) -> list[O
         named: dict[str, Any] = {"parcel_id": pa.array(_part_ids(overlay), pa.string())}
         attributes = overlay.attributes.take(pa.array(overlay.parent))
         parts = join_sources(named | measured_columns(overlay.part_measured), attributes)
-    land_use = overlay.land_use if overlay.land_use is not None else LAND_USE_SCHEMA.empty_table()
     return [
         OutLayer("parcels", parcels, overlay.polygons.wkb),
         OutLayer("parts", parts, overlay.part_polygons.wkb),
-        _spatial("overlaps", overlay.overlaps),
-        OutLayer("overlap_features", overlay.features),
-        OutLayer("land_use", land_use),
-        OutLayer("facts", overlay.given.sources),
+        *_shared_layers(overlay),
         _spatial("issues", overlay.issues, "Point"),
         *measure_tables(overlay),
         OutLayer("provenance", provenance_table({**overlay.inputs, **provenance})),
@@ -103,6 +95,16 @@ def write_layers(
         styles=default_styles(titled, language),
         language=language,
     )
+
+
+def _shared_layers(overlay: Overlay) -> list[OutLayer]:
+    land_use = overlay.land_use if overlay.land_use is not None else LAND_USE_SCHEMA.empty_table()
+    return [
+        _spatial("overlaps", overlay.overlaps),
+        OutLayer("overlap_features", overlay.features),
+        OutLayer("land_use", land_use),
+        OutLayer("facts", overlay.given.sources),
+    ]
 
 
 def _spatial(name: str, table: pa.Table, kind: str = "MultiPolygon") -> OutLayer:

@@ -41,10 +41,15 @@ ALLOWED = {
     "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
+    "verify": BASE
+    | {"api", "area", "crs", "io", "law", "project", "provenance", "report", "tables", "values"},
 }
-FAMILIES = {"crs_guard": "crs", "crs_kinds": "crs"} | {
-    f"given_{name}": "given" for name in ("columns", "draft", "scopes")
-}
+FAMILIES = {
+    "crs_guard": "crs",
+    "crs_kinds": "crs",
+    "project_spec": "project",
+    "project_check": "project",
+} | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
 EVERYTHING = {"pipeline", "output", "overlay_file", "api"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "verify"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}

@@ -1,0 +1,122 @@
+"""What a project file says, as frozen records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from landremed.types import ROLE_ALIASES, AreaKind, Severity, Straddle
+
+__all__ = ["EvidenceSpec", "LayerSpec", "ParcelsSpec", "Project", "Tolerance", "role_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """When an overlap counts (``rules.md`` section 3). Areas m², share 0..1, position metres."""
+
+    min_overlap_area_m2: float = 1.0
+    min_overlap_share: float = 0.001
+    sliver_max_area_m2: float = 10.0
+    position_m: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One constraint layer as the project names it."""
+
+    role: str
+    path: str
+    layer: str | None = None
+    where: str | None = None
+    id: str | None = None
+    by: tuple[str, ...] = ()
+    disjoint: bool = False
+    crs: str | None = None
+    encoding: str | None = None
+    version: str | None = None
+    date: date | None = None
+    coverage: str | None = None
+    name: str | None = None
+    kind: str | None = None
+    code: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its table in the project file."""
+        return f"layers.{self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelsSpec:
+    """The parcels: file, id fields, and how its fields and words map to facts and codes."""
+
+    path: str
+    layer: str | None
+    id: tuple[str, ...]
+    where: str | None
+    encoding: str | None
+    crs: str | None
+    fields: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSpec:
+    """One table of facts by parcel id."""
+
+    path: str
+    id: str
+    sheet: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A whole project. ``base`` is the folder relative paths start from."""
+
+    base: Path
+    file: str
+    name: str
+    crs: str | None
+    rules: str
+    as_of: date
+    straddle: Straddle
+    language: str | None
+    secrecy: str | None
+    area: AreaKind | None
+    tolerance: Tolerance
+    parcels: ParcelsSpec
+    layers: tuple[LayerSpec, ...]
+    evidence: tuple[EvidenceSpec, ...]
+    readings: Mapping[str, object]
+    basis: str
+    severity: Mapping[str, Severity]
+    limits: Mapping[str, float]
+    calendar: str | None
+    raw: Mapping[str, Any]
+
+    @property
+    def settings_json(self) -> str:
+        """All tables as JSON, from which ``project_from_json`` makes the same project again."""
+        day = {"as_of": self.as_of.isoformat()}
+        whole = {**self.raw, "project": {**self.raw.get("project", {}), **day}}
+        return json.dumps(whole, ensure_ascii=False, sort_keys=True, default=str)
+
+    def layer(self, role: str) -> LayerSpec | None:
+        """Return the layer of a role, or None where it is not given."""
+        return next((spec for spec in self.layers if spec.role == role), None)
+
+
+def role_name(word: str) -> str:
+    """Return the full name of a layer role from its full, short or Chinese name.
+
+    Examples
+    --------
+    >>> role_name("farmland"), role_name("water_source")
+    ('permanent_basic_farmland', 'water_source')
+    """
+    return ROLE_ALIASES.get(word, word)
