@@ -28,6 +28,7 @@ from landremed.crs_kinds import (
     same_crs,
 )
 from landremed.errors import CrsError, Where
+from landremed.io.wkb import parse_wkb
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
@@ -208,8 +209,7 @@ def _same_meridian(crs: pyproj.CRS, working: pyproj.CRS) -> bool:
 def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS) -> pa.Array:
     import shapely
 
-    with np.errstate(invalid="ignore"):
-        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    geometries = parse_wkb(wkb)
     old, index = shapely.get_coordinates(geometries, return_index=True)
     new = _moved(crs, working, old)
     lost = np.isfinite(old).all(axis=1) & ~np.isfinite(new).all(axis=1)
@@ -224,4 +224,6 @@ def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS
         )
     moved = shapely.set_coordinates(geometries, new)
     raw: Any = shapely.to_wkb(moved, byte_order=1, output_dimension=2)
+    refused = np.flatnonzero(np.asarray(wkb.is_valid()) & shapely.is_missing(geometries))
+    raw[refused] = [wkb[row].as_py() for row in refused.tolist()]  # left for repair to judge
     return pa.array(raw, type=pa.large_binary(), from_pandas=True)

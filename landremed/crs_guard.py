@@ -11,6 +11,7 @@ import pyproj
 
 from landremed.crs_kinds import crs_label, datum_family, false_easting, is_gauss_krueger
 from landremed.errors import CrsError, Where
+from landremed.io.wkb import loose_coordinates, parse_wkb
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
@@ -89,15 +90,26 @@ def first_vertices(wkb: pa.Array) -> FirstVertices:
     """Return the first vertex of every feature that has one; rows with any non-finite value apart."""
     import shapely
 
-    with np.errstate(invalid="ignore"):
-        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    geometries = parse_wkb(wkb)
     box = shapely.bounds(geometries)
     coordinates, index = shapely.get_coordinates(geometries, return_index=True)
     finite = np.isfinite(coordinates).all(axis=1)
-    bad = np.unique(index[~finite])
+    bad = np.union1d(index[~finite], _refused(wkb, geometries))
     rows = np.setdiff1d(np.flatnonzero(np.isfinite(box).all(axis=1)), bad)
     first = np.searchsorted(index, rows)
     return FirstVertices(coordinates[first, 0], coordinates[first, 1], rows, bad)
+
+
+def _refused(wkb: pa.Array, geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """Return rows that GEOS does not accept and that hold NaN: a ring that begins with it never closes."""
+    stored = np.asarray(wkb.is_valid())
+    missing = np.flatnonzero(stored & np.asarray([g is None for g in geometries], dtype=bool))
+    rows = []
+    for row in missing.tolist():
+        vertices = loose_coordinates(wkb[row].as_py())
+        if vertices is not None and not np.isfinite(vertices).all():
+            rows.append(row)
+    return np.asarray(rows, dtype=np.int64)
 
 
 def _faults(places: FirstVertices, crs: pyproj.CRS) -> dict[str, npt.NDArray[np.bool_]]:

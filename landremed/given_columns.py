@@ -97,7 +97,7 @@ def _unmapped(
     vocabulary: Mapping[str, FactSpec], parcels: VectorSource, fields: Mapping[str, str]
 ) -> list[Finding]:
     """Return a finding for every mapped name that is no given fact."""
-    given = [name for name, spec in vocabulary.items() if spec.source == "given"]
+    given = [name if spec.source == "given" else OVERRIDE + name for name, spec in vocabulary.items()]
     return [
         Finding(
             "field_maps_no_fact",

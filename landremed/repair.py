@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from landremed.io.wkb import loose_coordinates, parse_wkb
+
 __all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "Repaired", "Status", "repair"]
 
 CHANGE_SHARE = 0.001
@@ -133,29 +135,36 @@ class _Case:
     box: tuple[float, ...] = (float("nan"),) * 4
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _chunk(wkb: pa.Array) -> dict[int, _Case]:
     """Judge some rows; what is not fine is keyed by the row within them."""
-    with np.errstate(invalid="ignore"):
-        geometries = shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    geometries = parse_wkb(wkb)
     kinds = shapely.get_type_id(geometries)
     polygonal = (kinds == _POLYGON) | (kinds == _MULTIPOLYGON)
-    fine = polygonal & ~shapely.is_empty(geometries) & shapely.is_valid(geometries)
-    return {row: _judge(geometries[row], bool(wkb[row].is_valid)) for row in np.flatnonzero(~fine).tolist()}
+    fine = polygonal & shapely.is_valid(geometries) & ~shapely.is_empty(geometries)
+    fine &= np.isfinite(shapely.area(geometries))
+    return {row: _judge(geometries[row], wkb[row].as_py()) for row in np.flatnonzero(~fine).tolist()}
 
 
-def _judge(geometry: Any, stored: bool) -> _Case:
-    if geometry is None:
-        return (
-            _Case(Status.UNREPAIRABLE, "damaged geometry") if stored else _Case(Status.EMPTY, "no geometry")
-        )
-    if geometry.is_empty:
+def _judge(geometry: Any, raw: bytes | None) -> _Case:
+    if raw is None:
+        return _Case(Status.EMPTY, "no geometry")
+    if geometry is not None and geometry.is_empty:
         return _Case(Status.EMPTY, "empty geometry")
-    coordinates = shapely.get_coordinates(geometry)
+    coordinates = loose_coordinates(raw) if geometry is None else shapely.get_coordinates(geometry)
+    if coordinates is None or not len(coordinates):
+        return _Case(Status.UNREPAIRABLE, "damaged geometry")
     good = coordinates[np.isfinite(coordinates).all(axis=1)]
+    if not len(good):
+        return _Case(Status.NOT_FINITE, "coordinates not finite")
     if len(good) < len(coordinates):
-        place = {"point": _pair(good[0]), "box": _box(good)} if len(good) else {}
-        return _Case(Status.NOT_FINITE, "coordinates not finite", **place)  # type: ignore[arg-type]
-    first, box = _pair(coordinates[0]), _box(coordinates)
+        return _Case(Status.NOT_FINITE, "coordinates not finite", point=_pair(good[0]), box=_box(good))
+    return _mended(_closed(raw) if geometry is None else geometry, _pair(good[0]), _box(good))
+
+
+def _mended(geometry: Any, first: tuple[float, float], box: tuple[float, ...]) -> _Case:
+    if geometry is None:
+        return _Case(Status.UNREPAIRABLE, "damaged geometry", point=first, box=box)
     if shapely.get_dimensions(geometry) < 2:
         return _Case(Status.EMPTY, f"{geometry.geom_type}, no polygon", point=first, box=box)
     reason, before = _reason(geometry), float(shapely.area(geometry))
@@ -165,6 +174,14 @@ def _judge(geometry: Any, stored: bool) -> _Case:
     point = _place(reason, _pair(shapely.get_coordinates(shapely.point_on_surface(fixed))[0]))
     raw = shapely.to_wkb(fixed, byte_order=1, output_dimension=2)
     return _Case(Status.REPAIRED, reason, raw, before, float(shapely.area(fixed)), point, box)
+
+
+def _closed(raw: bytes) -> Any:
+    """Return a geometry whose rings were not closed, or None."""
+    try:
+        return shapely.from_wkb(raw, on_invalid="fix")
+    except (shapely.errors.GEOSException, ValueError):
+        return None
 
 
 def _fixed(geometry: Any) -> Any:
@@ -205,8 +222,11 @@ def _polygonal(geometry: Any) -> Any:
 
 def _reason(geometry: Any) -> str:
     reason = str(shapely.is_valid_reason(geometry))
+    if not np.isfinite(shapely.area(geometry)):
+        return "coordinates too large for an area"
     if reason == "Valid Geometry":
-        return f"{geometry.geom_type} with parts that are no polygons"
+        polygonal = shapely.get_type_id(geometry) in (_POLYGON, _MULTIPOLYGON)
+        return "ring not closed" if polygonal else f"{geometry.geom_type} with parts that are no polygons"
     return reason
 
 

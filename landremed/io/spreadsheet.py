@@ -257,9 +257,7 @@ def _table(
 
 def _names(header: Sequence[Any], where: Where) -> list[str]:
     names = ["" if c is None else str(c).replace("\ufeff", "").strip() for c in header]
-    while names and not names[-1]:
-        names.pop()
-    if not names:
+    if not any(names):
         raise InputError("table_no_rows", where)
     seen: dict[str, int] = {}
     for at, name in enumerate(names, start=1):

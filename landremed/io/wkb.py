@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,8 @@ __all__ = [
     "as_large_binary",
     "geometry_types",
     "has_curves",
+    "loose_coordinates",
+    "parse_wkb",
     "plain_wkb",
     "sound_offsets",
     "wkb_buffers",
@@ -107,6 +111,79 @@ def geometry_types(wkb: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
     return order, kind
 
 
+def parse_wkb(wkb: pa.Array) -> npt.NDArray[np.object_]:
+    """Return shapely geometries, None for null and for bytes that GEOS does not accept."""
+    import shapely
+
+    with np.errstate(invalid="ignore"):
+        return np.asarray(
+            shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore"), dtype=object
+        )
+
+
+def loose_coordinates(raw: bytes) -> npt.NDArray[np.float64] | None:
+    """Return all vertices of a 2-D WKB geometry that GEOS does not accept, such as rings with NaN.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2), or None
+        None when the bytes are no WKB.
+    """
+    found: list[Any] = []
+    try:
+        if _walk(raw, 0, found, 0) != len(raw):
+            return None
+    except (struct.error, ValueError, IndexError):
+        return None
+    return np.concatenate(found) if found else np.zeros((0, 2))
+
+
+def _walk(raw: bytes, at: int, found: list[Any], depth: int) -> int:
+    """Collect the vertices of the geometry at a place; return the place behind it."""
+    order = "<" if raw[at] == 1 else ">"
+    (kind,) = struct.unpack_from(order + "I", raw, at + 1)
+    at += 5
+    if kind not in _NESTED or depth > _MAX_DEPTH:
+        raise ValueError("no plain geometry")
+    rings, parts = _NESTED[kind]
+    if kind == 1:
+        return _points(raw, at, 1, order, found)
+    (count,) = struct.unpack_from(order + "I", raw, at)
+    if count > len(raw):
+        raise ValueError("more than the bytes hold")
+    if not rings and not parts:
+        return _points(raw, at + 4, count, order, found)
+    at += 4
+    for _ in range(count):
+        if parts:
+            at = _walk(raw, at, found, depth + 1)
+        else:
+            (points,) = struct.unpack_from(order + "I", raw, at)
+            at = _points(raw, at + 4, points, order, found)
+    return at
+
+
+def _points(raw: bytes, at: int, count: int, order: str, found: list[Any]) -> int:
+    if at + 16 * count > len(raw):
+        raise ValueError("more than the bytes hold")
+    found.append(np.frombuffer(raw, order + "f8", count=2 * count, offset=at).reshape(-1, 2))
+    return at + 16 * count
+
+
+_NESTED = {
+    1: (False, False),
+    2: (False, False),
+    3: (True, False),
+    4: (False, True),
+    5: (False, True),
+    6: (False, True),
+    7: (False, True),
+}
+"""Type -> whether it holds rings, whether it holds geometries."""
+
+_MAX_DEPTH = 8
+
+
 def plain_wkb(wkb: pa.Array) -> PlainGeometry:
     """Drop Z and M, turn big-endian bytes round, and find what is no geometry.
 
@@ -122,8 +199,7 @@ def plain_wkb(wkb: pa.Array) -> PlainGeometry:
     if not len(rows):
         return PlainGeometry(wkb, 0, np.zeros(0, np.int64))
     some = wkb.take(pa.array(rows))
-    with np.errstate(invalid="ignore"):
-        geometries = shapely.from_wkb(some.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    geometries = parse_wkb(some)
     lost = shapely.has_z(geometries) | shapely.has_m(geometries)
     plain = shapely.to_wkb(shapely.force_2d(geometries), byte_order=1, output_dimension=2)
     values = np.empty(len(rows), dtype=object)
