@@ -188,7 +188,7 @@ def milestone_lines(
             def done_at(day: date, ids: set[str] = ids, stage: Stage | None = stage) -> tuple[int, int]:
                 return _amount(c for p, c in at(day).items() if p in ids and _reached(book, c, stage))
 
-            past = on is None or on < as_of
+            past = on is None or on <= as_of
             forecast = None if past or on is None else _forecast(reached, done_at, as_of, on, began_on, total)
             rate_on_day = None
             shown = series.basis if series and series.basis else basis

@@ -20,10 +20,20 @@ from landremed.ledger.lists import parcel_lists
 from landremed.ledger.milestones import milestone_lines
 from landremed.ledger.sheet_state import missing_units
 from landremed.ledger.workdays import OfficeCalendar, report_day
+from landremed.types import Outcome
 
 __all__ = ["figures_of", "month_days", "monthly_document", "monthly_figures"]
 
 _DOCUMENT: Final = 1
+_CLASSES: Final = (
+    "lake",
+    "illegal_occupation",
+    "pre_expropriation",
+    "irregular_reserve",
+    "idle_land",
+    "abandoned_farmland",
+    "approved_unsupplied",
+)
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -202,8 +212,14 @@ def _grouped(
     groups: dict[str, list[ParcelCase]] = {}
     for case in cases:
         groups.setdefault(key(case), []).append(case)
-    names = sorted(groups, key=lambda name: (name == "", name))
+    names = sorted(groups, key=_in_order)
     return [{"code": name, "label": label(name)} | figures_of(groups[name], rules, first) for name in names]
+
+
+def _in_order(code: str) -> tuple[bool, int, str]:
+    """Put classes and outcomes into the plan's order, others by name, the nameless last."""
+    known = (*_CLASSES, *(outcome.value for outcome in Outcome))
+    return code == "", known.index(code) if code in known else len(known), code
 
 
 def _subsets(cases: Sequence[ParcelCase], rules: LedgerRules, first: date) -> dict[str, Any]:
@@ -244,7 +260,7 @@ def _accounts(
                     for flow in ("opening", *FLOWS, "remeasured", "closing")
                 },
             }
-            for code in sorted(lines, key=lambda code: (code == "", code))
+            for code in sorted(lines, key=_in_order)
         ]
     return found
 
