@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "ledger": ("ledger", "Keep the ledger: states, evidence, deadlines, sign-off."),
     "rules": ("rules", "Read and check rule books."),
     "report": ("report", "Tables, dossiers, maps, charts, case files from a result."),
+    "verify": ("verify", "Hold claimed restoration against rasters before and after."),
     "replay": ("replay", "Reproduce a decision from its case file alone."),
 }
 

@@ -262,8 +262,8 @@ def _outline(draw: Any, shape: Any, box: tuple[float, float, float, float], left
     for ring in shapely.get_rings(shapely.get_parts(shape)):
         xy = shapely.get_coordinates(ring)
         line = [(left + (x - box[0]) * scale, _BAND + (box[3] - y) * scale) for x, y in xy]
-        draw.line(line, fill=(255, 255, 255), width=5, joint="curve")
-        draw.line(line, fill=(214, 0, 110), width=2, joint="curve")
+        draw.line(line, fill=(255, 255, 255), width=6, joint="curve")
+        draw.line(line, fill=(214, 0, 110), width=3, joint="curve")
 
 
 def _scale_bar(draw: Any, width_m: float, foot: int) -> None:
