@@ -5,6 +5,8 @@ Coordinates are always x = east, y = north, whatever axis order an authority dec
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyproj
 
-from landremed.crs_guard import first_vertices, guard_coordinates, key_table, out_of_place
+from landremed.crs_guard import guard_coordinates, key_table, out_of_place, placed
 from landremed.crs_kinds import (
     MODERN_DATUMS,
     central_meridian,
@@ -46,6 +48,8 @@ __all__ = [
     "resolve_crs",
     "to_working",
 ]
+
+_CHUNK = 8192
 
 CRS_IMPLIED = b"landremed:crs_implied"
 """Key of a source's attribute metadata where the format, not the file, says what the CRS is (GeoJSON)."""
@@ -167,7 +171,7 @@ def to_working(source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: 
 
 
 def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS) -> int:
-    places = first_vertices(parcels.wkb)
+    places = placed(parcels.wkb)
     where = Where(file=parcels.file, layer=parcels.layer)
     if not len(places.rows):
         raise CrsError("working_crs_needed", where, crs=crs_label(crs))
@@ -207,9 +211,20 @@ def _same_meridian(crs: pyproj.CRS, working: pyproj.CRS) -> bool:
 
 
 def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS) -> pa.Array:
+    """Move all vertices, some thousand rows at a time."""
+    starts = range(0, len(wkb), _CHUNK)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        parts = list(pool.map(lambda s: _transform_rows(wkb, s, where, crs, working), starts))
+    return pa.concat_arrays(parts) if parts else wkb
+
+
+def _transform_rows(
+    wkb: pa.Array, start: int, where: Where, crs: pyproj.CRS, working: pyproj.CRS
+) -> pa.Array:
     import shapely
 
-    geometries = parse_wkb(wkb)
+    rows = wkb.slice(start, _CHUNK)
+    geometries = parse_wkb(rows)
     old, index = shapely.get_coordinates(geometries, return_index=True)
     new = _moved(crs, working, old)
     lost = np.isfinite(old).all(axis=1) & ~np.isfinite(new).all(axis=1)
@@ -217,13 +232,12 @@ def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS
         at = int(np.flatnonzero(lost)[0])
         raise CrsError(
             "crs_transform_failed",
-            Where(file=where.file, layer=where.layer, row=int(index[at]) + 1),
+            Where(file=where.file, layer=where.layer, row=start + int(index[at]) + 1),
             found=f"x {old[at, 0]:.6g}, y {old[at, 1]:.6g}",
             own=crs_label(crs),
             working=crs_label(working),
         )
-    moved = shapely.set_coordinates(geometries, new)
-    raw: Any = shapely.to_wkb(moved, byte_order=1, output_dimension=2)
-    refused = np.flatnonzero(np.asarray(wkb.is_valid()) & shapely.is_missing(geometries))
-    raw[refused] = [wkb[row].as_py() for row in refused.tolist()]  # left for repair to judge
+    raw: Any = shapely.to_wkb(shapely.set_coordinates(geometries, new), byte_order=1, output_dimension=2)
+    refused = np.flatnonzero(np.asarray(rows.is_valid()) & shapely.is_missing(geometries))
+    raw[refused] = [rows[row].as_py() for row in refused.tolist()]  # left for repair to judge
     return pa.array(raw, type=pa.large_binary(), from_pandas=True)

@@ -11,11 +11,11 @@ import pyproj
 
 from landremed.crs_kinds import crs_label, datum_family, false_easting, is_gauss_krueger
 from landremed.errors import CrsError, Where
-from landremed.io.wkb import loose_coordinates, parse_wkb
+from landremed.io.wkb_scan import first_vertices, not_finite_rows
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["FirstVertices", "first_vertices", "guard_coordinates", "key_table", "out_of_place"]
+__all__ = ["Places", "guard_coordinates", "key_table", "out_of_place", "placed"]
 
 _HALF_WIDTH_M = 400_000.0  # three degrees either side of the meridian at the latitude of Hainan, and some
 _NORTHINGS_M = (100_000.0, 6_300_000.0)  # 1 N to 57 N
@@ -25,7 +25,7 @@ _STRICT = frozenset({"crs_prefix_unexpected", "crs_prefix_missing", "crs_prefix_
 
 
 @dataclass(frozen=True, slots=True)
-class FirstVertices:
+class Places:
     """One vertex per feature, and which features have no finite one."""
 
     x: npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
         ``coordinates_not_finite``, with what was expected and found.
     """
     where = Where(file=source.file, layer=source.layer)
-    places = first_vertices(source.wkb)
+    places = placed(source.wkb)
     parcels = key.startswith("parcels")
     if len(places.not_finite) and (not parcels or not len(places.rows)):
         row = int(places.not_finite[0]) + 1
@@ -68,7 +68,7 @@ def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
 
     Meant for parcels that passed `guard_coordinates`: the odd ones would overlap nothing and so look clean.
     """
-    places = first_vertices(source.wkb)
+    places = placed(source.wkb)
     odd: dict[int, str] = {}
     for code, wrong in _faults(places, crs).items():
         for row in places.rows[wrong]:
@@ -86,33 +86,15 @@ def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
     ]
 
 
-def first_vertices(wkb: pa.Array) -> FirstVertices:
+def placed(wkb: pa.Array) -> Places:
     """Return the first vertex of every feature that has one; rows with any non-finite value apart."""
-    import shapely
-
-    geometries = parse_wkb(wkb)
-    box = shapely.bounds(geometries)
-    coordinates, index = shapely.get_coordinates(geometries, return_index=True)
-    finite = np.isfinite(coordinates).all(axis=1)
-    bad = np.union1d(index[~finite], _refused(wkb, geometries))
-    rows = np.setdiff1d(np.flatnonzero(np.isfinite(box).all(axis=1)), bad)
-    first = np.searchsorted(index, rows)
-    return FirstVertices(coordinates[first, 0], coordinates[first, 1], rows, bad)
+    x, y, rows = first_vertices(wkb)
+    bad = not_finite_rows(wkb)
+    keep = ~np.isin(rows, bad)
+    return Places(x[keep], y[keep], rows[keep], bad)
 
 
-def _refused(wkb: pa.Array, geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
-    """Return rows that GEOS does not accept and that hold NaN: a ring that begins with it never closes."""
-    stored = np.asarray(wkb.is_valid())
-    missing = np.flatnonzero(stored & np.asarray([g is None for g in geometries], dtype=bool))
-    rows = []
-    for row in missing.tolist():
-        vertices = loose_coordinates(wkb[row].as_py())
-        if vertices is not None and not np.isfinite(vertices).all():
-            rows.append(row)
-    return np.asarray(rows, dtype=np.int64)
-
-
-def _faults(places: FirstVertices, crs: pyproj.CRS) -> dict[str, npt.NDArray[np.bool_]]:
+def _faults(places: Places, crs: pyproj.CRS) -> dict[str, npt.NDArray[np.bool_]]:
     """Return, per kind of contradiction, which features show it."""
     x, y = places.x, places.y
     if crs.is_geographic:
@@ -178,7 +160,7 @@ def _no_inverse(
     return lost
 
 
-def _numbers(places: FirstVertices, wrong: npt.NDArray[np.bool_], crs: pyproj.CRS) -> dict[str, object]:
+def _numbers(places: Places, wrong: npt.NDArray[np.bool_], crs: pyproj.CRS) -> dict[str, object]:
     """Return expected and found ranges for the message."""
     x, y = places.x[wrong], places.y[wrong]
     if crs.is_geographic:

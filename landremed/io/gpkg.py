@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ __all__ = [
     "check_target",
     "layer_names",
     "read_layer",
+    "replace_whole",
     "write_geopackage",
 ]
 
@@ -112,6 +113,7 @@ def write_geopackage(
     styles: Mapping[str, LayerStyle] | None = None,
     language: str = "zh",
     metadata: Mapping[str, Any] | None = None,
+    finish: Callable[[Path], None] = lambda temp: None,
 ) -> None:
     """Write layers to a GeoPackage 1.3 in one step.
 
@@ -131,6 +133,8 @@ def write_geopackage(
         Language of titles and labels, noted in the metadata.
     metadata : mapping, optional
         Kept as one JSON document in ``gpkg_metadata``.
+    finish : callable (path)
+        Adds to the complete temporary file before it takes the target's place.
 
     Raises
     ------
@@ -141,8 +145,6 @@ def write_geopackage(
     check_target(path, overwrite=overwrite)
     tables = [(layer, _storable(layer)) for layer in layers]
     _check_names([layer.name for layer in layers], Where(file=str(path)))
-    target = path.resolve()
-    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     notes = [
         TableNotes(
             layer.name,
@@ -153,19 +155,49 @@ def write_geopackage(
         )
         for layer, table in tables
     ]
-    try:
-        _remove(temp)
+    with replace_whole(path, overwrite=overwrite) as temp:
         _write_layers(temp, tables, crs_wkt)
         with closing(sqlite3.connect(temp)) as db:
             add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
             _add_indexes(db, notes)
             _check_written(db, {layer.name: table.num_rows for layer, table in tables}, Where(file=str(path)))
+        finish(temp)
+
+
+@contextmanager
+def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary file beside a GeoPackage that takes its place when it is complete and sound.
+
+    Parameters
+    ----------
+    path : Path
+        Target; a symbolic link is followed.
+    overwrite : bool
+        Replace an existing target.
+
+    Raises
+    ------
+    OutputError
+        The target exists, is open elsewhere, or cannot be written, or the new file is damaged. The old target
+        is then untouched and no temporary file remains.
+    """
+    where = Where(file=str(path))
+    check_target(path, overwrite=overwrite)
+    target = path.resolve()
+    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    try:
+        _remove(temp)
+        yield temp
+        with closing(sqlite3.connect(temp)) as db:
+            verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            raise OutputError("output_damaged", where, verdict=verdict)
         _sync(temp)
         check_target(path, overwrite=overwrite)
         temp.replace(target)
         _sync(target.parent)
     except (OSError, sqlite3.Error, RuntimeError, pa.ArrowException) as error:
-        raise OutputError("output_write_failed", Where(file=str(path)), reason=_reason(error)) from error
+        raise OutputError("output_write_failed", where, reason=_reason(error)) from error
     finally:
         _remove(temp)
 
@@ -278,10 +310,7 @@ def _add_indexes(db: sqlite3.Connection, notes: Iterable[TableNotes]) -> None:
 
 
 def _check_written(db: sqlite3.Connection, rows: Mapping[str, int], where: Where) -> None:
-    """Read the finished file back: sound, and every row there."""
-    verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
-    if verdict != "ok":
-        raise OutputError("output_damaged", where, verdict=verdict)
+    """Read the finished file back: every row there."""
     for name, given in rows.items():
         written = db.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]  # noqa: S608
         if written != given:

@@ -1,0 +1,91 @@
+"""Looks into WKB without building geometries: first vertices, and rows that may hold NaN or infinity.
+
+Checks of a whole layer would else cost more than reading it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import shapely
+
+from landremed.io.wkb import geometry_types, loose_coordinates, parse_wkb, wkb_buffers
+
+__all__ = ["first_vertices", "not_finite_rows"]
+
+_POLYGON, _MULTIPOLYGON = 3, 6
+_FIRST = {_POLYGON: 13, _MULTIPOLYGON: 22}
+"""Type -> bytes before the first vertex: header, counts, and the header of the first part."""
+
+_BLOCK = 1 << 24
+
+
+def first_vertices(
+    wkb: pa.Array,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return x and y of the first vertex of every row that has one, and the row numbers.
+
+    Parameters
+    ----------
+    wkb : pyarrow.Array
+        ``large_binary``, 2-D little-endian.
+    """
+    offsets, data = wkb_buffers(wkb)
+    lengths = np.diff(offsets)
+    order, kinds = geometry_types(wkb)
+    x, y = np.full((2, len(wkb)), np.nan)
+    slow = np.asarray(wkb.is_valid()) if wkb.null_count else np.ones(len(wkb), bool)
+    for kind, ahead in _FIRST.items():
+        rows = np.flatnonzero((kinds == kind) & (order == 1) & (lengths >= ahead + 16))
+        starts = (offsets[:-1][rows] + ahead)[:, None]
+        counts = data[starts + np.arange(-8, 0)].view(np.uint32)
+        filled = (counts > 0).all(axis=1)  # the first part may be empty
+        rows, starts = rows[filled], starts[filled]
+        pairs = data[starts + np.arange(16)].view(np.float64)
+        x[rows], y[rows] = pairs[:, 0], pairs[:, 1]
+        slow[rows] = False
+    others = np.flatnonzero(slow)
+    points, index = shapely.get_coordinates(parse_wkb(wkb.take(pa.array(others))), return_index=True)
+    found, first = np.unique(index, return_index=True)
+    x[others[found]], y[others[found]] = points[first, 0], points[first, 1]
+    rows = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
+    return x[rows], y[rows], rows
+
+
+def not_finite_rows(wkb: pa.Array) -> npt.NDArray[np.int64]:
+    """Return the rows in which a coordinate is NaN or infinite.
+
+    The bytes are searched for the exponent of such numbers; only the rows where it turns up are parsed.
+    """
+    suspects = _suspects(wkb)
+    if not len(suspects):
+        return suspects
+    some = wkb.take(pa.array(suspects))
+    geometries = parse_wkb(some)
+    points, index = shapely.get_coordinates(geometries, return_index=True)
+    bad = np.zeros(len(suspects), bool)
+    bad[index[~np.isfinite(points).all(axis=1)]] = True
+    for at in np.flatnonzero(shapely.is_missing(geometries)).tolist():
+        loose = loose_coordinates(some[at].as_py())  # a ring that begins with NaN never closes
+        bad[at] = loose is not None and not np.isfinite(loose).all()
+    return suspects[bad]
+
+
+def _suspects(wkb: pa.Array) -> npt.NDArray[np.int64]:
+    """Return rows with two bytes that could end a number with the exponent of NaN and infinity."""
+    offsets, data = wkb_buffers(wkb)
+    data = data[: int(offsets[-1])]
+    hits = []
+    for start in range(int(offsets[0]), len(data), _BLOCK):
+        block = data[start : start + _BLOCK + 1]
+        found = np.flatnonzero(((block[1:] & 0x7F) == 0x7F) & (block[:-1] >= 0xF0))
+        hits.append(found + (start + 1))
+    if not hits:
+        return np.zeros(0, np.int64)
+    places = np.concatenate(hits)
+    rows = np.searchsorted(offsets, places, side="right") - 1
+    _, kinds = geometry_types(wkb)
+    # in a polygon the last byte of a number stands at a multiple of 4: 9, 4 per ring, 8 per number, less 1
+    odd = (kinds[rows] == _POLYGON) & ((places - offsets[rows]) % 4 != 0)
+    return np.unique(rows[~odd]).astype(np.int64)
