@@ -11,16 +11,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from landremed.law import Decision, RuleBook, decide, facts_used
-from landremed.tables import TRACE_SCHEMA, FactColumn
-from landremed.types import UNKNOWN, FactValue, PartialDate
+from landremed.tables import FactColumn
+from landremed.trace_table import OVERRIDE, trace_table
+from landremed.types import FactValue, PartialDate
 
-__all__ = ["OVERRIDE", "Decided", "decide_rows", "value_text", "with_overrides"]
+__all__ = ["OVERRIDE", "Decided", "decide_rows", "with_overrides"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-OVERRIDE = "override_"
 _SELECTORS = ("category", "related_category", "subtype")
 
 
@@ -31,13 +32,15 @@ class Decided:
     Attributes
     ----------
     decisions : sequence of Decision
-        One per distinct combination, in the order of its first row.
+        One per distinct combination, in the order of its first row. Combinations that differ only in days
+        that lie alike to every day a rule compares with share one, whose own dates are those of its first
+        row.
     code : ndarray of int
         Index into ``decisions`` per row.
     trace_id : ndarray of int
         Trace of every row.
     trace : pyarrow.Table
-        ``TRACE_SCHEMA``, one set of rows per combination.
+        ``TRACE_SCHEMA``, one set of rows per combination, with each combination's own dates.
     """
 
     decisions: Sequence[Decision]
@@ -80,7 +83,6 @@ def decide_rows(
     as_of: date,
     has_geometry: npt.NDArray[np.bool_],
     first_trace: int = 0,
-    language: str = "zh",
 ) -> Decided:
     """Decide every row.
 
@@ -96,38 +98,31 @@ def decide_rows(
         Rows without geometry need review whatever their facts are.
     first_trace : int
         Number of traces that stand before these in the file.
-    language : {"zh", "en"}
-        Of the condition texts.
     """
-    code, first = _combinations(book, columns, has_geometry)
-    decisions = []
-    rows: list[tuple[object, ...]] = []
-    memo: dict[tuple[object, ...], Decision] = {}
-    for number, row in enumerate(first):
-        facts = {name: column[row] for name, column in columns.items()}
-        decision = _decide_once(book, facts, bool(has_geometry[row]), as_of, memo)
-        decisions.append(decision)
-        rows.extend(_trace_rows(decision, facts, first_trace + number + 1, language))
-    fields = zip(*rows, strict=True) if rows else [[] for _ in TRACE_SCHEMA]
-    arrays = [pa.array(list(v), type=f.type) for v, f in zip(fields, TRACE_SCHEMA, strict=True)]
-    return Decided(decisions, code, code + first_trace + 1, pa.table(arrays, schema=TRACE_SCHEMA))
+    alike = _days_alike(book, columns, as_of)
+    code, first = _combinations(book, alike, has_geometry)
+    decisions = [
+        decide(
+            book,
+            {name: column[row] for name, column in columns.items()},
+            as_of=as_of,
+            has_geometry=bool(has_geometry[row]),
+        )
+        for row in first
+    ]
+    trace_id, trace = trace_table(decisions, code, columns)
+    return Decided(decisions, code, trace_id + first_trace + 1, _numbered_from(trace, first_trace + 1))
 
 
-def value_text(value: FactValue) -> str:
-    """Return a fact's value as it stands in traces and tables."""
-    if value is None or value is UNKNOWN:
-        return "unknown"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value)
+def _numbered_from(trace: pa.Table, start: int) -> pa.Table:
+    shifted = pc.add(trace["trace_id"], pa.scalar(start, pa.int64()))
+    return trace.set_column(0, trace.schema.field(0), shifted)
 
 
 def _combinations(
     book: RuleBook, columns: Mapping[str, FactColumn], has_geometry: npt.NDArray[np.bool_]
 ) -> tuple[IntArray, IntArray]:
-    """Number the distinct combinations of the facts that can matter, by their first row."""
+    """Return the number of every row's combination of facts that can matter, and each one's first row."""
     rows = len(has_geometry)
     selector = _factor([columns[name].codes for name in _SELECTORS if name in columns], has_geometry)
     key = np.zeros(rows, dtype=np.int64)
@@ -137,7 +132,9 @@ def _combinations(
         category, related, subtype = (
             columns[name][int(members[0])] if name in columns else None for name in _SELECTORS
         )
-        used = facts_used(book, _code(category), _code(subtype), _code(related))
+        # an absent claim of a hand-over is no hand-over; only an unreadable one leaves all classes open
+        handed = "" if related is None else _code(related)
+        used = facts_used(book, _code(category), _code(subtype), handed)
         names = [n for fact in used for n in (fact, OVERRIDE + fact) if n in columns]
         part = _factor([columns[n].codes[members] for n in names], has_geometry[members])
         key[members] = part + offset
@@ -150,7 +147,7 @@ def _combinations(
 
 
 def _factor(codes: Sequence[npt.NDArray[np.int32]], flag: npt.NDArray[np.bool_]) -> IntArray:
-    """Number the distinct tuples of several code columns."""
+    """Return the number of every row's tuple of codes."""
     key = flag.astype(np.int64)
     for column in codes:
         width = int(column.max(initial=0)) + 1
@@ -163,55 +160,29 @@ def _code(value: FactValue) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _decide_once(
-    book: RuleBook,
-    facts: Mapping[str, FactValue],
-    has_geometry: bool,
-    as_of: date,
-    memo: dict[tuple[object, ...], Decision],
-) -> Decision:
-    """Decide; combinations that differ only in days between the same thresholds are decided once."""
+def _days_alike(book: RuleBook, columns: Mapping[str, FactColumn], as_of: date) -> dict[str, FactColumn]:
+    """Let days that lie alike to every day a rule compares with count as one value.
+
+    Only a date that itself becomes a deadline keeps all its days apart.
+    """
     days = sorted({p.value for p in book.parameters.values() if isinstance(p.value, date)} | {as_of})
     due = {schedule.due_from for schedule in book.schedules.values()}
-    key = (
-        has_geometry,
-        *((v if name in due else _day_class(v, days)) for name, v in facts.items()),
-    )
-    if key not in memo:
-        memo[key] = decide(book, facts, as_of=as_of, has_geometry=has_geometry)
-    return memo[key]
+    alike = dict(columns)
+    for name, column in columns.items():
+        if name in due or not any(isinstance(value, PartialDate) for value in column.values):
+            continue
+        number: dict[object, int] = {}
+        lookup = [number.setdefault(_day_class(value, days), len(number)) for value in column.values]
+        kept: dict[int, FactValue] = {}
+        for value, at in zip(column.values, lookup, strict=True):
+            kept.setdefault(at, value)
+        alike[name] = FactColumn(
+            np.array(lookup, np.int32)[column.codes], [kept[i] for i in range(len(kept))]
+        )
+    return alike
 
 
 def _day_class(value: FactValue, days: Sequence[date]) -> object:
-    """Stand a date in for all days that lie alike to every day a rule compares with."""
     if not isinstance(value, PartialDate):
         return value
     return tuple(side(days, day) for day in (value.first, value.last) for side in (bisect_left, bisect_right))
-
-
-def _trace_rows(
-    decision: Decision, facts: Mapping[str, FactValue], trace_id: int, language: str
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for number, step in enumerate(decision.trace, 1):
-        shown = []
-        for name, text in step.facts:
-            value = facts.get(name)
-            # the decision may come from a twin with another day between the same thresholds
-            shown.append(f"{name}={value if isinstance(value, PartialDate) else text}")
-            override = facts.get(OVERRIDE + name)
-            if override is not None:
-                shown.append(f"{OVERRIDE}{name}={value_text(override)}")
-        rows.append(
-            (
-                trace_id,
-                number,
-                step.rule or None,
-                step.clause or None,
-                step.condition,
-                ",".join(shown) or None,
-                step.value,
-                int(step.decides),
-            )
-        )
-    return rows

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyogrio
 import pyproj
 
-from landremed.decisions import OVERRIDE
 from landremed.errors import InputError, Where
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer, layer_names, read_layer
 from landremed.io.wkb import as_large_binary
@@ -27,6 +26,7 @@ from landremed.pipeline import Overlay, rule_book
 from landremed.project import Project, load_project, project_from_json
 from landremed.results import measured_columns
 from landremed.tables import FactColumn, GivenFacts
+from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Straddle
 from landremed.values import parse_value
 

@@ -188,7 +188,9 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
         part_columns, part_computed = _all_facts(
             overlay.part_measured, overlay.given, book, project, overlay.parent
         )
-        part_decided = _decide(book, part_columns, overlay.part_measured, project, len(decided.decisions))
+        part_decided = _decide(
+            book, part_columns, overlay.part_measured, project, int(decided.trace_id.max(initial=0))
+        )
         sizes = demolition_areas(overlay.part_measured.area_m2, part_decided)
         parts = _judged(
             book, project, overlay.part_measured, part_computed, part_columns, part_decided, sizes
@@ -264,7 +266,6 @@ def _decide(
         as_of=project.as_of,
         has_geometry=~np.isnan(measured.area_m2),
         first_trace=first_trace,
-        language=project.language or "zh",
     )
 
 
@@ -310,7 +311,9 @@ def _judged(
         computed=computed,
         decided=decided,
         category=category,
-        occurred_on=columns.get("occurred_on"),
+        dates={
+            n: c for n, c in columns.items() if n in book.vocabulary and book.vocabulary[n].kind == "date"
+        },
         units=units,
         demolish_m2=sizes[0],
         restore_m2=sizes[1],

@@ -20,7 +20,7 @@ from landremed.project import LayerSpec
 from landremed.tables import SUMMARY_SCHEMA, FactColumn
 from landremed.types import MAIN_ROLES, Outcome, PartialDate
 from landremed.units import UnitChoice
-from landremed.why import why_sentences
+from landremed.why import Measures, why_sentences
 
 __all__ = [
     "Judged",
@@ -38,6 +38,7 @@ Columns: TypeAlias = dict[str, pa.Array]
 _TRUTH: Final = ("false", "true", "unknown")
 _NO_RECULTIVATION: Final = "land_consolidation"
 _DEMOLISH: Final = "demolish"
+_OCCURRED: Final = "occurred_on"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Judged:
 
     Attributes
     ----------
+    dates : mapping of fact to FactColumn
+        Facts that are dates.
     units : UnitChoice or None
         None without a layer of administrative units.
     demolish_m2, restore_m2 : ndarray
@@ -56,7 +59,7 @@ class Judged:
     computed: ComputedFacts
     decided: Decided
     category: FactColumn
-    occurred_on: FactColumn | None
+    dates: Mapping[str, FactColumn]
     units: UnitChoice | None
     demolish_m2: FloatArray
     restore_m2: FloatArray
@@ -86,7 +89,7 @@ def decision_columns(
     decisions, code = judged.decided.decisions, judged.decided.code
     measured = judged.measured
     areas = {**measured.overlap_m2, **measured.outside_m2}
-    why = why_sentences(book, decisions, code, areas, measured.area_m2, language)
+    why = why_sentences(book, decisions, code, Measures(areas, measured.area_m2, judged.dates), language)
     labels = _decision_labels(book, decisions, code, language)
     duties = _duty_columns(book, judged.category)
     units = judged.units or UnitChoice([None] * len(ids), [()] * len(ids))
@@ -261,8 +264,8 @@ def _decision_notices(judged: Judged, layers: Sequence[LayerSpec]) -> Iterator[t
     paperwork = _decision_mask(judged, lambda d: d.outcome == Outcome.COMPLETE_PAPERWORK)
     yield "farmland_conflict", paperwork & (judged.computed.truth["occupies_permanent_basic_farmland"] == 1)
     for layer in layers:
-        if layer.date is not None and judged.occurred_on is not None:
-            yield f"layer_postdates_case:{layer.role}", _before(judged.occurred_on, layer.date)
+        if layer.date is not None and _OCCURRED in judged.dates:
+            yield f"layer_postdates_case:{layer.role}", _before(judged.dates[_OCCURRED], layer.date)
 
 
 def _before(column: FactColumn, day: date) -> BoolArray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +13,48 @@ import yaml
 
 from landremed.law import Decision, RuleBook
 from landremed.law.vocabulary import rules_root
-from landremed.types import COLUMN_STEM, FactValue, Outcome
+from landremed.tables import FactColumn
+from landremed.types import COLUMN_STEM, FactValue, Outcome, PartialDate
 
-__all__ = ["why_sentences"]
+__all__ = ["Measures", "why_sentences"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a sentence takes from its own row.
+
+    Attributes
+    ----------
+    areas : mapping of column stem to ndarray
+        Measured areas (``landremed.types.COLUMN_STEM``), m².
+    parcel_m2 : ndarray
+        Parcel areas, m².
+    dates : mapping of fact to FactColumn
+        Facts that are dates.
+    """
+
+    areas: Mapping[str, FloatArray]
+    parcel_m2: FloatArray
+    dates: Mapping[str, FactColumn]
+
+    def text(self, stem: str, row: int) -> _Filling:
+        """Return area and share of an overlap, or the day of a date, as they are shown."""
+        if stem in self.dates:
+            return _Filling(day=str(self.dates[stem][row]))
+        area = self.areas[stem][row] if stem in self.areas else np.nan
+        if np.isnan(area) or not self.parcel_m2[row] > 0:
+            return _Filling("?", "?")
+        percent = 100 * area / self.parcel_m2[row]
+        return _Filling(f"{area:.2f}", f"{percent:.1f}%" if percent >= 0.1 else f"{percent:.2g}%")
 
 
 def why_sentences(
     book: RuleBook,
     decisions: Sequence[Decision],
     code: npt.NDArray[np.int64],
-    areas: Mapping[str, FloatArray],
-    parcel_m2: FloatArray,
+    measured: Measures,
     language: str,
 ) -> list[str]:
     """Return one sentence per row: grounds, recommendation, clause, deadline.
@@ -35,10 +65,8 @@ def why_sentences(
         For labels.
     decisions, code
         Decisions and the index of each row's.
-    areas : mapping of column stem to ndarray
-        Measured areas (``landremed.types.COLUMN_STEM``), m².
-    parcel_m2 : ndarray
-        Parcel areas, m².
+    measured : Measures
+        What differs from row to row.
     language : {"zh", "en"}
         Language of the sentence.
     """
@@ -47,25 +75,17 @@ def why_sentences(
     for row, number in enumerate(code):
         text, stems = templates[number]
         if stems:
-            text = text.format(*(_measure_text(areas, stem, parcel_m2, row) for stem in stems))
+            text = text.format(*(measured.text(stem, row) for stem in stems))
         sentences.append(text)
     return sentences
 
 
-class _Measure:
-    """Area and share of one overlap, for the placeholders of a phrase."""
+class _Filling(NamedTuple):
+    """What fills one placeholder of a phrase."""
 
-    def __init__(self, area: str, share: str) -> None:
-        self.area = area
-        self.share = share
-
-
-def _measure_text(areas: Mapping[str, FloatArray], stem: str, parcel_m2: FloatArray, row: int) -> _Measure:
-    area = areas[stem][row] if stem in areas else np.nan
-    if np.isnan(area) or not parcel_m2[row] > 0:
-        return _Measure("?", "?")
-    percent = 100 * area / parcel_m2[row]
-    return _Measure(f"{area:.2f}", f"{percent:.1f}%" if percent >= 0.1 else f"{percent:.2g}%")
+    area: str = ""
+    share: str = ""
+    day: str = ""
 
 
 def _template(book: RuleBook, decision: Decision, language: str) -> tuple[str, list[str]]:
@@ -105,6 +125,10 @@ def _open_reason(book: RuleBook, decision: Decision, language: str) -> str:
 def _phrase(book: RuleBook, fact: str, value: FactValue, language: str, stems: list[str]) -> str:
     text = _phrases().get(fact, {}).get(str(value).lower(), {}).get(language)
     if text is None:
+        if isinstance(value, PartialDate):
+            stems.append(fact)
+            label = book.fact_label(fact, language).replace("{", "{{").replace("}", "}}")
+            return f"{label}{_word('colon', language)}{{{len(stems) - 1}.day}}"
         shown = book.value_label(fact, value, language)
         plain = f"{book.fact_label(fact, language)}{_word('colon', language)}{shown}"
         return plain.replace("{", "{{").replace("}", "}}")

@@ -42,6 +42,9 @@ ALLOWED = {
     "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
+    "review": BASE
+    | {"area", "crs", "decisions", "explain", "io", "law", "project", "report", "result_project", "tables"}
+    | {"values", "why"},
     "verify": BASE
     | {"api", "area", "crs", "io", "law", "project", "provenance", "report", "tables", "values"},
 }
@@ -51,8 +54,8 @@ FAMILIES = {
     "project_spec": "project",
     "project_check": "project",
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
-EVERYTHING = {"pipeline", "output", "overlay_file", "api"}
-FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "verify"}
+EVERYTHING = {"pipeline", "output", "overlay_file", "api", "result_project"}
+FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
 
 

@@ -1,0 +1,122 @@
+"""The trace of every distinct combination of facts, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from landremed.law import Decision, TraceStep
+from landremed.tables import TRACE_SCHEMA, FactColumn
+from landremed.types import UNKNOWN, FactValue, PartialDate
+
+__all__ = ["OVERRIDE", "trace_table", "value_text"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+OVERRIDE: Final = "override_"
+"""Prefix of a given fact that stands in for a computed one."""
+
+
+def trace_table(
+    decisions: Sequence[Decision], code: IntArray, columns: Mapping[str, FactColumn]
+) -> tuple[IntArray, pa.Table]:
+    """Return the trace of every row, and the traces themselves.
+
+    Parameters
+    ----------
+    decisions, code
+        Decisions and the index of each row's.
+    columns : mapping of fact to FactColumn
+        All facts; rows of one decision may differ in the days of dates.
+
+    Returns
+    -------
+    trace_id : ndarray of int
+        From 0, per row.
+    trace : pyarrow.Table
+        ``TRACE_SCHEMA``, sorted by trace and step.
+    """
+    names = list(columns)
+    dates = [n for n in names if any(isinstance(v, PartialDate) for v in columns[n].values)]
+    shown = np.array([[_mentions(d, name) for name in dates] for d in decisions], dtype=bool)
+    shown = shown.reshape(len(decisions), len(dates))
+    key = code.astype(np.int64)
+    for i, name in enumerate(dates):
+        day = np.where(shown[code, i], columns[name].codes + 1, 0)
+        _, key = np.unique(key * (int(day.max(initial=0)) + 1) + day, return_inverse=True)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[inverse], _rows(decisions, code[first[order]], first[order], columns, set(dates))
+
+
+def value_text(value: FactValue) -> str:
+    """Return a fact's value as it stands in traces."""
+    if value is None or value is UNKNOWN:
+        return "unknown"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value)
+
+
+def _mentions(decision: Decision, fact: str) -> bool:
+    return any(name == fact for step in decision.trace for name, _ in step.facts)
+
+
+def _rows(
+    decisions: Sequence[Decision],
+    code: IntArray,
+    row: IntArray,
+    columns: Mapping[str, FactColumn],
+    dates: set[str],
+) -> pa.Table:
+    """Lay out the steps of every trace; only texts that show a date are made one by one."""
+    steps = [step for decision in decisions for step in decision.trace]
+    count = np.array([len(decision.trace) for decision in decisions], dtype=np.int64)
+    start = np.r_[0, np.cumsum(count)]
+    length = count[code]
+    trace = np.repeat(np.arange(len(code)), length)
+    within = np.arange(len(trace)) - np.repeat(np.cumsum(length) - length, length)
+    at = start[code][trace] + within
+    dated = np.array([any(name in dates for name, _ in step.facts) for step in steps], dtype=bool)
+    # facts but dates are the same for all rows of a decision: its first trace stands for them
+    source = np.zeros(len(steps), dtype=np.int64)
+    source[at[::-1]] = row[trace[::-1]]
+    texts = [_facts_text(step, columns, int(source[i])) for i, step in enumerate(steps)]
+    facts = np.array(texts, dtype=object)[at] if len(at) else np.zeros(0, dtype=object)
+    for i in np.flatnonzero(dated[at]):
+        facts[i] = _facts_text(steps[at[i]], columns, int(row[trace[i]]))
+    fixed = pa.table(
+        {
+            "rule": pa.array([s.rule or None for s in steps], pa.string()),
+            "clause": pa.array([s.clause or None for s in steps], pa.string()),
+            "condition": pa.array([s.condition for s in steps], pa.string()),
+            "value": pa.array([s.value for s in steps], pa.string()),
+            "decides": pa.array([int(s.decides) for s in steps], pa.int64()),
+        }
+    ).take(pa.array(at))
+    arrays = {
+        "trace_id": pa.array(trace, pa.int64()),
+        "step": pa.array(within + 1, pa.int64()),
+        "facts": pa.array(facts, pa.string()),
+        **{name: fixed[name] for name in fixed.column_names},
+    }
+    return pa.table([arrays[field.name] for field in TRACE_SCHEMA], schema=TRACE_SCHEMA)
+
+
+def _facts_text(step: TraceStep, columns: Mapping[str, FactColumn], row: int) -> str | None:
+    shown = []
+    for name, text in step.facts:
+        value = columns[name][row] if name in columns else None
+        shown.append(f"{name}={value if isinstance(value, PartialDate) else text}")
+        override = columns[OVERRIDE + name][row] if OVERRIDE + name in columns else None
+        if override is not None:
+            shown.append(f"{OVERRIDE}{name}={value_text(override)}")
+    return ",".join(shown) or None
