@@ -91,7 +91,7 @@ def test_a_book_without_cases_is_refused(tmp_path):
 
 def test_loading_raises_the_first_fault(tmp_path):
     folder = book_with(tmp_path, "water_source.yaml", "subtype is farm", "subtyp is farm")
-    with pytest.raises(RuleBookError, match='book/water_source.yaml, row 16: Unknown fact "subtyp"'):
+    with pytest.raises(RuleBookError, match=r'book/water_source\.yaml, row 16: Unknown fact "subtyp"'):
         load_rulebook(folder)
 
 

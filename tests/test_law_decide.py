@@ -31,10 +31,11 @@ MONTHS = [(date(2004, 10, 1), date(2004, 10, 31)), (date(2004, 11, 1), date(2004
 REASONS = sorted(set().union(*oracle.REASONS.values()))
 
 
-def known(name):
+def known(name, partial=False):
     if name.endswith(("_on", "_deadline")):
-        exact = st.sampled_from(DAYS).map(lambda day: PartialDate(day, day))
-        return exact | st.sampled_from(MONTHS).map(lambda pair: PartialDate(*pair))
+        if partial:
+            return st.sampled_from(MONTHS).map(lambda pair: PartialDate(*pair))
+        return st.sampled_from(DAYS).map(lambda day: PartialDate(day, day))
     if name == "exemption":
         return st.sampled_from(REASONS)
     if name in oracle.CODES:
@@ -56,13 +57,14 @@ def combinations(draw, category, most_open=3):
     facts["subtype"] = draw(st.sampled_from([None, UNKNOWN, *listed, "park_green", "industrial"]))
     names = sorted({name for target in targets for name in oracle.FACTS[target]})
     opened = set(draw(st.lists(st.sampled_from(names), max_size=most_open)))
+    partial = draw(st.sampled_from([None, "occurred_on", "feedback_on", "feedback_deadline"]))
     for name in names:
         if name in opened:
             facts[name] = draw(st.sampled_from([None, UNKNOWN]))
         elif name in oracle.CLAIMS or name == "exemption":
-            facts[name] = draw(st.none() | known(name))
+            facts[name] = draw(st.none() | known(name, name == partial))
         else:
-            facts[name] = draw(known(name))
+            facts[name] = draw(known(name, name == partial))
     if facts.get("feedback_deadline") is UNKNOWN:
         facts["feedback_deadline"] = None  # its date is open: tested by hand in the cases
     return facts
@@ -88,6 +90,52 @@ def view(decision):
 def test_agrees_with_the_walk_through_every_completion(category, data):
     facts = data.draw(combinations(category))
     assert view(decide(BOOK, facts, as_of=AS_OF)) == oracle.judge(category, facts)
+
+
+EXHAUSTIVE = {
+    "park": ("lake", "park_green", oracle.FACTS["lake"][:5]),
+    "digging": ("lake", "lake_digging", ("exemption", *oracle.FACTS["lake"][5:])),
+    "pre_expropriation": ("pre_expropriation", None, oracle.FACTS["pre_expropriation"]),
+    "irregular_reserve": ("irregular_reserve", None, oracle.FACTS["irregular_reserve"]),
+    "idle": ("idle_land", "idle", oracle.FACTS["idle_land"]),
+    "default": ("idle_land", "default_completion", oracle.FACTS["idle_land"]),
+    "idle_or_default": ("idle_land", None, oracle.FACTS["idle_land"]),
+    "abandoned_farmland": ("abandoned_farmland", None, oracle.FACTS["abandoned_farmland"]),
+    "approved_unsupplied": ("approved_unsupplied", None, oracle.FACTS["approved_unsupplied"]),
+}
+
+
+@pytest.mark.parametrize("name", list(EXHAUSTIVE))
+def test_every_combination_of_a_small_table(name):
+    category, subtype, names = EXHAUSTIVE[name]
+    choices = [
+        (None, UNKNOWN, "survey_error", "sliver", "temporary_greening")
+        if fact == "exemption"
+        else (*oracle.CODES.get(fact, (True, False)), None)
+        for fact in names
+    ]
+    for values in itertools.product(*choices):
+        facts = {"category": category, "subtype": subtype, **dict(zip(names, values, strict=True))}
+        assert view(decide(BOOK, facts, as_of=AS_OF)) == oracle.judge(category, facts), facts
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_schedules_of_a_demolition_agree_too(data):
+    """Parcels whose outcome is plain, so that every way to a deadline is met."""
+    partial = data.draw(st.sampled_from([None, "occurred_on", "feedback_on", "feedback_deadline"]))
+    facts = {name: True for name in oracle.FACTS["illegal_occupation"] if name not in oracle.CLAIMS}
+    facts["category"] = "illegal_occupation"
+    facts["subtype"] = data.draw(st.sampled_from(oracle.SUBTYPES["illegal_occupation"][:3]))
+    for name in ("feedback_source", "feedback_on", "feedback_deadline", "court_enforcement_approved"):
+        value = known(name, name == partial)
+        unreadable = st.none() if name == "feedback_deadline" else st.sampled_from([None, UNKNOWN])
+        facts[name] = data.draw(value | value | unreadable)
+    late = st.sampled_from([day for day in DAYS if day.year > 2004]).map(lambda day: PartialDate(day, day))
+    month = st.just(PartialDate(*MONTHS[2]))
+    facts["occurred_on"] = data.draw(month if partial == "occurred_on" else late)
+    facts["occupies_permanent_basic_farmland"] = data.draw(st.sampled_from([True, False, None]))
+    assert view(decide(BOOK, facts, as_of=AS_OF)) == oracle.judge("illegal_occupation", facts)
 
 
 @pytest.mark.parametrize("category", list(oracle.FACTS))
@@ -146,7 +194,7 @@ def test_assumed_farmland(category, data):
     for target, _, complete, _ in points:
         if target != "illegal_occupation" or oracle.certain(complete, None):
             continue
-        _, _, outcome, measure = oracle.first_rule(target, complete)
+        _, _, _, measure = oracle.first_rule(target, complete)
         scheduled = decision.outcome not in ("needs_review", "out_of_scope")
         scheduled = scheduled and measure not in oracle.NO_SCHEDULE
         asked |= scheduled and complete["occurred_on"] <= date(2020, 7, 3)
