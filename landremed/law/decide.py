@@ -19,6 +19,7 @@ from landremed.types import FactValue, Outcome
 
 __all__ = ["decide", "facts_used"]
 
+_MEMO_LIMIT = 50_000
 _REVIEW = Outcome.NEEDS_REVIEW.value
 _Result = tuple[str, str]
 _SILENT_RESULT: _Result = (_REVIEW, "")
@@ -93,6 +94,8 @@ def decide(
     key = ("core", known, subtype, has_geometry, *(ready.key(name, facts.get(name)) for name in used))
     core = book.memo.get(key)
     if not isinstance(core, _Core):
+        if len(book.memo) > _MEMO_LIMIT:
+            book.memo.clear()
         core = book.memo[key] = _core(ready, known, facts, has_geometry)
     return _dated(book, core, facts, as_of)
 

@@ -96,10 +96,13 @@ def _usable(folder: Traversable, name: str) -> RuleBook:
     return draft.book
 
 
-def read_book(folder: Traversable, name: str) -> Draft:
-    """Read every file but the cases; faults are collected, not raised."""
+def read_book(folder: Traversable, name: str, shared: Vocabulary | None = None) -> Draft:
+    """Read every file but the cases; faults are collected, not raised.
+
+    ``shared`` is the vocabulary the book builds on; that of this installation by default.
+    """
     draft = Draft()
-    shared = shared_vocabulary()
+    shared = shared or shared_vocabulary()
     for path in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if path.is_file() and path.name.endswith(".yaml"):
             text = _decoded(path, draft.problems)
