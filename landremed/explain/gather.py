@@ -17,7 +17,9 @@ from landremed.explain.record import ParcelRecord, listed
 from landremed.explain.whatif import MissingFact, what_if
 from landremed.law import Decision, RuleBook
 from landremed.report.labels import flag_text, role_title, value_label
-from landremed.why import why_sentences
+from landremed.tables import FactColumn
+from landremed.types import PartialDate
+from landremed.why import Measures, why_sentences
 
 __all__ = ["ClauseLine", "Deadline", "Explanation", "RuleLine", "explain"]
 
@@ -173,7 +175,10 @@ def _why(result: ParcelRecord, decision: Decision | None) -> str:
         if column.endswith("_area_m2") and isinstance(value, float)
     }
     whole = np.array([row.get("area_m2") or np.nan], dtype=np.float64)
-    return why_sentences(book, [decision], np.zeros(1, np.int64), areas, whole, result.language)[0]
+    only = np.zeros(1, np.int32)
+    dates = {name: FactColumn(only, [day]) for name, day in decision.grounds if isinstance(day, PartialDate)}
+    measures = Measures(areas, whole, dates)
+    return why_sentences(book, [decision], np.zeros(1, np.int64), measures, result.language)[0]
 
 
 def _head(result: ParcelRecord, decision: Decision | None) -> dict[str, Any]:

@@ -13,7 +13,17 @@ from typing import Final
 
 from landremed.types import Outcome
 
-__all__ = ["LAYER_HATCHES", "OTHER_HATCH", "OUTCOME_FILLS", "SEVERITY_MARKERS", "Fill", "Marker"]
+__all__ = [
+    "CLASS_COLORS",
+    "DEADLINE_COLORS",
+    "LAYER_HATCHES",
+    "OTHER_HATCH",
+    "OUTCOME_FILLS",
+    "SEVERITY_MARKERS",
+    "UNIT_COLORS",
+    "Fill",
+    "Marker",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +83,27 @@ SEVERITY_MARKERS: Final[Mapping[str, Marker]] = MappingProxyType(
     }
 )
 """Marker of each severity; the shapes differ too."""
+
+CLASS_COLORS: Final = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#7a7a7a")
+"""Classes of problem, in the order of the rule book."""
+
+DEADLINE_COLORS: Final[Mapping[str, str]] = MappingProxyType(
+    {"overdue": "#7f2704", "soon": "#e6550d", "year": "#fdae6b", "later": "#9ecae1", "none": "#c4c4c4"}
+)
+"""How near the deadline is: overdue, within 90 days, within a year, later, none."""
+
+UNIT_COLORS: Final = (
+    "#332288",
+    "#88ccee",
+    "#44aa99",
+    "#117733",
+    "#999933",
+    "#ddcc77",
+    "#cc6677",
+    "#882255",
+    "#aa4499",
+    "#6699cc",
+    "#661100",
+    "#888888",
+)
+"""Units that answer, by falling number of parcels; the last one also for all further units."""
