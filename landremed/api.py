@@ -364,4 +364,5 @@ def _write(
         language=language,
         overwrite=overwrite,
         fact_titles=titles,
+        decided=decided,
     )

@@ -16,7 +16,10 @@ from landremed.pipeline import Decisions, Overlay
 from landremed.provenance import provenance_table
 from landremed.report.labels import labelled
 from landremed.report.styles import default_styles
+from landremed.result_project import embed_project
 from landremed.results import decision_columns, join_sources, measured_columns, summary_table
+from landremed.review.carry import carry_reviews
+from landremed.review.tables import empty_review_layers
 from landremed.tables import LAND_USE_SCHEMA
 from landremed.types import Outcome
 
@@ -84,9 +87,21 @@ def write_layers(
     language: str,
     overwrite: bool,
     fact_titles: Mapping[str, str] | None = None,
+    decided: Decisions | None = None,
 ) -> None:
-    """Write layers with titles and default styles; see ``landremed.io.gpkg.write_geopackage``."""
+    """Write layers with titles and default styles; see ``landremed.io.gpkg.write_geopackage``.
+
+    A result also gets its review tables, with the rows of an earlier result of that name, and its project.
+    """
     titled = [labelled(layer, language, fact_titles) for layer in layers]
+    if decided is not None:
+        titled += empty_review_layers(language)
+
+    def finish(temp: Path) -> None:
+        if decided is not None:
+            embed_project(temp, path, titled, decided, language)
+            carry_reviews(path, temp)
+
     write_geopackage(
         path,
         titled,
@@ -94,6 +109,7 @@ def write_layers(
         overwrite=overwrite,
         styles=default_styles(titled, language),
         language=language,
+        finish=finish,
     )
 
 

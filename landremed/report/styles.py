@@ -26,7 +26,7 @@ from landremed.report.palette import (
 )
 from landremed.types import SPECIAL_ROLES
 
-__all__ = ["Style", "default_styles"]
+__all__ = ["Category", "Style", "default_styles", "layer_qml", "legend_of"]
 
 _SMALLEST_LABEL_SCALE: Final = 10000
 _POINT, _POLYGON, _NO_GEOMETRY = 0, 2, 4
@@ -42,7 +42,7 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class _Category:
+class Category:
     """One line of a legend; the value "" stands for all other values."""
 
     value: str
@@ -67,35 +67,50 @@ def default_styles(layers: Iterable[Labelled], language: str) -> dict[str, Style
 def _style(layer: Labelled, language: str) -> Style:
     return Style(
         name=word("style_name", language),
-        qml=_qml(layer, _drawn_by(layer.name, language)),
+        qml=layer_qml(layer, legend_of(layer.name, language)),
         description=layer.identifier,
     )
 
 
-def _drawn_by(layer: str, language: str) -> tuple[str, Sequence[_Category]]:
+def legend_of(layer: str, language: str) -> tuple[str, Sequence[Category]]:
     """Return the attribute a layer is coloured by, and its legend; an empty one for tables."""
     if layer in ("decisions", "parts"):
         fills = OUTCOME_FILLS.items()
         return "outcome", [
-            _Category(code, value_label("outcome", code, language), fill) for code, fill in fills
+            Category(code, value_label("outcome", code, language), fill) for code, fill in fills
         ]
     if layer == "overlaps":
-        hatches = [_Category(role, role_title(role, language), fill) for role, fill in LAYER_HATCHES.items()]
+        hatches = [Category(role, role_title(role, language), fill) for role, fill in LAYER_HATCHES.items()]
         # every parcel lies in some unit and on some land use: hidden until asked for
-        hidden = [_Category(role, role_title(role, language), OTHER_HATCH, False) for role in SPECIAL_ROLES]
-        return "layer", [*hatches, *hidden, _Category("", word("other_layer", language), OTHER_HATCH)]
+        hidden = [Category(role, role_title(role, language), OTHER_HATCH, False) for role in SPECIAL_ROLES]
+        return "layer", [*hatches, *hidden, Category("", word("other_layer", language), OTHER_HATCH)]
     if layer == "issues":
         markers = SEVERITY_MARKERS.items()
         return "severity", [
-            _Category(code, value_label("severity", code, language), m) for code, m in markers
+            Category(code, value_label("severity", code, language), m) for code, m in markers
         ]
     return "", []
 
 
-def _qml(layer: Labelled, drawn_by: tuple[str, Sequence[_Category]]) -> str:
+def layer_qml(
+    layer: Labelled, drawn_by: tuple[str, Sequence[Category]], *, form: str = "", widgets: str = ""
+) -> str:
+    """Return a style as QML.
+
+    Parameters
+    ----------
+    layer : OutLayer
+        With its titles and code lists.
+    drawn_by : (str, sequence of Category)
+        Attribute or expression that colours it, and its legend; an empty legend for a table.
+    form : str
+        Elements of the attribute form.
+    widgets : str
+        Widgets of fields that hold no codes.
+    """
     attribute, categories = drawn_by
     columns: Sequence[str] = layer.table.column_names
-    labels_parcels = layer.name in ("decisions", "parts")
+    labels_parcels = layer.name in ("decisions", "parts", "parcels")
     geometry_code = _NO_GEOMETRY
     if categories:
         geometry_code = _POINT if isinstance(categories[0].drawing, Marker) else _POLYGON
@@ -103,18 +118,20 @@ def _qml(layer: Labelled, drawn_by: tuple[str, Sequence[_Category]]) -> str:
         labels_enabled=int(labels_parcels),
         renderer=_renderer(attribute, categories) if categories else "",
         labeling=_labeling("parcel_id") if labels_parcels else "",
-        widgets="".join(_widget(name, layer.value_labels.get(name)) for name in columns),
+        widgets="".join(_widget(name, layer.value_labels.get(name)) for name in columns) + widgets,
         aliases="".join(_alias(name, title) for name, title in layer.column_titles.items()),
         display=escape('"parcel_id"') if "parcel_id" in columns else "",
         map_tip=escape(_map_tip(columns)),
+        form=form,
         geometry_code=geometry_code,
     )
 
 
-def _renderer(attribute: str, categories: Sequence[_Category]) -> str:
+def _renderer(attribute: str, categories: Sequence[Category]) -> str:
     lines = [
-        f'      <category render="{str(item.shown).lower()}" symbol="{number}" value={quoteattr(item.value)}'
-        f" label={quoteattr(item.label)}/>\n"
+        # the number is also the key by which map themes name a line of the legend
+        f'      <category render="{str(item.shown).lower()}" symbol="{number}" uuid="{number}"'
+        f" value={quoteattr(item.value)} label={quoteattr(item.label)}/>\n"
         for number, item in enumerate(categories)
     ]
     symbols = [_symbol(number, item.drawing) for number, item in enumerate(categories)]

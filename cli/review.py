@@ -1,0 +1,94 @@
+"""``landremed review``: packages for the field, and merging what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group("review")
+def command() -> None:
+    """Pack parcels for surveyors, and merge what they and reviewers wrote."""
+
+
+@command.command("pack")
+@click.argument("result", type=_PATH, metavar="OUT.gpkg")
+@click.option(
+    "-o", "--output", required=True, type=_PATH, metavar="FIELD", help="*.gpkg, *.zip or a folder to write."
+)
+@click.option("--where", metavar="SQL", help="Only these parcels; by default all that wait for facts.")
+@click.option("--assign", metavar="UNIT", help="Only the parcels for which this unit answers.")
+@click.option(
+    "--project", type=_PATH, metavar="PROJECT", help="Carry its constraint layers, cut to the surroundings."
+)
+@click.option(
+    "--clip", type=click.FloatRange(0), default=200.0, show_default=True, help="Width of the surroundings, m."
+)
+@click.option(
+    "-f", "--format", "kind", type=click.Choice(["qgis", "xlsx", "kml"]), default="qgis", show_default=True
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing package that holds no visits.")
+@click.pass_obj
+def _pack(settings: Any, /, result: Path, output: Path, clip: float, **options: Any) -> None:
+    """Write a work package with the parcels of OUT.gpkg and the facts that are missing.
+
+    A folder or zip holds project.qgz, data.gpkg and DCIM for photos, for QGIS and QField without a network.
+    """
+    from landremed.review import pack_reviews
+
+    package = pack_reviews(result, output, clip_m=clip, **options)
+    numbers = {
+        "package": package.package_id,
+        "parcels": len(package.parcels),
+        "questions": len(package.questions),
+        "constraint_pieces": package.constraint_pieces,
+        "output": str(output),
+    }
+    _told(settings, "pack_done", numbers)
+
+
+@command.command("merge")
+@click.argument("result", type=_PATH, metavar="OUT.gpkg")
+@click.argument("packages", type=_PATH, nargs=-1, metavar="FIELD...")
+@click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
+@click.pass_obj
+def _merge(settings: Any, result: Path, packages: tuple[Path, ...], dry_run: bool) -> int:
+    """Take what was written in FIELD packages, and in OUT.gpkg itself, into OUT.gpkg.
+
+    Packages may come in any order, and twice. Facts learned decide the parcels again; people who disagree are
+    listed for a reviewer to settle. Ends with 3 when something needs a look.
+    """
+    from landremed.review import merge_reviews
+    from landremed.text import message_text
+
+    merged = merge_reviews(result, packages, dry_run=dry_run)
+    document = merged.document()
+    if settings.json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return merged.status
+    if not settings.quiet:
+        click.echo(message_text("merge_done", document["counts"], settings.language))
+        for row in merged.changes:
+            click.echo("  " + message_text("merge_change", row, settings.language))
+    for row in merged.clashes:
+        if not row["settled"]:
+            click.echo("  " + message_text("merge_clash", row, settings.language), err=True)
+    for problem in merged.new_problems:
+        click.echo("  " + problem.text(settings.language), err=True)
+    return merged.status
+
+
+def _told(settings: Any, code: str, numbers: dict[str, Any]) -> None:
+    from landremed.text import message_text
+
+    if settings.json:
+        click.echo(json.dumps(numbers, ensure_ascii=False))
+    elif not settings.quiet:
+        click.echo(message_text(code, numbers, settings.language))

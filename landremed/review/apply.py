@@ -1,0 +1,292 @@
+"""Taking reviews into a result: facts learned decide parcels again, and what changed is listed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from landremed.law import Decision, RuleBook
+from landremed.report.resultfile import ResultFile, open_result
+from landremed.review.records import Boundary, Problem, Review
+from landremed.review.redecide import Case, Redecided, combined_columns, redecide
+from landremed.review.state import State, settled_state
+from landremed.review.store import (
+    keep_machine,
+    prepared,
+    read_boundaries,
+    read_problems,
+    read_reviews,
+    restore_machine,
+    update_row,
+    write_boundaries,
+    write_rows,
+    write_summary,
+)
+from landremed.types import M2_PER_MU, Outcome
+
+__all__ = ["Additions", "Applied", "apply_reviews"]
+
+_COMPARED: Final = ("outcome", "measure", "clause", "due_on", "missing_facts")
+
+
+@dataclass
+class Additions:
+    """What is to be added to the reviews of a result."""
+
+    reviews: list[Review] = field(default_factory=list)
+    boundaries: list[Boundary] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The state after reviews were taken in.
+
+    ``added`` counts reviews and boundaries that were not there before.
+    """
+
+    reviews: int
+    added: int
+    state: State
+    changes: list[dict[str, Any]]
+    problems: list[Problem]
+
+
+def apply_reviews(path: Path, new: Additions) -> Applied:
+    """Take reviews into the result at ``path``, which is changed in place: give it a private copy.
+
+    The outcome depends on the set of all reviews alone.
+    """
+    with closing(prepared(sqlite3.connect(path))) as db, db:
+        before = read_reviews(db)
+        reviews = _united(before, new.reviews)
+        drawn = {b.review_id: b for b in [*read_boundaries(db), *new.boundaries]}
+        old_drawn = len(read_boundaries(db))
+        noted = {*read_problems(db), *new.problems}
+        restore_machine(db)
+        db.commit()
+        opened = open_result(path)
+        state, changes = _decide_again(db, opened, reviews)
+        problems = sorted({p for p in noted if p.code not in _DERIVED} | set(state.problems))
+        boundaries = sorted(drawn.values(), key=lambda b: (b.parcel_id, b.made_at, b.review_id))
+        problems += _waiting(boundaries, state, problems)
+        rows = [_review_row(review) for review in reviews]
+        write_rows(db, "reviews", rows)
+        write_rows(db, "review_clashes", state.clashes)
+        write_rows(db, "review_overrules", state.overrules)
+        write_rows(db, "review_changes", changes)
+        write_rows(db, "review_problems", [_problem_row(p, opened.language) for p in problems])
+        write_boundaries(db, boundaries, state.accepted)
+    added = len(reviews) - len({r.review_id for r in before}) + len(boundaries) - old_drawn
+    return Applied(len(reviews), added, state, changes, problems)
+
+
+_DERIVED: Final = {
+    "review_unknown_parcel",
+    "review_unknown_fact",
+    "review_value_unreadable",
+    "photo_missing",
+    "overrule_without_reason",
+    "overrule_no_outcome",
+    "boundary_waits",
+    "review_no_rulebook",
+}
+
+
+def _united(before: Iterable[Review], new: Iterable[Review]) -> list[Review]:
+    """Return every review once; of twins the one whose photo was found."""
+    found: dict[str, Review] = {}
+    for review in [*before, *new]:
+        twin = found.get(review.review_id)
+        if twin is None or review.photo_hash > twin.photo_hash:
+            found[review.review_id] = review
+    return sorted(found.values(), key=lambda r: (r.parcel_id, *r.order))
+
+
+def _decide_again(
+    db: sqlite3.Connection, opened: ResultFile, reviews: Sequence[Review]
+) -> tuple[State, list[dict[str, Any]]]:
+    rows = {str(row["parcel_id"]): row for row in db.execute("SELECT * FROM decisions ORDER BY fid")}
+    given: dict[str, list[sqlite3.Row]] = {}
+    for row in db.execute("SELECT * FROM facts ORDER BY fid"):
+        given.setdefault(str(row["parcel_id"]), []).append(row)
+    known = {(pid, str(g["fact"])): str(g["value"]) for pid, entries in given.items() for g in entries}
+    outcomes = {pid: str(row["outcome"]) for pid, row in rows.items()}
+    vocabulary = opened.book.vocabulary if opened.book is not None else {}
+    state = settled_state(reviews, known, outcomes, vocabulary)
+    affected = [pid for pid in rows if pid in state.learned]
+    if opened.book is None or not affected:
+        return state, []
+    parts = _parts(db, affected)
+    cases = [_case(rows[pid], given.get(pid, ()), state, pid) for pid in affected]
+    part_cases = [_case(part, given.get(pid, ()), state, pid) for pid in affected for part in parts[pid]]
+    last = db.execute("SELECT coalesce(max(trace_id), 0) FROM trace").fetchone()[0]
+    keep_machine(db, "trace", 0, {"last": last})
+    day = date.fromisoformat(opened.provenance["as_of"])
+    found = redecide(
+        opened.book, [*cases, *part_cases], as_of=day, first_trace=last, language=opened.language
+    )
+    changes = _write_decisions(db, opened, affected, cases, parts, found, state)
+    _write_trace(db, found)
+    _write_facts(db, affected, state)
+    _write_summary(db)
+    return state, changes
+
+
+def _parts(db: sqlite3.Connection, affected: Sequence[str]) -> dict[str, list[sqlite3.Row]]:
+    wanted: dict[str, list[sqlite3.Row]] = {pid: [] for pid in affected}
+    for row in db.execute("SELECT * FROM parts ORDER BY fid"):
+        owner = str(row["parcel_id"]).rpartition("#")[0]
+        if owner in wanted:
+            wanted[owner].append(row)
+    return wanted
+
+
+def _case(row: sqlite3.Row, given: Iterable[sqlite3.Row], state: State, pid: str) -> Case:
+    learned = {name: state.values[pid, name] for name in state.learned[pid]}
+    return Case(_without_shape(row), [dict(entry) for entry in given], learned)
+
+
+def _without_shape(row: sqlite3.Row) -> dict[str, Any]:
+    return {name: value for name, value in dict(row).items() if name != "geom"}
+
+
+def _write_decisions(
+    db: sqlite3.Connection,
+    opened: ResultFile,
+    affected: Sequence[str],
+    cases: Sequence[Case],
+    parts: Mapping[str, Sequence[sqlite3.Row]],
+    found: Redecided,
+    state: State,
+) -> list[dict[str, Any]]:
+    book = opened.book
+    changes = []
+    at = len(cases)
+    for number, (pid, case) in enumerate(zip(affected, cases, strict=True)):
+        columns = found.columns[number]
+        pieces = parts[pid]
+        if pieces and book is not None:
+            decisions = found.decisions[at : at + len(pieces)]
+            own = found.columns[at : at + len(pieces)]
+            columns = _of_parts(book, case, decisions, own, columns, opened.language)
+            for piece, values in zip(pieces, own, strict=True):
+                _change(db, "parts", _without_shape(piece), values)
+            at += len(pieces)
+        _change(db, "decisions", case.row, columns)
+        changes += _changed(pid, case.row, columns, state)
+    return changes
+
+
+def _of_parts(
+    book: RuleBook,
+    case: Case,
+    decisions: Sequence[Decision],
+    own: Sequence[Mapping[str, Any]],
+    whole: Mapping[str, Any],
+    language: str,
+) -> dict[str, Any]:
+    """Combine parts; areas are theirs, the trace stays the parcel's own."""
+    sums = {
+        name: round(sum(values[name] for values in own), 2)
+        for name in ("demolish_area_m2", "restore_area_m2")
+    }
+    combined = combined_columns(book, case, decisions, language)
+    return {**combined, **sums, "trace_id": whole["trace_id"]}
+
+
+def _change(db: sqlite3.Connection, table: str, row: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
+    kept = {name: row[name] for name in columns if name in row}
+    keep_machine(db, table, int(row["fid"]), {**kept, "robust": row.get("robust")})
+    values = {name: value for name, value in columns.items() if name in row}
+    if any(row[name] != value for name, value in values.items() if name in _COMPARED):
+        values["robust"] = None  # how firm the new decision is was not measured
+    update_row(db, table, int(row["fid"]), values)
+
+
+def _changed(
+    pid: str, row: Mapping[str, Any], columns: Mapping[str, Any], state: State
+) -> list[dict[str, Any]]:
+    if all(row[name] == columns[name] for name in _COMPARED):
+        return []
+    facts = ",".join(f"{name}={state.values[pid, name]}" for name in sorted(state.learned[pid]))
+    pairs = {"outcome": "outcome", "measure": "measure", "clause": "clause", "due": "due_on"}
+    shown = {f"{name}_before": row[column] for name, column in pairs.items()}
+    shown |= {f"{name}_after": columns[column] for name, column in pairs.items()}
+    return [{"parcel_id": pid, "facts": facts, **shown, "why_after": columns["why"]}]
+
+
+def _write_trace(db: sqlite3.Connection, found: Redecided) -> None:
+    names = found.trace.column_names
+    marks = ", ".join("?" * len(names))
+    first = db.execute("SELECT coalesce(max(fid), 0) FROM trace").fetchone()[0]
+    db.executemany(
+        f"INSERT INTO trace (fid, {', '.join(names)}) VALUES (?, {marks})",  # noqa: S608
+        [(first + n, *row.values()) for n, row in enumerate(found.trace.to_pylist(), 1)],
+    )
+
+
+def _write_facts(db: sqlite3.Connection, affected: Sequence[str], state: State) -> None:
+    first = db.execute("SELECT coalesce(max(fid), 0) FROM facts").fetchone()[0]
+    rows: list[tuple[Any, ...]] = []
+    for pid in affected:
+        for name, review in sorted(state.learned[pid].items()):
+            source = review.package or "reviews"
+            raw = f"{review.value} ({review.person} {review.made_at})"
+            rows.append(
+                (first + len(rows) + 1, pid, name, state.values[pid, name], "review", source, name, raw)
+            )
+    db.executemany(
+        "INSERT INTO facts (fid, parcel_id, fact, value, source, file, field, raw)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def _write_summary(db: sqlite3.Connection) -> None:
+    """Count again: a parcel that was cut once, its areas by the outcomes of its parts."""
+    old = [list(row) for row in db.execute("SELECT category, outcome, count, area_m2, area_mu FROM summary")]
+    keep_machine(db, "summary", 0, {"rows": old})
+    cut = {str(row[0]).rpartition("#")[0] for row in db.execute("SELECT parcel_id FROM parts")}
+    sums: dict[tuple[str, str], list[float]] = {}
+    for table in ("decisions", "parts"):
+        for pid, category, outcome, area in db.execute(
+            f"SELECT parcel_id, category, outcome, area_m2 FROM {table}"  # noqa: S608
+        ):
+            entry = sums.setdefault((category or "", outcome), [0, 0.0])
+            entry[0] += table == "decisions"
+            entry[1] += 0.0 if table == "decisions" and pid in cut else (area or 0.0)
+    order = {outcome.value: number for number, outcome in enumerate(Outcome)}
+    keys = sorted(sums, key=lambda k: (k[0] == "", k[0], order[k[1]]))
+    write_summary(
+        db,
+        [
+            (key[0] or None, key[1], int(count), round(area, 2), round(area / M2_PER_MU, 2))
+            for key in keys
+            for count, area in [sums[key]]
+        ],
+    )
+
+
+def _waiting(boundaries: Sequence[Boundary], state: State, problems: Sequence[Problem]) -> list[Problem]:
+    """List accepted boundaries: they are measured when the parcels' file has them."""
+    accepted = {pid for pid, _ in state.accepted}
+    found = {
+        Problem(b.parcel_id, "boundary_waits", b.package, b.person)
+        for b in boundaries
+        if b.parcel_id in accepted
+    }
+    return sorted(found - set(problems))
+
+
+def _review_row(review: Review) -> dict[str, Any]:
+    return {f.name: getattr(review, f.name) for f in fields(review)} | {"review_id": review.review_id}
+
+
+def _problem_row(problem: Problem, language: str) -> dict[str, Any]:
+    return {f.name: getattr(problem, f.name) for f in fields(problem)} | {"message": problem.text(language)}
