@@ -165,8 +165,7 @@ def _chip(parcels: Parcels, row: int, candidates: Sequence[ImageryMeasure | Land
 def _frame(shape: Any, raster: Raster) -> tuple[float, float, float, float]:
     """Return the square of ground around a parcel, in metres of the working CRS."""
     x0, y0, x1, y1 = shape.bounds
-    cell = max(raster.cell_size) * (1.0 if raster.crs.is_projected else 111_320.0)
-    side = max((1 + 2 * _MARGIN) * max(x1 - x0, y1 - y0), _LEAST_CELLS * min(cell, 30.0), _LEAST_M)
+    side = max((1 + 2 * _MARGIN) * max(x1 - x0, y1 - y0), _LEAST_CELLS * min(raster.cell_m, 30.0), _LEAST_M)
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 

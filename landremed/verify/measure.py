@@ -155,10 +155,12 @@ def measure_imagery(
     """
     above = {check.index: checks.thresholds[check.above] for check in checks.items.values() if check.index}
     found: dict[str, dict[str, dict[str, IndexTable]]] = {}
+    for raster in rasters.values():
+        check_bands(bands, raster)
+    coarser = max(rasters.values(), key=lambda raster: raster.cell_m)
+    zones = {"parcel": parcels.shapes, "ring": rings_around(parcels, coarser, ring_m)}
     for time in TIMES:
         raster = rasters[time]
-        check_bands(bands, raster)
-        zones = {"parcel": parcels.shapes, "ring": rings_around(parcels, raster, ring_m)}
         found[time] = {
             zone: index_table(raster, on_raster(parcels, shapes, raster), engine, bands, above)
             for zone, shapes in zones.items()

@@ -73,7 +73,6 @@ def summary_text(tables: Mapping[str, pa.Table], parcels: Parcels, verdicts: Seq
     language = parcels.language
     counts: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
-    off = 0
     for verdict in verdicts:
         for claim in verdict.claims:
             counts.setdefault(claim.item.label, Counter())[claim.judgement.verdict.value] += 1
@@ -93,12 +92,13 @@ def summary_text(tables: Mapping[str, pa.Table], parcels: Parcels, verdicts: Seq
             )
         )
     verification = tables["verification"]
-    if verification["before_coverage"].null_count < len(verification):
+    if verification["cultivated_before_share"].null_count < len(verification):
         lines += ["", word("summary", "cover", language=language), _cover_text(verification, language)]
+    if len(verification):
         some = np.minimum(*(np.asarray(verification[f"{t}_coverage"], np.float64) for t in TIMES))
         off = int((some < 1 - 1e-6).sum())
-    if off:
-        lines += ["", word("summary", "unseen", language=language).format(count=off)]
+        if off:
+            lines += ["", word("summary", "unseen", language=language).format(count=off)]
     return "\n".join(lines)
 
 

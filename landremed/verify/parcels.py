@@ -28,7 +28,6 @@ __all__ = ["Item", "Parcels", "from_project", "from_result", "on_raster", "rings
 _COLUMNS: Final = ("parcel_id", "category", "outcome", "measure", "clause", "area_m2", "cultivated_area_m2")
 _POLYGONAL: Final = (3, 6)
 _LONGEST_EDGE_M: Final = 200.0
-_M_PER_DEGREE: Final = 111_320.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +167,13 @@ def on_raster(parcels: Parcels, shapes: npt.NDArray[Any], raster: Raster) -> npt
 
 
 def rings_around(parcels: Parcels, raster: Raster, width_m: float) -> npt.NDArray[Any]:
-    """Return a ring around every parcel, one cell away from it, without the ground of other parcels."""
-    size = max(raster.cell_size)
-    gap = size * (1.0 if raster.crs.is_projected else _M_PER_DEGREE)
-    outer, inner = (shapely.buffer(parcels.shapes, m, quad_segs=4) for m in (gap + width_m, gap))
+    """Return a ring around every parcel, one cell away from it, without the ground of other parcels.
+
+    It is there to be compared with, so its own outline need not be exact to more than a part of a cell.
+    """
+    gap = raster.cell_m
+    plain = shapely.simplify(parcels.shapes, gap / 4)
+    outer, inner = (shapely.buffer(plain, m, quad_segs=2) for m in (gap + width_m, gap))
     rings: npt.NDArray[Any] = shapely.difference(outer, inner)
     there = np.array([shape is not None for shape in parcels.shapes], bool)
     if not there.any():
@@ -180,6 +182,8 @@ def rings_around(parcels: Parcels, raster: Raster, width_m: float) -> npt.NDArra
     ring, other = tree.query(rings, predicate="intersects")
     keep = ring != other
     ring, other = ring[keep], other[keep]
+    if not len(ring):
+        return rings
     order = np.argsort(ring, kind="stable")
     ring, other = ring[order], other[order]
     touched, first = np.unique(ring, return_index=True)

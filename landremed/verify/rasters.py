@@ -30,6 +30,7 @@ __all__ = ["Raster", "cell_weights", "open_raster", "parse_day", "raster_open"]
 _MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BLOCK_BYTES: Final = 256_000_000
 _CHUNK: Final = 1 << 22
+_M_PER_DEGREE: Final = 111_320.0
 _GDAL: Final = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
@@ -101,6 +102,11 @@ class Raster:
         """Width and height of a cell in units of the CRS."""
         a, b, _, d, e, _ = self.transform
         return math.hypot(a, d), math.hypot(b, e)
+
+    @property
+    def cell_m(self) -> float:
+        """Longer side of a cell in metres, of degrees about."""
+        return max(self.cell_size) * (1.0 if self.crs.is_projected else _M_PER_DEGREE)
 
     @property
     def turned(self) -> bool:
