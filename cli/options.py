@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -90,6 +91,7 @@ def project_from(path: str, options: dict[str, Any], obj: Any) -> Any:
 def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
     """Run a job of the library on a project and show what came out; return the exit status."""
     clock = StageClock(obj)
+    _tell_log(obj)
     checked = project_from(project, options, obj)
     result = job(
         checked,
@@ -102,6 +104,23 @@ def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, An
     )
     clock.finish()
     return show(result, output, obj)
+
+
+def _tell_log(obj: Any) -> None:
+    """Say on stderr what the library logs, such as a compilation that takes a while."""
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            from landremed.text import message_text
+
+            code, params = getattr(record, "code", ""), getattr(record, "params", {})
+            text = message_text(code, params, obj.language) if code else record.getMessage()
+            click.echo(text, err=True)
+
+    log = logging.getLogger("landremed")
+    if not obj.quiet and not log.handlers:
+        log.addHandler(Teller())
+        log.setLevel(logging.INFO)
 
 
 def show(result: Any, output: str, obj: Any) -> int:

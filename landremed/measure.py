@@ -67,6 +67,8 @@ class Measured:
         Whether an unusable feature of the layer may lie on the parcel.
     outside_m2, outside_sure_m2 : mapping of OUTSIDE name to array
         Three-way areas, at most and surely (they differ where the boundary's coverage ends).
+    disputed : pyarrow.Table
+        ``landremed.overlay.tables.DISPUTED_SCHEMA``: areas that two computations do not agree on.
     """
 
     area_m2: FloatArray
@@ -79,7 +81,7 @@ class Measured:
     admin_units: GroupAreas | None
     overlaps: pa.Table
     features: pa.Table
-    disputed: pa.Table | None = None
+    disputed: pa.Table
 
     @property
     def cultivated_m2(self) -> FloatArray | None:
@@ -159,7 +161,7 @@ class Ruler:
             admin_units=self._group_areas(tables, "admin_units"),
             overlaps=tables.overlaps.filter(real),
             features=tables.features.filter(real_features),
-            disputed=getattr(tables, "disputed", None),
+            disputed=tables.disputed.filter(pc.less(tables.disputed["layer"], len(self.layers))),
         )
 
     @property
@@ -219,7 +221,7 @@ def _joined(chunks: list[tuple[int, OverlapTables]]) -> OverlapTables:
     if len(chunks) == 1:
         return chunks[0][1]
     tables = {}
-    for name in ("overlaps", "features", "groups", "outside"):
+    for name in ("overlaps", "features", "groups", "outside", "disputed"):
         shifted = []
         for start, chunk in chunks:
             table = getattr(chunk, name)

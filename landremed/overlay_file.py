@@ -173,6 +173,7 @@ def _measured(path: Path, names: Sequence[str], table: pa.Table, prefix: str) ->
         admin_units=groups.get("admin_units"),
         overlaps=empty,
         features=empty,
+        disputed=empty,
     )
 
 

@@ -142,6 +142,7 @@ def measure_project(
         *(f for layer in layers for f in layer.findings),
         *_absent_layers(project),
         *given.findings,
+        *_disputed(parcels.ids, measured, project),
         *same_place(parcels.ids, parcels.polygons, parcels.source.display),
     ]
     whole = Overlay(
@@ -156,7 +157,10 @@ def measure_project(
         features=feature_table(parcels.ids, measured, layers),
         land_use=land_use_table(parcels.ids, measured),
         issues=issue_table(findings, project.severity, project.language or "zh"),
-        inputs=_inputs(project, book, parcels, layers, evidence, str(area.kind)),
+        inputs={
+            **_inputs(project, book, parcels, layers, evidence, str(area.kind)),
+            "engine": ruler.engine.name,
+        },
         parent=np.zeros(0, np.int64),
         part_number=np.zeros(0, np.int64),
         part_polygons=PolygonSet(pa.array([], pa.large_binary())),
@@ -229,6 +233,23 @@ def _evidence(project: Project) -> list[EvidenceTable]:
             spec.id,
         )
         for spec in project.evidence
+    ]
+
+
+def _disputed(ids: Sequence[str], measured: Measured, project: Project) -> list[Finding]:
+    """Report every area that two independent computations do not agree on."""
+    return [
+        Finding(
+            "area_disputed",
+            ids[row["parcel"]],
+            params={
+                "layer": project.layers[row["layer"]].role,
+                "pieces_m2": f"{row['area_pieces_m2']:.4f}",
+                "formula_m2": f"{row['area_formula_m2']:.4f}",
+                "exact_m2": f"{row['area_exact_m2']:.4f}",
+            },
+        )
+        for row in measured.disputed.to_pylist()
     ]
 
 

@@ -29,6 +29,7 @@ def measured(area, overlaps, outside=None, complete=None, void=None, sure=None):
         admin_units=None,
         overlaps=pa.table({}),
         features=pa.table({}),
+        disputed=pa.table({}),
     )
 
 

@@ -16,7 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
+from landremed.overlay.rational import region_area_exact
 from landremed.overlay.tables import (
+    DISPUTED_SCHEMA,
     FEATURE_SCHEMA,
     GROUP_SCHEMA,
     OUTSIDE_SCHEMA,
@@ -33,6 +35,8 @@ __all__ = ["TOUCHING_M2", "ReferenceEngine"]
 
 TOUCHING_M2: Final = 1e-6
 """Overlaps of a smaller plane area are taken for touching edges."""
+
+_EXACTNESS_M2: Final = 1e-4
 
 Geometries: TypeAlias = npt.NDArray[np.object_]
 
@@ -97,6 +101,7 @@ class ReferenceEngine:
             features=self._features(pieces, parcel_area, here),
             groups=self._groups(pieces, plane, here),
             outside=self._outside_pairs(unions),
+            disputed=_disputed(unions, here, plane),
         )
 
     def _measured(self, geometries: Geometries) -> tuple[Geometries, FloatArray]:
@@ -163,6 +168,28 @@ class ReferenceEngine:
         parcel, pair, areas = (np.concatenate(c) for c in zip(*columns, strict=True))
         order = np.lexsort((pair, parcel))
         return pa.table([parcel[order], pair[order], areas[order]], schema=OUTSIDE_SCHEMA)
+
+
+def _disputed(unions: list[tuple[IntArray, Geometries]], parcels: Geometries, plane: FloatArray) -> pa.Table:
+    """Hold every piece against what it leaves of its parcel; exact arithmetic settles a breach."""
+    rows = []
+    for number, (parcel, piece) in enumerate(unions):
+        cut = np.flatnonzero(piece != parcels[parcel])
+        rest = shapely.area(shapely.difference(parcels[parcel[cut]], piece[cut]))
+        area = shapely.area(piece[cut])
+        whole = plane[parcel[cut]]
+        for i in np.flatnonzero(np.abs(area + rest - whole) > np.maximum(1e-9 * whole, _EXACTNESS_M2)):
+            exact = float(region_area_exact(_rings(parcels[parcel[cut[i]]]), [_rings(piece[cut[i]])], []))
+            rows.append((parcel[cut[i]], number, area[i], whole[i] - rest[i], exact))
+    rows.sort(key=lambda row: (row[0], row[1]))
+    columns = zip(*rows, strict=True) if rows else [[]] * len(DISPUTED_SCHEMA)
+    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, DISPUTED_SCHEMA, strict=True)]
+    return pa.table(arrays, schema=DISPUTED_SCHEMA)
+
+
+def _rings(polygons: shapely.Geometry) -> list[npt.NDArray[np.float64]]:
+    rings = shapely.get_rings(shapely.get_parts(polygons))
+    return [shapely.get_coordinates(ring) for ring in rings]
 
 
 def _round_origin(layers: Sequence[LayerInput]) -> FloatArray:
