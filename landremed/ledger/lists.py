@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from landremed.law import RuleBook
 from landremed.ledger.case import ParcelCase, area_cents, mu
@@ -12,10 +12,51 @@ from landremed.ledger.changes import item_list, ledger_rules, missing_gates, ope
 from landremed.ledger.dues import is_overdue
 from landremed.ledger.milestones import main_schedule
 
-__all__ = ["LIST_NAMES", "parcel_lists"]
+__all__ = ["LIST_COLUMNS", "parcel_lists"]
 
-LIST_NAMES = ("problems", "tasks", "duties", "times")
-"""问题台账, 任务清单, 责任清单, 时间清单."""
+_HEAD: Final = ("parcel_id", "category", "unit")
+LIST_COLUMNS: Final = {
+    "problems": (
+        *_HEAD,
+        "subtype",
+        "programme",
+        "occurred_on",
+        "area_mu",
+        "farmland_mu",
+        "red_line_mu",
+        "outcome",
+        "why",
+        "state",
+        "since",
+        "zero_tolerance",
+        "marks",
+        "sent_back",
+        "relapses",
+        "problem",
+    ),
+    "tasks": (
+        *_HEAD,
+        "measure",
+        "clause",
+        "items",
+        "ticked",
+        "open_items",
+        "open_gates",
+        "next_step",
+    ),
+    "duties": (*_HEAD, "lead", "cooperating", "implementing", "other_units"),
+    "times": (
+        *_HEAD,
+        "schedule",
+        "due_on",
+        "at_once",
+        "days",
+        "overdue",
+        "before_plan",
+        "closed_on",
+    ),
+}
+"""问题台账, 任务清单, 责任清单, 时间清单, and their columns."""
 
 
 def parcel_lists(
@@ -24,7 +65,7 @@ def parcel_lists(
     """Return the rows of the four lists, parcels in the ledger's order, without those transferred out."""
     present = [case for case in cases.values() if case.present]
     makers = {"problems": _problem, "tasks": _task, "duties": _duty, "times": _time}
-    return {name: [makers[name](case, book, as_of, language) for case in present] for name in LIST_NAMES}
+    return {name: [makers[name](case, book, as_of, language) for case in present] for name in LIST_COLUMNS}
 
 
 def _head(case: ParcelCase, book: RuleBook, language: str) -> dict[str, Any]:

@@ -96,8 +96,9 @@ def monthly_document(
             raise InputError(
                 "ledger_month_before", Where(field="--month", value=month), began=desk.began_on.isoformat()
             )
-        document = monthly_figures(desk, month, language=language, calendar=calendar)
-        document["draft"] = not keep
+        figures = monthly_figures(desk, month, language=language, calendar=calendar)
+        # as it will be read back, so that the first report is the same as every later one
+        document = json.loads(canonical(figures | {"draft": not keep}))
         if before_freeze:
             before_freeze(document)
         if keep:

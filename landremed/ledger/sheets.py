@@ -241,6 +241,7 @@ def _ledger_page(
     page.autofilter(0, 0, len(cases), len(columns) - 1)
     page.protect("", {"autofilter": True, "sort": False, "format_columns": True, "format_rows": True})
     page.set_landscape()
+    page.set_paper(8)
     page.repeat_rows(0)
     page.fit_to_pages(1, 0)
     hidden = book.add_worksheet(META_SHEET)

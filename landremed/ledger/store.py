@@ -224,8 +224,9 @@ def created(path: Path, result: Path, *, overwrite: bool) -> Iterator[Journal]:
     temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with _explained(path), closing(sqlite3.connect(temp, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode = DELETE")
-            db.execute("PRAGMA synchronous = FULL")
+            # nobody knows the file yet: it is flushed once, when it is complete
+            db.execute("PRAGMA journal_mode = MEMORY")
+            db.execute("PRAGMA synchronous = OFF")
             spatial, srs_id = _spatial(result)
             create_tables(db, spatial, srs_id)
             db.execute("BEGIN IMMEDIATE")

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from landremed.ledger.case import mu as _mu
+from landremed.ledger.lists import LIST_COLUMNS
 from landremed.report.monthly_context import template_context, verdict
 from landremed.report.monthly_words import column, plain_text, section, word
 
@@ -108,9 +110,9 @@ def _pages(document: Mapping[str, Any], language: str) -> list[_Page]:
     pages.append(_overdue_page(document, name("overdue"), language))
     pages.append(_notes_page(document, name("notes"), language))
     pages.append(_moved_page(document, name("moved"), language))
-    for key, rows in document["lists"].items():
-        shown = [_yes(row, language) for row in rows]
-        pages.append(_Page(name(key), tuple(rows[0]) if rows else ("parcel_id",), shown))
+    for key, columns in LIST_COLUMNS.items():
+        rows = [_yes(row, language) for row in document["lists"][key]]
+        pages.append(_Page(name(key), columns, rows))
     return pages
 
 
@@ -269,9 +271,3 @@ def _write_cell(page: Any, row: int, at: int, key: str, value: Any, styles: _Sty
         page.write_number(row, at, value, styles.share if key in _SHARES else style)
     else:
         page.write_string(row, at, plain_text(value)[:32767], styles.text)
-
-
-def _mu(cents: int) -> float:
-    from landremed.ledger.case import mu
-
-    return mu(cents)
