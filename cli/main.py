@@ -16,6 +16,7 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "run": ("run", "Check, overlay, decide, export: the main job."),
+    "check": ("check", "Check parcels, layers and evidence before they are used."),
     "explain": ("explain", "Tell how one parcel was decided."),
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),

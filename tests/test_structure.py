@@ -42,6 +42,10 @@ ALLOWED = {
     "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
+    "inspect": BASE | {"crs", "given", "io", "law", "layers", "project", "report", "tables", "values"},
+    "checks": BASE
+    | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
+    | {"report", "same_place", "tables", "values"},
     "review": BASE
     | {"area", "crs", "decisions", "explain", "io", "law", "project", "report", "result_project", "tables"}
     | {"values", "why"},
@@ -56,6 +60,7 @@ FAMILIES = {
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
 EVERYTHING = {"pipeline", "output", "overlay_file", "api", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
+FOR_COMMANDS |= {"checks", "inspect"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
 
 

@@ -1,0 +1,1 @@
+"""Look into files: what they hold, what it might be, and a project file made from that."""

@@ -1,0 +1,68 @@
+"""The table of names that deliveries use for layers and fields (``rules/aliases.yaml``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+__all__ = ["aliases", "area_field", "first_of", "land_use_code_kind", "minimum_area_m2"]
+
+_OLD_CODE = re.compile(r"\d{2,3}[A-Z]?")
+
+
+@cache
+def aliases() -> Mapping[str, Any]:
+    """Return the table."""
+    import yaml
+
+    text = resources.files("landremed_rules").joinpath("aliases.yaml").read_text(encoding="utf-8")
+    table: Mapping[str, Any] = yaml.safe_load(text)
+    return table
+
+
+def first_of(wanted: Iterable[str], names: Sequence[str]) -> str | None:
+    """Return the first wanted field that is there, as the file writes it (case does not count)."""
+    folded = {name.casefold(): name for name in reversed(names)}
+    return next((folded[word.casefold()] for word in wanted if word.casefold() in folded), None)
+
+
+def area_field(names: Sequence[str]) -> str | None:
+    """Return the field in which a delivery states areas.
+
+    Examples
+    --------
+    >>> area_field(["TBBH", "tbmj"])
+    'tbmj'
+    """
+    return first_of(aliases()["areas"], names)
+
+
+def land_use_code_kind(code: str) -> str:
+    """Return ``new`` (since 2019), ``old`` (three digits, before) or ``unknown`` for a land-use code.
+
+    Examples
+    --------
+    >>> [land_use_code_kind(c) for c in ("0101", "1104A", "08H2A", "013", "0199")]
+    ['new', 'new', 'new', 'old', 'unknown']
+    """
+    known, suffixes = _codes()
+    word = code.strip().upper()
+    if word in known or (word[:-1] in known and word[-1:] in suffixes):
+        return "new"
+    return "old" if _OLD_CODE.fullmatch(word) else "unknown"
+
+
+def minimum_area_m2(code: str | None) -> float:
+    """Return the smallest area that the land survey maps, m²; of construction land where no code is known."""
+    least: Mapping[str, float] = aliases()["minimum_area_m2"]
+    if not code or code.startswith(tuple(aliases()["construction_codes"])):
+        return float(least["construction"])
+    return float(least["farmland" if code.startswith(tuple(aliases()["farmland_codes"])) else "other"])
+
+
+@cache
+def _codes() -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(aliases()["land_use_codes"].split()), frozenset(aliases()["land_use_suffixes"])
