@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -31,6 +32,7 @@ from landremed.types import M2_PER_MU, Outcome
 
 __all__ = ["Additions", "Applied", "apply_reviews"]
 
+_NOTHING_M2: Final = 0.05
 _COMPARED: Final = ("outcome", "measure", "clause", "due_on", "missing_facts")
 
 
@@ -249,28 +251,27 @@ def _write_facts(db: sqlite3.Connection, affected: Sequence[str], state: State) 
 
 
 def _write_summary(db: sqlite3.Connection) -> None:
-    """Count again: a parcel that was cut once, its areas by the outcomes of its parts."""
-    old = [list(row) for row in db.execute("SELECT category, outcome, count, area_m2, area_mu FROM summary")]
+    """Move what changed from one line to another: a cut parcel once, its areas by the outcomes of its parts."""
+    old = [tuple(row) for row in db.execute("SELECT category, outcome, count, area_m2, area_mu FROM summary")]
     keep_machine(db, "summary", 0, {"rows": old})
+    sums = {(row[0] or "", row[1]): [row[2], row[3]] for row in old}
     cut = {str(row[0]).rpartition("#")[0] for row in db.execute("SELECT parcel_id FROM parts")}
-    sums: dict[tuple[str, str], list[float]] = {}
     for table in ("decisions", "parts"):
-        for pid, category, outcome, area in db.execute(
-            f"SELECT parcel_id, category, outcome, area_m2 FROM {table}"  # noqa: S608
+        for pid, category, outcome, area, kept in db.execute(
+            "SELECT t.parcel_id, t.category, t.outcome, t.area_m2, m.content"  # noqa: S608
+            f" FROM {table} t JOIN review_machine m ON m.place = '{table}' AND m.fid = t.fid ORDER BY t.fid"
         ):
-            entry = sums.setdefault((category or "", outcome), [0, 0.0])
-            entry[0] += table == "decisions"
-            entry[1] += 0.0 if table == "decisions" and pid in cut else (area or 0.0)
+            before = json.loads(kept)
+            size = 0.0 if table == "decisions" and str(pid) in cut else (area or 0.0)
+            for sign, name, found in ((-1, before["category"], before["outcome"]), (1, category, outcome)):
+                entry = sums.setdefault((name or "", found), [0, 0.0])
+                entry[0] += sign * (table == "decisions")
+                entry[1] += sign * size
     order = {outcome.value: number for number, outcome in enumerate(Outcome)}
-    keys = sorted(sums, key=lambda k: (k[0] == "", k[0], order[k[1]]))
-    write_summary(
-        db,
-        [
-            (key[0] or None, key[1], int(count), round(area, 2), round(area / M2_PER_MU, 2))
-            for key in keys
-            for count, area in [sums[key]]
-        ],
-    )
+    keys = [k for k in sums if sums[k][0] or sums[k][1] > _NOTHING_M2]
+    keys.sort(key=lambda k: (k[0] == "", k[0], order[k[1]]))
+    rows = [(key[0] or None, key[1], sums[key][0], round(sums[key][1], 2)) for key in keys]
+    write_summary(db, [(*row, round(row[3] / M2_PER_MU, 2)) for row in rows])
 
 
 def _waiting(boundaries: Sequence[Boundary], state: State, problems: Sequence[Problem]) -> list[Problem]:

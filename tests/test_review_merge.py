@@ -1,0 +1,477 @@
+"""Packages filled in and merged back: nothing lost, any order, twice is once, and safe when killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import review_district as district
+import shapely
+from review_district import fill, said, state, table
+
+import landremed
+from landremed.errors import InputError, OutputError
+from landremed.io.gpkg_read import layer_names
+from landremed.review import merge_reviews, pack_reviews
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("district")
+    district.make_result(folder)
+    return folder
+
+
+@pytest.fixture
+def result(home, tmp_path):
+    return Path(shutil.copy(home / "result.gpkg", tmp_path / "result.gpkg"))
+
+
+@pytest.fixture
+def package(result, tmp_path):
+    pack_reviews(result, tmp_path / "field")
+    return tmp_path / "field"
+
+
+def outcomes(path):
+    return {row["parcel_id"]: row["outcome"] for row in table(path, "decisions")}
+
+
+# --- packing
+
+
+def test_a_package_asks_only_for_what_is_missing(result, package):
+    asked = {
+        row["parcel_id"]: row["missing_facts"] for row in table(result, "decisions") if row["missing_facts"]
+    }
+    packed = table(package / "data.gpkg", "parcels")
+    assert {row["parcel_id"]: row["missing_facts"] for row in packed} == asked
+    every = {name for names in asked.values() for name in names.split(",")}
+    with closing(sqlite3.connect(package / "data.gpkg")) as db:
+        columns = {row[1] for row in db.execute("PRAGMA table_info(visits)")}
+    assert {name.removeprefix("q_") for name in columns if name.startswith("q_")} == every
+    assert sorted(p.name for p in package.iterdir()) == ["DCIM", "data.gpkg", "project.qgz"]
+
+
+def test_parcels_are_ranked_by_visit_value(package):
+    rows = table(package / "data.gpkg", "parcels")
+    assert [row["visit_rank"] for row in rows] == list(range(1, len(rows) + 1))
+    values = [row["visit_value"] for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert 0 <= values[-1] <= values[0] <= 1
+    supply = next(row for row in rows if row["missing_facts"] == "supply_status")
+    assert supply["visit_value"] == 1  # every answer settles it
+
+
+def test_constraint_layers_are_cut_and_bare(home, result, tmp_path):
+    made = pack_reviews(
+        result, tmp_path / "f", project=home / "project.toml", clip_m=30, where="parcel_id = 'P-000'"
+    )
+    assert made.parcels == ["P-000"]
+    rows = table(tmp_path / "f" / "data.gpkg", "constraints")
+    assert [set(row) for row in rows] == [{"fid", "geom", "layer"}]
+    assert b"inside information" not in (tmp_path / "f" / "data.gpkg").read_bytes()
+    import pyogrio
+
+    found = pyogrio.read_dataframe(tmp_path / "f" / "data.gpkg", layer="constraints")
+    west, south, east, north = found.total_bounds
+    assert (west, east) == pytest.approx((district.EAST - 30, district.EAST + 40))
+    assert south >= district.NORTH - 30 - 1e-6
+    assert north <= district.NORTH + 110 + 1e-6
+
+
+def test_a_package_with_visits_is_not_replaced(result, package):
+    fill(package, [said("P-000", "王工")])
+    with pytest.raises(OutputError) as caught:
+        pack_reviews(result, package, overwrite=True)
+    assert caught.value.code == "pack_holds_visits"
+
+
+def test_zip_gpkg_workbook_and_placemarks(result, tmp_path):
+    pack_reviews(result, tmp_path / "f.zip")
+    assert set(zipfile.ZipFile(tmp_path / "f.zip").namelist()) == {"DCIM/", "data.gpkg", "project.qgz"}
+    pack_reviews(result, tmp_path / "f.gpkg")
+    assert "visits" in layer_names(tmp_path / "f.gpkg")
+    pack_reviews(result, tmp_path / "f.kml", kind="kml")
+    assert (tmp_path / "f.kml").read_text(encoding="utf-8").count("<Placemark>") == len(
+        table(tmp_path / "f.gpkg", "parcels")
+    )
+    pack_reviews(result, tmp_path / "f.xlsx", kind="xlsx")
+    import openpyxl
+
+    sheet = openpyxl.load_workbook(tmp_path / "f.xlsx").active
+    assert sheet.max_row == 1 + len(table(tmp_path / "f.gpkg", "parcels"))
+
+
+def test_assigning_to_an_unknown_unit_names_the_units(result, tmp_path):
+    with pytest.raises(InputError) as caught:
+        pack_reviews(result, tmp_path / "f", assign="月球管委会")
+    assert caught.value.code == "pack_no_such_unit"
+
+
+# --- merging
+
+
+def test_facts_learned_decide_again(result, package):
+    fill(
+        package,
+        [said("P-001", "王工", q_supply_status="corner_land"), said("P-000", "王工", q_cultivable="true")],
+    )
+    merged = merge_reviews(result, [package])
+    assert merged.added == 4
+    rows = {row["parcel_id"]: row for row in table(result, "decisions")}
+    assert (rows["P-001"]["outcome"], rows["P-001"]["measure"], rows["P-001"]["clause"]) == (
+        "complete_paperwork",
+        "allocate_to_department",
+        "3.7.1(3)",
+    )
+    assert rows["P-001"]["missing_facts"] is None
+    assert {row["parcel_id"] for row in table(result, "review_changes")} >= {"P-001"}
+    taught = [row for row in table(result, "facts") if row["source"] == "review"]
+    assert {(row["parcel_id"], row["fact"], row["value"]) for row in taught} == {
+        ("P-001", "supply_status", "corner_land"),
+        ("P-000", "cultivable", "true"),
+    }
+    steps = [row for row in table(result, "trace") if row["trace_id"] == rows["P-001"]["trace_id"]]
+    assert [row["rule"] for row in steps if row["decides"]] == ["unsup.corner"]
+
+
+def test_deciding_again_equals_a_run_with_the_facts(home, result, package, tmp_path):
+    """The other way round: the same facts as evidence give the same rows."""
+    answers = {
+        f"P-{n:03d}": value
+        for n, value in ((1, "corner_land"), (6, "used_not_supplied"), (11, "project_not_landed"))
+    }
+    fill(package, [said(pid, "王工", q_supply_status=value) for pid, value in answers.items()])
+    merge_reviews(result, [package])
+    (home / "evidence.csv").write_text(
+        "pid,supply_status\n" + "".join(f"{pid},{value}\n" for pid, value in answers.items()),
+        encoding="utf-8",
+    )
+    project = (home / "project.toml").read_text(encoding="utf-8")
+    (home / "evidence.toml").write_text(
+        project + '[[evidence]]\npath = "evidence.csv"\nid = "pid"\n', encoding="utf-8"
+    )
+    landremed.run(home / "evidence.toml", tmp_path / "other.gpkg", engine="shapely")
+    ours, theirs = table(result, "decisions"), table(tmp_path / "other.gpkg", "decisions")
+    for mine, other in zip(ours, theirs, strict=True):
+        assert {k: v for k, v in mine.items() if k != "trace_id"} == {
+            k: v for k, v in other.items() if k != "trace_id"
+        }
+    for mine, other in zip(table(result, "summary"), table(tmp_path / "other.gpkg", "summary"), strict=True):
+        assert [mine[k] for k in ("category", "outcome", "count")] == [
+            other[k] for k in ("category", "outcome", "count")
+        ]
+        assert mine["area_m2"] == pytest.approx(other["area_m2"], abs=0.05)
+
+
+def test_twice_is_once(result, package):
+    fill(package, [said("P-001", "王工", q_supply_status="corner_land")])
+    merge_reviews(result, [package])
+    once = state(result)
+    assert merge_reviews(result, [package, package]).added == 0
+    assert state(result) == once
+
+
+def test_without_reviews_nothing_changes(result, package):
+    before = state(result)
+    assert merge_reviews(result, [package]).status == 0
+    assert state(result) == before
+
+
+def test_dry_run_writes_nothing(result, package):
+    fill(package, [said("P-001", "王工", q_supply_status="corner_land")])
+    before = result.read_bytes()
+    assert merge_reviews(result, [package], dry_run=True).added == 2
+    assert result.read_bytes() == before
+
+
+def test_a_clash_is_kept_shown_and_settled_in_the_result(result, package):
+    fill(
+        package,
+        [
+            said("P-001", "王工", q_supply_status="corner_land"),
+            said("P-001", "李工", q_supply_status="used_not_supplied"),
+        ],
+    )
+    before = outcomes(result)
+    merged = merge_reviews(result, [package])
+    assert merged.status == 3
+    assert outcomes(result) == before
+    assert len(table(result, "reviews")) == 4
+    with closing(sqlite3.connect(result)) as db, db:
+        db.execute(
+            "INSERT INTO reviews (parcel_id, kind, fact, value, person, role, made_at) VALUES"
+            " ('P-001', 'settle', 'supply_status', 'used_not_supplied', '赵科', 'reviewer', '2022-05-01')"
+        )
+    merged = merge_reviews(result)
+    assert [row["settled_value"] for row in merged.clashes] == ["used_not_supplied"]
+    assert (
+        next(row["measure"] for row in table(result, "decisions") if row["parcel_id"] == "P-001")
+        == "complete_supply_procedures"
+    )
+
+
+def test_reviews_cannot_be_edited_or_deleted(result, package):
+    fill(package, [said("P-001", "王工")])
+    merge_reviews(result, [package])
+    for command in ("DELETE FROM reviews", "UPDATE reviews SET person = 'x'"):
+        with (
+            closing(sqlite3.connect(result)) as db,
+            pytest.raises(sqlite3.IntegrityError, match="only ever added"),
+        ):
+            db.execute(command)
+
+
+def test_overruling_keeps_the_machine_row(result):
+    before = outcomes(result)
+    with closing(sqlite3.connect(result)) as db, db:
+        db.executemany(
+            "INSERT INTO reviews (parcel_id, kind, value, remark, person) VALUES (?, 'overrule', ?, ?, '赵科')",
+            [("P-000", "retain", "现场核实已恢复"), ("P-005", "retain", "  ")],
+        )
+    merged = merge_reviews(result)
+    assert outcomes(result) == before
+    assert [(r["parcel_id"], r["outcome"], r["reason"]) for r in table(result, "review_overrules")] == [
+        ("P-000", "retain", "现场核实已恢复")
+    ]
+    assert [(p.parcel_id, p.code) for p in merged.problems] == [("P-005", "overrule_without_reason")]
+
+
+def test_what_people_did_to_the_machines_layer_is_listed(result, package):
+    data = package / "data.gpkg"
+    import pyogrio
+
+    frame = pyogrio.read_dataframe(data, layer="parcels", fid_as_index=True)
+    names = frame["parcel_id"].tolist()
+    edited, renamed, moved, split, gone = names[:5]
+    frame.loc[frame["parcel_id"] == edited, "outcome"] = "retain"
+    at = frame.index[frame["parcel_id"] == moved][0]
+    frame.loc[at, "geometry"] = shapely.transform(frame.loc[at, "geometry"], lambda xy: xy + 5)
+    frame.loc[frame["parcel_id"] == renamed, "parcel_id"] = "NEU-1"
+    twin = frame[frame["parcel_id"] == split]
+    import pandas as pd
+
+    frame = pd.concat([frame[frame["parcel_id"] != gone], twin])
+    pyogrio.write_dataframe(frame, data, layer="parcels", driver="GPKG", geometry_type="MultiPolygon")
+    fill(package, [said("NEU-1", "王工"), said("NOWHERE", "王工", photo_1="DCIM/no.jpg")])
+    merged = merge_reviews(result, [package])
+    found = {(p.parcel_id, p.code) for p in merged.problems}
+    assert found == {
+        (edited, "machine_column_edited"),
+        (renamed, "parcel_id_changed"),
+        (renamed, "review_of_renamed"),
+        (moved, "shape_moved"),
+        (split, "shape_split"),
+        (gone, "parcel_deleted"),
+        ("NOWHERE", "review_unknown_parcel"),
+        ("NOWHERE", "photo_missing"),
+    }
+    assert {row["parcel_id"] for row in table(result, "reviews")} == {renamed, "NOWHERE"}
+    assert outcomes(result)[edited] != "retain"
+
+
+def test_a_photo_that_comes_later_is_found(result, package):
+    fill(package, [said("P-001", "王工", photo_1="DCIM/a.jpg")])
+    assert [p.code for p in merge_reviews(result, [package]).problems] == ["photo_missing"]
+    (package / "DCIM" / "a.jpg").write_bytes(b"picture")
+    assert merge_reviews(result, [package]).problems == []
+    row = table(result, "reviews")[0]
+    assert (row["photo"], len(row["photo_hash"])) == ("DCIM/a.jpg", 16)
+
+
+def test_resurveyed_boundaries_wait_for_a_reviewer(result, package):
+    import geopandas as gpd
+    import pyogrio
+
+    drawn = gpd.GeoDataFrame(
+        {"parcel_id": ["P-001"], "surveyor": ["王工"], "visited_at": ["2022-04-01"], "remark": ["东界偏移"]},
+        geometry=[shapely.box(district.EAST, district.NORTH, district.EAST + 50, district.NORTH + 40)],
+        crs="EPSG:4548",
+    )
+    pyogrio.write_dataframe(
+        drawn, package / "data.gpkg", layer="resurveyed", driver="GPKG", append=True, promote_to_multi=True
+    )
+    assert merge_reviews(result, [package]).added == 1
+    row = table(result, "review_boundaries")[0]
+    assert (row["parcel_id"], row["area_m2"], row["accepted"]) == ("P-001", 2000.0, 0)
+    with closing(sqlite3.connect(result)) as db, db:
+        db.execute(
+            "INSERT INTO reviews (parcel_id, kind, person) VALUES ('P-001', 'accept_boundary', '赵科')"
+        )
+    assert [p.code for p in merge_reviews(result).problems] == ["boundary_waits"]
+    assert table(result, "review_boundaries")[0]["accepted"] == 1
+    assert len(pyogrio.read_dataframe(result, layer="review_boundaries")) == 1
+
+
+def test_reviews_survive_a_new_run(home, result, package):
+    fill(
+        package,
+        [said("P-001", "王工", q_supply_status="corner_land"), said("P-002", "李工", verdict="disputed")],
+    )
+    merge_reviews(result, [package])
+    before = state(result)
+    landremed.run(home / "project.toml", result, overwrite=True, engine="shapely")
+    assert state(result) == before
+
+
+def test_older_packages_are_told_and_count(home, result, package):
+    fill(package, [said("P-001", "王工", q_supply_status="corner_land")])
+    landremed.run(home / "project.toml", result, overwrite=True, engine="shapely")
+    assert "package_older" not in {p.code for p in merge_reviews(result, [package]).problems}
+    later = landremed.load_project(home / "project.toml", settings=["project.as_of=2022-06-30"])
+    landremed.run(later, result, overwrite=True, engine="shapely")
+    merged = merge_reviews(result, [package])
+    assert "package_older" in {p.code for p in merged.problems}
+    assert len(table(result, "reviews")) == 2
+
+
+def test_files_that_are_no_packages(result, tmp_path):
+    for name, code in (("missing.gpkg", "result_missing"), (result.name, "not_a_package")):
+        with pytest.raises(InputError) as caught:
+            merge_reviews(result, [tmp_path / name])
+        assert caught.value.code == code
+    (tmp_path / "text.gpkg").write_text("no database")
+    with pytest.raises(InputError):
+        merge_reviews(result, [tmp_path / "text.gpkg"])
+
+
+@pytest.mark.parametrize("side", ["-wal", "-shm", "-journal"])
+def test_an_open_result_is_refused(result, package, side):
+    beside = result.with_name(result.name + side)
+    beside.touch()
+    with pytest.raises(OutputError) as caught:
+        merge_reviews(result, [package])
+    assert caught.value.code == "output_open_elsewhere"
+    assert "QGIS" in caught.value.text("zh")
+
+
+def test_zip_slip_is_passed_over(result, package, tmp_path):
+    fill(package, [said("P-001", "王工", photo_1="../secret.txt")])
+    (tmp_path / "secret.txt").write_text("outside")
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.write(package / "data.gpkg", "data.gpkg")
+        archive.writestr("../evil.txt", "x")
+        archive.writestr("/evil.txt", "x")
+    merged = merge_reviews(result, [tmp_path / "f.zip"])
+    assert [p.code for p in merged.problems] == ["photo_missing"]
+    assert not (tmp_path.parent / "evil.txt").exists()
+
+
+# --- a thousand reviews
+
+
+@pytest.fixture(scope="module")
+def three_packages(home, tmp_path_factory):
+    """1 000 visits of three people, at random, with answers of every kind."""
+    folder = tmp_path_factory.mktemp("three")
+    rng = random.Random(2022)
+    paths = []
+    for person, count in (("王工", 334), ("李工", 333), ("张工", 333)):
+        path = folder / f"{person}.gpkg"
+        pack_reviews(home / "result.gpkg", path, where="1 = 1")
+        visits = []
+        for number in range(count):
+            pid = f"P-{rng.randrange(70):03d}"
+            at = f"2022-04-{rng.randint(1, 30):02}T{rng.randrange(24):02}:{number % 60:02}:{rng.randrange(60):02}"
+            visit = said(
+                pid, person, at, rng.choice(["confirmed", "disputed", "not_found"]), remark=f"n{number}"
+            )
+            fact = rng.choice(
+                ["supply_status", "cultivable", "conversion_possible", "ecological_construction"]
+            )
+            answers = ["corner_land", "used_not_supplied"] if fact == "supply_status" else ["true", "false"]
+            visits.append(visit | {f"q_{fact}": rng.choice(answers)})
+        fill(path, visits)
+        paths.append(path)
+    return paths
+
+
+def test_a_thousand_reviews_in_any_order(home, three_packages, tmp_path):
+    rng = random.Random(7)
+    expected = None
+    for turn in range(20):
+        result = Path(shutil.copy(home / "result.gpkg", tmp_path / f"{turn}.gpkg"))
+        order = [*three_packages, *rng.sample(three_packages, rng.randrange(3))]
+        rng.shuffle(order)
+        cut = rng.randrange(1, len(order))
+        merge_reviews(result, order[:cut])
+        merge_reviews(result, order[cut:])
+        found = state(result)
+        expected = expected or found
+        assert found == expected
+    assert len(expected["reviews"]) == 2000  # of every visit the verdict and the answer
+    written = {(row["person"], row["remark"]) for row in expected["reviews"]}
+    assert len({pair for pair in written if pair[1]}) == 1000
+    assert expected["review_clashes"]
+    assert expected["review_changes"]
+
+
+# --- killed at any moment
+
+KILLS = """
+import os, signal, sys, shutil
+from pathlib import Path
+import landremed
+from landremed.review import merge_reviews
+import landremed.api, pyogrio, pandas, geopandas, openpyxl
+result, project, kind, steps = Path(sys.argv[1]), sys.argv[2], sys.argv[3], [int(n) for n in sys.argv[4].split(",")]
+packages = sys.argv[5:]
+WATCHED = {"open", "os.rename", "os.remove", "sqlite3.connect", "shutil.copyfile", "os.truncate"}
+def job():
+    if kind == "merge":
+        merge_reviews(result, packages)
+    else:
+        landremed.run(project, result, overwrite=True, engine="shapely", jobs=1)
+for step in steps:
+    left = [step]
+    pid = os.fork()
+    if pid == 0:
+        def hook(name, args):
+            if name in WATCHED and (name != "open" or str(args[0]).startswith(str(result.parent))):
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+        try:
+            job()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    shutil.copyfile(result, result.parent / f"after-{kind}-{step}.gpkg")
+    print(step, os.WIFSIGNALED(status), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9")
+@pytest.mark.parametrize(("kind", "steps"), [("merge", 22), ("run", 8)])
+def test_killed_at_any_moment(home, three_packages, tmp_path, kind, steps):
+    result = Path(shutil.copy(home / "result.gpkg", tmp_path / "result.gpkg"))
+    merge_reviews(result, three_packages[:1])
+    old, wanted = state(result), None
+    whole = Path(shutil.copy(result, tmp_path / "whole.gpkg"))
+    if kind == "merge":
+        merge_reviews(whole, three_packages)
+        wanted = state(whole)
+    arguments = [result, home / "project.toml", kind, ",".join(map(str, range(steps))), *three_packages]
+    child = subprocess.run(
+        [sys.executable, "-c", KILLS, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    killed = [line for line in child.stdout.splitlines() if line.endswith("True")]
+    assert len(killed) >= steps // 2, child.stderr
+    for step in range(steps):
+        copy = tmp_path / f"after-{kind}-{step}.gpkg"
+        with closing(sqlite3.connect(copy)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert state(copy) in (old, wanted or old)
+    if kind == "merge":
+        merge_reviews(result, three_packages)
+        assert state(result) == wanted
