@@ -45,7 +45,7 @@ class FactColumn:
     values: Sequence[FactValue]
 
     def __getitem__(self, row: int) -> FactValue:
-        return self.values[self.codes[row]]
+        return self.values[int(self.codes[row])]
 
     def __len__(self) -> int:
         return len(self.codes)

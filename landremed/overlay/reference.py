@@ -131,7 +131,7 @@ class ReferenceEngine:
         return pa.table([c[order] for c in (parcel, layer, feature, area)], schema=FEATURE_SCHEMA)
 
     def _groups(self, pieces: list[_Pieces], plane: FloatArray, here: Geometries) -> pa.Table:
-        columns: list[tuple[IntArray, ...]] = []
+        columns: list[tuple[npt.NDArray[Any], ...]] = []
         for number, (index, piece) in enumerate(zip(self._layers, pieces, strict=True)):
             if index.group is None:
                 continue
