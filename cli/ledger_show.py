@@ -258,8 +258,16 @@ def _milestone(settings: Any, line: Any) -> list[str]:
         _percent(line.cents.rate),
         short,
         f"{_word(settings, f'ledger_word_{line.basis}')} ({_word(settings, named)})",
-        _word(settings, _outlook(line)),
+        _outlook_text(settings, line),
     ]
+
+
+def _outlook_text(settings: Any, line: Any) -> str:
+    """Return the verdict, for a milestone to come with what is forecast of the whole."""
+    text = _word(settings, _outlook(line))
+    if line.count.forecast is None:
+        return text
+    return f"{text} ({line.count.forecast}/{line.count.total})"
 
 
 def _outlook(line: Any) -> str:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import pyogrio
 import pytest
@@ -293,3 +294,25 @@ def test_other_programs_see_the_board(ledger, tmp_path):
     assert frame.loc["P0", "state"] == "issued"
     assert frame.geometry.area.round(6).tolist() == [1.0] * 5
     assert frame.crs.to_epsg() == 4548
+
+
+def test_validator_finds_nothing(ledger):
+    samples = pytest.importorskip("osgeo_utils.samples", reason="gdal-utils is not installed")
+    script = Path(next(iter(samples.__path__))) / "validate_gpkg.py"
+    walk(ledger, "P1", date(2022, 5, 2), to="judged")
+    run = subprocess.run([sys.executable, script, ledger], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    with closing(sqlite3.connect(ledger)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_the_board_has_titles_and_a_style(ledger):
+    with closing(sqlite3.connect(ledger)) as db:
+        titles = dict(
+            db.execute("SELECT column_name, title FROM gpkg_data_columns WHERE table_name = 'board'")
+        )
+        qml = db.execute("SELECT styleQML FROM layer_styles WHERE f_table_name = 'board'").fetchone()[0]
+    assert titles["implementing_unit"] == "责任单位"
+    for words in ('value="closed"', "已销号", 'attr="state"'):
+        assert words in qml

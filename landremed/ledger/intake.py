@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from landremed.errors import InputError, Where
 from landremed.io.spreadsheet import read_table
+from landremed.ledger.board import dress_board
 from landremed.ledger.case import ParcelCase
 from landremed.ledger.changes import ledger_rules
 from landremed.ledger.desk import Clerk, Desk
@@ -91,7 +93,11 @@ def init_ledger(
         Entry(parcel, Kind.ENTER, day, {"how": "base", "record": record}, source=result.name)
         for parcel, record in run.records.items()
     ]
-    with created(path, result, overwrite=overwrite) as journal:
+
+    def dress(db: sqlite3.Connection) -> None:
+        dress_board(db, book, ledger_rules(book), opening["language"])
+
+    with created(path, result, dress=dress, overwrite=overwrite) as journal:
         Desk(journal, book).write(entries, clerk, {})
     return intake
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -206,7 +206,9 @@ def writing(path: Path) -> Iterator[Journal]:
 
 
 @contextmanager
-def created(path: Path, result: Path, *, overwrite: bool) -> Iterator[Journal]:
+def created(
+    path: Path, result: Path, *, dress: Callable[[sqlite3.Connection], None], overwrite: bool
+) -> Iterator[Journal]:
     """Make a new ledger beside its place and put it there when it is complete.
 
     Parameters
@@ -215,6 +217,8 @@ def created(path: Path, result: Path, *, overwrite: bool) -> Iterator[Journal]:
         Where it goes.
     result : Path
         Result GeoPackage whose coordinate system and polygons it takes.
+    dress : callable
+        Adds titles and styles.
     overwrite : bool
         Replace what is there.
     """
@@ -229,6 +233,7 @@ def created(path: Path, result: Path, *, overwrite: bool) -> Iterator[Journal]:
             db.execute("PRAGMA synchronous = OFF")
             spatial, srs_id = _spatial(result)
             create_tables(db, spatial, srs_id)
+            dress(db)
             db.execute("BEGIN IMMEDIATE")
             copy_shapes(db, result)
             yield Journal(path, db, [])
