@@ -235,7 +235,8 @@ def test_overruling_keeps_the_machine_row(result):
     before = outcomes(result)
     with closing(sqlite3.connect(result)) as db, db:
         db.executemany(
-            "INSERT INTO reviews (parcel_id, kind, value, remark, person) VALUES (?, 'overrule', ?, ?, '赵科')",
+            "INSERT INTO reviews (parcel_id, kind, value, remark, person)"
+            " VALUES (?, 'overrule', ?, ?, '赵科')",
             [("P-000", "retain", "现场核实已恢复"), ("P-005", "retain", "  ")],
         )
     merged = merge_reviews(result)
@@ -381,7 +382,8 @@ def three_packages(home, tmp_path_factory):
         visits = []
         for number in range(count):
             pid = f"P-{rng.randrange(70):03d}"
-            at = f"2022-04-{rng.randint(1, 30):02}T{rng.randrange(24):02}:{number % 60:02}:{rng.randrange(60):02}"
+            day, hour, second = rng.randint(1, 30), rng.randrange(24), rng.randrange(60)
+            at = f"2022-04-{day:02}T{hour:02}:{number % 60:02}:{second:02}"
             visit = said(
                 pid, person, at, rng.choice(["confirmed", "disputed", "not_found"]), remark=f"n{number}"
             )
@@ -423,7 +425,8 @@ from pathlib import Path
 import landremed
 from landremed.review import merge_reviews
 import landremed.api, pyogrio, pandas, geopandas, openpyxl
-result, project, kind, steps = Path(sys.argv[1]), sys.argv[2], sys.argv[3], [int(n) for n in sys.argv[4].split(",")]
+result, project, kind = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+steps = [int(n) for n in sys.argv[4].split(",")]
 packages = sys.argv[5:]
 WATCHED = {"open", "os.rename", "os.remove", "sqlite3.connect", "shutil.copyfile", "os.truncate"}
 def job():

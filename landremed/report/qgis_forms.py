@@ -65,7 +65,7 @@ def form_xml(tabs: Sequence[Tab], *, columns: Sequence[str], read_only: Iterable
     read_only : iterable of str
         Columns nobody may edit.
     """
-    locked = set(read_only)
+    locked = {"fid", *read_only}
     editable = "".join(
         f'    <field name={quoteattr(name)} editable="{int(name not in locked)}"/>\n'
         for name in ("fid", *columns)

@@ -251,7 +251,7 @@ def _write_facts(db: sqlite3.Connection, affected: Sequence[str], state: State) 
 
 
 def _write_summary(db: sqlite3.Connection) -> None:
-    """Move what changed from one line to another: a cut parcel once, its areas by the outcomes of its parts."""
+    """Move what changed between lines: a cut parcel once, its areas by the outcomes of its parts."""
     old = [tuple(row) for row in db.execute("SELECT category, outcome, count, area_m2, area_mu FROM summary")]
     keep_machine(db, "summary", 0, {"rows": old})
     sums = {(row[0] or "", row[1]): [row[2], row[3]] for row in old}
