@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from landremed.io.gpkg import OutLayer, check_target
+from landremed.io.gpkg import OutLayer
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
 from landremed.measure import Progress
-from landremed.output import overlay_layers, result_layers, write_layers
+from landremed.output import check_output, overlay_layers, result_layers, write_layers
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import findings_text, summary_document, summary_text
@@ -224,7 +224,7 @@ def run_decide(
 
     clock = _Clock(output, None)
     if output is not None:
-        check_target(Path(output), overwrite=overwrite)
+        check_output(Path(output), None, overwrite=overwrite, also=[Path(overlay_file)])
     stage("read overlay")
     measured = read_overlay(Path(overlay_file), project=project, settings=settings)
     decided = decide_overlay(measured, rule_book(measured.project), stage=stage)
@@ -341,7 +341,7 @@ def _begin(
     checked = project if isinstance(project, Project) else load_project(project)
     clock = _Clock(output, jobs)
     if output is not None:
-        check_target(Path(output), overwrite=overwrite)
+        check_output(Path(output), checked, overwrite=overwrite)
     return checked, clock
 
 

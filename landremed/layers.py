@@ -146,8 +146,8 @@ def load_layer(
     Raises
     ------
     InputError, CrsError
-        When the file or its CRS is unusable, a named field is missing, or its extent does not meet the
-        parcels although it is not said to be disjoint.
+        When the file or its CRS is unusable, a named field is missing, or the layer has no polygon or does not
+        meet the parcels although it is not said to be disjoint.
     """
     source, findings = _read(spec, project, (sources or {}).get(spec.role))
     for name in (spec.id, *spec.by, spec.name, spec.kind, spec.code):
@@ -159,8 +159,8 @@ def load_layer(
     if any(status == "not_finite" for status in repaired.status):
         row = list(repaired.status).index("not_finite") + 1
         raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
-    polygons = PolygonSet(repaired.wkb)
-    _require_meeting(spec, source, polygons, parcels)
+    polygons, void_boxes = PolygonSet(repaired.wkb), _void_boxes(repaired)
+    _require_meeting(spec, source, polygons, void_boxes, parcels)
     group, units, unit_findings = _groups(spec, source)
     coverage, coverage_source = _coverage(project, spec, parcels)
     ids = text_ids(source.attributes.column(spec.id)) if spec.id else None
@@ -175,7 +175,7 @@ def load_layer(
         units=units,
         coverage=coverage,
         coverage_source=coverage_source,
-        void_boxes=_void_boxes(repaired),
+        void_boxes=void_boxes,
         findings=[*findings, *_repair_findings(repaired, source, None), *unit_findings],
     )
 
@@ -291,10 +291,18 @@ def _repair_findings(
         )
 
 
-def _require_meeting(spec: LayerSpec, source: VectorSource, polygons: PolygonSet, parcels: Parcels) -> None:
-    """Refuse a layer that lies elsewhere: its zero overlaps would read as "no conflict"."""
-    if spec.disjoint or not len(polygons):
+def _require_meeting(
+    spec: LayerSpec,
+    source: VectorSource,
+    polygons: PolygonSet,
+    void_boxes: npt.NDArray[np.float64],
+    parcels: Parcels,
+) -> None:
+    """Refuse a layer that is empty or lies elsewhere: its zero overlaps would read as "no conflict"."""
+    if spec.disjoint:
         return
+    if not len(void_boxes) and bool(shapely.is_missing(polygons.geometries).all()):
+        raise InputError("layer_empty", Where(file=source.file, layer=source.layer), key=spec.key)
     ours = shapely.total_bounds(parcels.polygons.geometries)
     theirs = shapely.total_bounds(polygons.geometries)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):

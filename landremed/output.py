@@ -10,9 +10,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from landremed.io.gpkg import OutLayer, write_geopackage
+from landremed.errors import OutputError, Where
+from landremed.io.drivers import split_layer
+from landremed.io.gpkg import OutLayer, check_target, write_geopackage
 from landremed.overlay_file import measure_tables
 from landremed.pipeline import Decisions, Overlay
+from landremed.project_spec import Project
 from landremed.provenance import provenance_table
 from landremed.report.labels import labelled
 from landremed.report.styles import default_styles
@@ -23,7 +26,7 @@ from landremed.review.tables import empty_review_layers
 from landremed.tables import LAND_USE_SCHEMA
 from landremed.types import Outcome
 
-__all__ = ["overlay_layers", "result_layers", "write_layers"]
+__all__ = ["check_output", "overlay_layers", "result_layers", "write_layers"]
 
 PARTS_OF: Final = "{}#{}"
 
@@ -77,6 +80,42 @@ def overlay_layers(overlay: Overlay, provenance: Mapping[str, object]) -> list[O
         *measure_tables(overlay),
         OutLayer("provenance", provenance_table({**overlay.inputs, **provenance})),
     ]
+
+
+def check_output(path: Path, project: Project | None, *, overwrite: bool, also: Sequence[Path] = ()) -> None:
+    """Refuse an output that cannot be written, or that would take the place of an input.
+
+    Parameters
+    ----------
+    path : Path
+        GeoPackage to be written.
+    project : Project or None
+        The job; its parcels, layers, evidence and the project file itself are inputs.
+    overwrite : bool
+        Whether an existing output may be replaced.
+    also : sequence of Path
+        Further inputs.
+
+    Raises
+    ------
+    OutputError
+        See ``landremed.io.gpkg.check_target``; also when it is an input, or is not named ``.gpkg``.
+    """
+    check_target(path, overwrite=overwrite)
+    if path.exists() and any(path.samefile(file) for file in [*also, *_inputs(project)] if file.exists()):
+        raise OutputError("output_is_input", Where(file=str(path)))
+    if path.suffix.lower() != ".gpkg":
+        raise OutputError("output_not_geopackage", Where(file=str(path)))
+
+
+def _inputs(project: Project | None) -> list[Path]:
+    if project is None:
+        return []
+    layers = [*(spec.path for spec in project.layers), *(spec.coverage or "" for spec in project.layers)]
+    named = [project.parcels.path, *layers, *(table.path for table in project.evidence)]
+    if project.file:
+        named.append(Path(project.file).name)
+    return [project.base / name for text in named if text for name in {text, split_layer(text)[0]}]
 
 
 def write_layers(

@@ -118,7 +118,7 @@ def _override(raw: dict[str, Any], settings: Sequence[str], layers: Sequence[str
         if not equals or not all(parts) or len(parts) < 2:
             raise ProjectError("set_not_key_value", Where(value=setting))
         if parts[0] == "layers":
-            parts[1] = role_name(parts[1])
+            parts[1] = _written_role(raw.get("layers", {}), parts[1])
         target = raw
         for part in parts[:-1]:
             target = target.setdefault(part, {})
@@ -131,10 +131,16 @@ def _override(raw: dict[str, Any], settings: Sequence[str], layers: Sequence[str
             raise ProjectError("layer_not_role_path", Where(value=option))
         tables = raw.setdefault("layers", {})
         name = role_name(role)
-        old = next((word for word in tables if role_name(word) == name), name)
+        old = _written_role(tables, role)
         kept = {k: v for k, v in tables.pop(old, {}).items() if k not in ("path", "layer", "version", "date")}
         tables[name] = kept | {"path": layer_path}
     return raw
+
+
+def _written_role(tables: object, word: str) -> str:
+    """Return the word under which a role stands in the tables already, else its full name."""
+    name = role_name(word)
+    return next((old for old in tables if role_name(old) == name), name) if isinstance(tables, dict) else name
 
 
 def _relative_to(base: Path, option: str) -> str:

@@ -125,6 +125,27 @@ def test_existing_output_is_kept(tmp_path):
     assert out.read_bytes() != b"mine"
 
 
+def test_output_never_takes_the_place_of_an_input(tmp_path):
+    files = {"parcels": parcels(tmp_path), "red": red_line(tmp_path)}
+    project = tmp_path / "p.toml"
+    project.write_text('[parcels]\npath = "parcels.gpkg"\n[layers.red_line]\npath = "red.gpkg"\n')
+    link = tmp_path / "link.gpkg"
+    link.symlink_to(files["parcels"])
+    before = {path: path.read_bytes() for path in (*files.values(), project)}
+    for out in (*before, link):
+        stopped(landremed_cli("run", project, "-o", out, "--overwrite", "--lang", "en"), out.name, "reads")
+    assert landremed_cli("overlay", project, "-o", tmp_path / "overlay.gpkg").returncode == 0
+    base = ["decide", tmp_path / "overlay.gpkg", "-o", tmp_path / "overlay.gpkg"]
+    stopped(landremed_cli(*base, "--overwrite", "--lang", "en"), "overlay.gpkg", "reads")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_output_is_named_as_what_it_is(tmp_path):
+    out = tmp_path / "out.shp"
+    stopped(landremed_cli("run", parcels(tmp_path), "-o", out, "--lang", "en"), "out.shp", ".gpkg")
+    assert not out.exists()
+
+
 def test_failure_leaves_the_old_output(tmp_path):
     out = tmp_path / "out.gpkg"
     out.write_bytes(b"mine")

@@ -224,6 +224,15 @@ def test_layer_that_lies_elsewhere_stops():
     assert one(result)["permanent_basic_farmland_area_m2"] == 0
 
 
+@pytest.mark.parametrize("rows", [[], [None], [shapely.Point(E, N)]])
+def test_layer_without_polygons_stops(rows):
+    parcels = frame([box(0, 0, 10, 10)], category=["idle_land"])
+    with pytest.raises(landremed.InputError, match="has no polygon"):
+        run(parcels, {"farmland": frame(rows)})
+    result = run(parcels, {"farmland": frame(rows)}, "layers.farmland.disjoint=true")
+    assert one(result)["permanent_basic_farmland_area_m2"] == 0
+
+
 def test_unknown_fact_in_mapping_names_the_nearest():
     parcels = frame([box(0, 0, 10, 10)], WTLX=["idle_land"])
     with pytest.raises(landremed.ProjectError, match=r"parcels\.fields\.category"):

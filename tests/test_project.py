@@ -176,6 +176,15 @@ def test_overrides(tmp_path, monkeypatch):
         load_project(path, settings=["tolerance.min_overlap_area=5"])
 
 
+@pytest.mark.parametrize("word", ["red_line", "ecological_red_line", "生态保护红线"])
+def test_layer_is_set_under_any_of_its_names(tmp_path, word):
+    path = write(tmp_path, MINIMAL + '[layers.red_line]\npath = "red.gpkg"\n')
+    project = load_project(path, settings=[f"layers.{word}.version=v2"])
+    assert [(spec.role, spec.path, spec.version) for spec in project.layers] == [
+        ("ecological_red_line", "red.gpkg", "v2")
+    ]
+
+
 def test_without_a_file():
     project = make_project("p.gpkg", ["farmland=f.shp", "水源地=w.gpkg:sy"], settings=['parcels.id="TBBH"'])
     assert project.parcels.id == ("TBBH",)
