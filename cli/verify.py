@@ -60,7 +60,16 @@ class _Pairs(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
     help="How covered shares of cells are found.",
 )
 @click.option("--chips", type=click.Path(path_type=Path), metavar="DIR", help="Write before/after pictures.")
-@click.option("--parcel", "only", multiple=True, metavar="ID", help="Pictures of these parcels only.")
+@click.option(
+    "--parcel", "only", multiple=True, metavar="ID", help="Pictures and ledger notes of these parcels only."
+)
+@click.option(
+    "--ledger", type=click.Path(path_type=Path), metavar="LEDGER.gpkg", help="Note the verdicts there."
+)
+@click.option("--who", metavar="NAME", help="Who writes the notes; the computer's user by default.")
+@click.option(
+    "--on", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Day of the notes; today by default."
+)
 @click.option("-o", "--output", metavar="VERIFY.gpkg", help="GeoPackage to write.")
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs once the new ones are complete.")
 @click.pass_context
@@ -78,6 +87,11 @@ def command(ctx: click.Context, /, source: str, **options: Any) -> int:
     settings = ctx.obj
     clock = StageClock(settings)
     land_cover, imagery = _requests(options)
+    if options["ledger"]:
+        from landremed.ledger import reading_desk
+
+        with reading_desk(options["ledger"]):
+            pass  # a ledger that cannot be opened stops before any work is done
     thresholds = {name: value for pairs in options["thresholds"] for name, value in pairs.items()}
     found = verify_restoration(
         source,
@@ -96,10 +110,14 @@ def command(ctx: click.Context, /, source: str, **options: Any) -> int:
         stage=clock,
     )
     clock.finish()
+    noted = _note(found, options) if options["ledger"] else None
     if settings.json:
-        click.echo(json.dumps(found.document(options["output"]), ensure_ascii=False))
+        document = found.document(options["output"])
+        if noted is not None:
+            document["ledger"] = {"written": len(noted.events), "refused": len(noted.refused)}
+        click.echo(json.dumps(document, ensure_ascii=False))
     elif not settings.quiet:
-        _show(found, options)
+        _show(found, options, noted)
     return found.status
 
 
@@ -121,8 +139,8 @@ def _requests(options: dict[str, Any]) -> tuple[Any, Any]:
         imagery = Imagery(options["before_image"], options["after_image"], options["bands"], **days)
     elif options["bands"]:
         raise click.UsageError("--bands needs --before-image and --after-image.")
-    if options["only"] and not options["chips"]:
-        raise click.UsageError("--parcel needs --chips.")
+    if options["only"] and not (options["chips"] or options["ledger"]):
+        raise click.UsageError("--parcel needs --chips or --ledger.")
     return land_cover, imagery
 
 
@@ -132,12 +150,30 @@ def _both(options: dict[str, Any], first: str, second: str) -> None:
         raise click.UsageError(f"{names[0]} and {names[1]} belong together.")
 
 
-def _show(found: Any, options: dict[str, Any]) -> None:
+def _note(found: Any, options: dict[str, Any]) -> Any:
+    """Write the verdicts into the ledger as notes; parcels that are not on it are left out."""
+    from landremed_cli.ledger import clerk_of
+
+    from landremed.ledger import record_changes
+    from landremed.verify import ledger_notes
+
+    clerk = clerk_of(options["who"])
+    day = options["on"].date() if options["on"] else clerk.today
+    notes = ledger_notes(found, day, only=options["only"])
+    return record_changes(options["ledger"], notes, clerk, all_or_none=False)
+
+
+def _show(found: Any, options: dict[str, Any], noted: Any) -> None:
     click.echo(found.summary_text())
     findings = found.findings_text()
     if findings:
         click.echo(f"\n{findings}", err=True)
     if options["chips"]:
         click.echo(f"\n{len(found.chips)} PNG -> {options['chips']}")
+    if noted is not None:
+        from landremed.verify import word
+
+        counts = {"count": len(noted.events), "refused": len(noted.refused), "file": options["ledger"]}
+        click.echo("\n" + word("ledger", "written", language=found.parcels.language).format_map(counts))
     if options["output"]:
         click.echo(f"\n-> {options['output']}")

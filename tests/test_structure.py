@@ -47,10 +47,10 @@ ALLOWED = {
     | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
     | {"report", "same_place", "tables", "values"},
     "review": BASE
-    | {"area", "crs", "decisions", "explain", "io", "law", "project", "report", "result_project", "tables"}
-    | {"values", "why"},
+    | {"area", "crs", "decisions", "explain", "io", "law", "project", "provenance", "report", "tables"}
+    | {"result_project", "trace_table", "values", "why"},
     "verify": BASE
-    | {"api", "area", "crs", "io", "law", "project", "provenance", "report", "tables", "values"},
+    | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }
 FAMILIES = {
     "crs_guard": "crs",

@@ -24,9 +24,7 @@ def windows_of(shapes, clip=None):
 def oracle(shape, cells: Cells, polygon: int):
     """Area of the intersection with each cell, by GEOS."""
     own = cells.polygon == polygon
-    squares = shapely.box(
-        cells.column[own], cells.row[own], cells.column[own] + 1, cells.row[own] + 1
-    )
+    squares = shapely.box(cells.column[own], cells.row[own], cells.column[own] + 1, cells.row[own] + 1)
     return shapely.area(shapely.intersection(shape, squares))
 
 
@@ -43,7 +41,7 @@ def random_shapes(seed, count=60):
         if rng.random() < 0.4:
             shape = shape.difference(shape.buffer(-0.6))
         if rng.random() < 0.3:
-            shape = shapely.union(shape, shapely.transform(shape, lambda xy: xy + [21.3, 4.7]))
+            shape = shapely.union(shape, shapely.transform(shape, lambda xy: xy + np.array([21.3, 4.7])))
         if isinstance(shape, shapely.Polygon | shapely.MultiPolygon) and not shape.is_empty:
             shapes.append(shape)
     return shapes
