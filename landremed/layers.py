@@ -146,8 +146,8 @@ def load_layer(
     Raises
     ------
     InputError, CrsError
-        When the file or its CRS is unusable, a named field is missing, or the layer has no polygon or does not
-        meet the parcels although it is not said to be disjoint.
+        When the file or its CRS is unusable, a named field is missing, or the layer has no polygon or does
+        not meet the parcels although it is not said to be disjoint.
     """
     source, findings = _read(spec, project, (sources or {}).get(spec.role))
     for name in (spec.id, *spec.by, spec.name, spec.kind, spec.code):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 import struct
@@ -483,3 +484,10 @@ def test_geojson_without_crs_is_longitude_and_latitude(tmp_path: Path) -> None:
 def test_layer_without_crs_says_none(tmp_path: Path) -> None:
     source, _ = read_vector(write(tmp_path / "p.gpkg", frame().set_crs(None, allow_override=True)))
     assert source.crs_wkt is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "red.gpkg")
+    with pytest.raises(InputError, match="local files"):
+        read_vector("red.gpkg", base=tmp_path)

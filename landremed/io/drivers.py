@@ -139,6 +139,8 @@ def resolve_input(path: str, base: Path | None = None) -> Path:
         _refuse_escape(root, text, real)
     if not exists:
         raise InputError("file_missing", where, nearest=_neighbours(written))
+    if not (real.is_file() or real.is_dir()):  # a pipe or a device would be waited on for ever
+        raise InputError("path_not_local", where)
     return real
 
 
