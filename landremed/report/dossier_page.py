@@ -142,11 +142,10 @@ def _duties(told: Explanation, words: Words) -> list[str]:
     comma, colon = ("、", "：") if words.language == "zh" else (", ", ": ")
     titles = column_titles("decisions", list(told.duties), words.language)
     order = ("implementing_unit", "other_units", "lead", "cooperating", "implementing")
-    return [
-        f"{titles.get(name, name)}{colon}{told.duties[name].replace(',', comma)}"
-        for name in order
-        if name in told.duties
-    ]
+    found = {name: told.duties[name] for name in order if name in told.duties}
+    if "other_units" in found:
+        found["other_units"] = found["other_units"].replace(",", comma)
+    return [f"{titles.get(name, name)}{colon}{value}" for name, value in found.items()]
 
 
 def _facts(told: Explanation) -> list[dict[str, str]]:

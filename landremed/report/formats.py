@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any, Final
 
-from landremed.explain.facts import area_text, share_text
+from landremed.report.numbers import area_text, share_text
 
 __all__ = [
     "EXCEL_AREA",

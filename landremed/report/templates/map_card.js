@@ -193,7 +193,10 @@ class Card {
     const { app } = this;
     const title = (name) => app.columnTitles[name];
     const names = ["implementing_unit", "other_units", "lead", "cooperating", "implementing"];
-    const rows = names.map((name) => this.row(title(name), (app.text(name, f) || "").replaceAll(",", app.comma)));
+    const rows = names.map((name) => {
+      const value = app.text(name, f) || "";
+      return this.row(title(name), name === "other_units" ? value.replaceAll(",", app.comma) : value);
+    });
     const sizes = [["to_demolish", "demolish_area_m2"], ["to_restore", "restore_area_m2"]].map(([word, column]) => {
       const area = app.number(column, f);
       return area ? this.row(app.words[word], `${grouped(area, 2)} ${app.words.m2_unit}`) : null;
