@@ -205,6 +205,12 @@ def test_account_of_a_month(tmp_path):
     assert units["甲镇"].count["transferred_out"] == 2
 
 
+def test_the_base_is_the_first_opening(tmp_path):
+    ledger = make_ledger(tmp_path, {"P": FILL, "Q": FILL})
+    first = account(ledger, date(2022, 3, 1), date(2022, 3, 31))[""]
+    assert first.count == {"opening": 2, "closing": 2}
+
+
 def test_a_parcel_that_comes_back_is_transferred_in(tmp_path):
     ledger = make_ledger(tmp_path, {"P": FILL, "Q": FILL})
     walk(ledger, "P", date(2022, 4, 3), to="judged")

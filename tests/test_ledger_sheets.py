@@ -1,6 +1,7 @@
 """Workbooks out and back: what units fill in, and what becomes of it."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -210,3 +211,40 @@ def test_what_is_reported_after_the_report_counts_in_the_next_month(issued):
     taken(ledger, files["甲镇"])
     assert case_of(ledger, "B").since == date(2022, 6, 1)
     assert monthly_document(ledger, "2022-05", CLERK) == kept
+
+
+def test_earlier_evidence_stays(issued):
+    ledger, files = issued
+    folder = files["甲镇"].parent
+    for name in ("first.jpg", "second.jpg"):
+        (folder / name).write_bytes(name.encode())
+    fill(files["甲镇"], {"B": {"填报：已完成1": "是", "填报：佐证文件": "first.jpg"}})
+    taken(ledger, files["甲镇"])
+    later = write_sheets(ledger, folder, CLERK, month="2022-06")["甲镇"]
+    assert openpyxl.load_workbook(later)["台账"].cell(3, columns(later)["填报：已完成1"]).value == "是"
+    fill(later, {"B": {"填报：已完成2": "是", "填报：佐证文件": "second.jpg"}})
+    take_sheets(ledger, [later], CLERK)
+    ticks = case_of(ledger, "B").ticks
+    assert {item: tick.evidence[0]["file"] for item, tick in ticks.items()} == {
+        "lake_filled": "first.jpg",
+        "trees_moved": "second.jpg",
+    }
+
+
+def test_nothing_is_left_when_a_workbook_cannot_be_written(tmp_path, monkeypatch):
+    ledger = make_ledger(tmp_path, PARCELS)
+    before = audit_ledger(ledger).head
+    real, calls = Path.replace, []
+
+    def full(self, target):
+        calls.append(target)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OutputError) as caught:
+        write_sheets(ledger, tmp_path / "sheets", MAY, month="2022-05")
+    monkeypatch.setattr(Path, "replace", real)
+    assert caught.value.code == "output_write_failed"
+    assert calls
+    assert list((tmp_path / "sheets").iterdir()) == []
+    assert audit_ledger(ledger).head == before

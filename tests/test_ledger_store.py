@@ -16,6 +16,7 @@ import pytest
 from ledger_results import CLERK, FILL, make_ledger, make_result, walk
 
 from landremed.errors import InputError, LandremedError, OutputError
+from landremed.law import load_rulebook
 from landremed.ledger import Change, audit_ledger, init_ledger, reading_desk, record_changes, writing_desk
 from landremed.ledger.events import Entry, Kind
 
@@ -285,6 +286,26 @@ def test_another_rule_book(tmp_path):
         init_ledger(result, tmp_path / "l.gpkg", CLERK)
     assert caught.value.code == "ledger_rules_changed"
     assert not (tmp_path / "l.gpkg").exists()
+
+
+def test_a_rule_book_changed_after_the_fact(tmp_path):
+    folder = tmp_path / "office"
+    shutil.copytree(Path(__file__).parents[1] / "rules" / "binhai-2022", folder)
+    told = {"rules": str(folder), "rules_hash": load_rulebook(folder).content_hash}
+    ledger = make_ledger(tmp_path, {"P1": FILL}, **told)
+    note(ledger, "P1", "fine")
+    page = folder / "ledger.yaml"
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("start: issued", "start: judged"), encoding="utf-8"
+    )
+    with pytest.raises(InputError) as caught:
+        note(ledger, "P1", "not so fine")
+    assert caught.value.code == "ledger_rules_changed"
+    page.unlink()
+    told = {"rules": str(folder), "rules_hash": load_rulebook(folder).content_hash}
+    with pytest.raises(InputError) as caught:
+        make_ledger(tmp_path, {"P1": FILL}, **told)
+    assert caught.value.code == "ledger_rules_missing"
 
 
 def test_other_programs_see_the_board(ledger, tmp_path):

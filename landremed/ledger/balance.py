@@ -105,7 +105,8 @@ def _flow(
 
 def _arrival(event: Event) -> str:
     if event.event == Kind.ENTER:
-        return "transferred_in" if event.new["how"] == "transfer_in" else "new"
+        # what the ledger began with is nobody's new finding
+        return {"transfer_in": "transferred_in", "base": "opening"}.get(str(event.new["how"]), "new")
     return "reopened"
 
 

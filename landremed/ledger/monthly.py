@@ -96,7 +96,7 @@ def monthly_document(
             raise InputError(
                 "ledger_month_before", Where(field="--month", value=month), began=desk.began_on.isoformat()
             )
-        figures = monthly_figures(desk, month, language=language, calendar=calendar)
+        figures = monthly_figures(desk, month, today=clerk.today, language=language, calendar=calendar)
         # as it will be read back, so that the first report is the same as every later one
         document = json.loads(canonical(figures | {"draft": not keep}))
         if before_freeze:
@@ -111,10 +111,16 @@ def monthly_document(
 
 
 def monthly_figures(
-    desk: Desk, month: str, *, language: str = "zh", calendar: OfficeCalendar | None = None
+    desk: Desk,
+    month: str,
+    *,
+    today: date,
+    language: str = "zh",
+    calendar: OfficeCalendar | None = None,
 ) -> dict[str, Any]:
-    """Compute a month's figures from the events booked up to its last day."""
+    """Compute a month's figures from the events booked up to its last day (of the running month: today)."""
     first, last = month_days(month)
+    last = min(last, today)
     book, rules = desk.book, desk.rules
     events = [event for event in desk.journal.events if event.booked_on <= last]
     cases = desk.cases(last)

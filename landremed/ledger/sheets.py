@@ -107,12 +107,27 @@ def write_sheets(
         files = _targets(groups, folder, month, desk, by, language)
         _check_free(list(files.values()), folder, overwrite)
         before = desk.cases(month_days(month)[0] - timedelta(days=1))
-        for unit, target in files.items():
-            meta = {"ledger": desk.ledger_id, "month": month, "by": by, "unit": unit, "language": language}
-            _write(target, desk, groups[unit], before, meta, last)
-        desk.write(
-            [Entry("", Kind.SHEETS, clerk.today, {"month": month, "by": by, "units": list(files)})], clerk, {}
-        )
+        temps = {target: target.with_name(f".{target.name}.tmp-{os.getpid()}") for target in files.values()}
+        try:
+            for unit, target in files.items():
+                meta = {
+                    "ledger": desk.ledger_id,
+                    "month": month,
+                    "by": by,
+                    "unit": unit,
+                    "language": language,
+                }
+                _write(temps[target], desk, groups[unit], before, meta, last)
+            new = {"month": month, "by": by, "units": list(files)}
+            desk.write([Entry("", Kind.SHEETS, clerk.today, new)], clerk, {})
+            for target, temp in temps.items():
+                temp.replace(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError("output_write_failed", Where(file=str(folder)), reason=reason) from error
+        finally:
+            for temp in temps.values():
+                temp.unlink(missing_ok=True)
     return files
 
 
@@ -152,7 +167,7 @@ def _check_free(targets: Sequence[Path], folder: Path, overwrite: bool) -> None:
 
 
 def _write(
-    target: Path,
+    temp: Path,
     desk: Desk,
     cases: Sequence[ParcelCase],
     before: Mapping[str, ParcelCase],
@@ -162,7 +177,6 @@ def _write(
     import xlsxwriter
     from xlsxwriter.exceptions import XlsxWriterException
 
-    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     try:
         book = xlsxwriter.Workbook(str(temp), {**_SAFE, "default_date_format": "yyyy-mm-dd"})
         book.set_properties({"created": _MADE})
@@ -173,12 +187,8 @@ def _write(
         for row, line in enumerate(help_lines(meta["language"])):
             page.write_string(row, 0, line)
         book.close()
-        temp.replace(target)
-    except (OSError, XlsxWriterException) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError("output_write_failed", Where(file=str(target)), reason=reason) from error
-    finally:
-        temp.unlink(missing_ok=True)
+    except XlsxWriterException as error:
+        raise OutputError("output_write_failed", Where(file=str(temp.parent)), reason=str(error)) from error
 
 
 def _columns(desk: Desk, cases: Sequence[ParcelCase], language: str) -> list[_Column]:

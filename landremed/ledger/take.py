@@ -199,21 +199,28 @@ def _change(
         if kind == "tick":
             if int(code) > len(items):
                 raise InputError("ledger_row_no_item", where)
-            ticks.append(items[int(code) - 1])
+            # what was ticked with evidence before keeps that evidence
+            known = case.ticks.get(items[int(code) - 1])
+            if known is None or not known.evidence:
+                ticks.append(items[int(code) - 1])
     notes = {kind: str(cells[kind]) for kind in ("problem", "next_step") if cells.get(kind) is not None}
     return Change(
         case.parcel_id,
         _day(cells.get("date"), where, last),
         state=str(cells.get("new_state") or "").strip(),
         ticks=tuple(ticks),
-        gates=tuple(n.partition(".")[2] for n in ticked if n.startswith("gate.")),
-        marks=tuple(n.partition(".")[2] for n in ticked if n.startswith("mark.")),
+        gates=tuple(code for code in _codes(ticked, "gate") if code not in case.gates),
+        marks=tuple(code for code in _codes(ticked, "mark") if code not in case.marks),
         meeting=_plain(cells.get("meeting") or ""),
         evidence=evidence_of(_evidence(cells.get("evidence"), report.path.parent, where)),
         notes=notes,
         person=str(cells.get("person") or "").strip(),
         source=f"{report.path.name} row {where.row} #{print_}",
     )
+
+
+def _codes(ticked: Sequence[str], kind: str) -> list[str]:
+    return [name.partition(".")[2] for name in ticked if name.startswith(f"{kind}.")]
 
 
 def _ticked(name: str, cells: Mapping[str, Any], where: Where) -> bool:
