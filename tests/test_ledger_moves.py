@@ -1,5 +1,6 @@
 """The life of a parcel: what may follow what, and what signing off needs."""
 
+import hashlib
 from datetime import date
 
 import pytest
@@ -22,6 +23,7 @@ from landremed.errors import InputError
 from landremed.ledger import Change, approve_batch, audit_ledger, record_changes
 
 DAY = date(2022, 5, 10)
+SEEN = hashlib.sha256(b"seen").hexdigest()
 
 
 def refused(ledger, *changes):
@@ -36,6 +38,8 @@ def test_from_issue_to_sign_off(tmp_path):
     walk(ledger, "P", DAY, evidence=proof(tmp_path))
     case = case_of(ledger, "P")
     assert (case.state, case.closed_on) == ("closed", DAY)
+    tick = case.ticks["lake_filled"]
+    assert (tick.on, tick.person, tick.evidence[0]["sha256"]) == (DAY, "tester", SEEN)
     assert audit_ledger(ledger).findings == []
 
 
@@ -45,6 +49,8 @@ def test_steps_cannot_be_skipped(tmp_path, state):
     error = refused(ledger, Change("P", DAY, state=state))
     assert error.code == "ledger_move_refused"
     assert "已外业核实" in error.text("zh")
+    assert "verified" in error.text("en")
+    assert error.text("en").isascii()
 
 
 def test_states_by_label(tmp_path):
@@ -141,7 +147,7 @@ def test_demolition_without_due_process_warns(tmp_path):
     record_changes(ledger, [Change("P", DAY, gates=("notified", "deliberated"), meeting="5")], CLERK)
     report = record_changes(ledger, [Change("P", DAY, state="in_progress")], CLERK)
     assert [w.code for w in report.warnings] == ["ledger_gates_missing"]
-    gates = str(report.warnings[0].params["gates"])
+    gates = str(report.warnings[0].params["codes"])
     assert "heard_or_waived" in gates
     assert "decision_served" in gates
     assert "notified" not in gates

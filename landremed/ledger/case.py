@@ -136,7 +136,10 @@ class ParcelCase:
             into.pop(item, None)
             return
         into[item] = Tick(
-            event.day, str(new.get("person", "")), tuple(new.get("evidence", ())), str(new.get("meeting", ""))
+            event.day,
+            str(new.get("person") or event.who),
+            tuple(new.get("evidence", ())),
+            str(new.get("meeting", "")),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -260,12 +260,16 @@ def _move(book: RuleBook, case: ParcelCase, change: Change, found: Prepared) -> 
         raise InputError(
             "ledger_move_refused",
             Where(value=change.parcel_id),
-            state=_both(rules, case.state),
-            target=_both(rules, target),
-            allowed="、".join(_both(rules, m.target) for m in moves) or "–",
+            state=_label(rules, case.state),
+            target=_label(rules, target),
+            allowed="、".join(_label(rules, m.target) for m in moves) or "–",
+            state_code=case.state,
+            target_code=target,
+            allowed_codes=", ".join(m.target for m in moves) or "–",
         )
     if "evidence" in move.needs and not change.evidence:
-        raise InputError("ledger_move_evidence", Where(value=change.parcel_id), target=_both(rules, target))
+        where = Where(value=change.parcel_id)
+        raise InputError("ledger_move_evidence", where, target=_label(rules, target), target_code=target)
     if "acceptance" in move.needs:
         _check_acceptance(book, case, change)
     found.warnings += _warnings(book, case, change, target)
@@ -288,9 +292,9 @@ def _check_acceptance(book: RuleBook, case: ParcelCase, change: Change) -> None:
     missing = open_items(book, case, change.day)
     bare = [item for item, why in missing if why == "not_ticked"]
     if bare:
-        raise InputError("ledger_close_items", where, items=_items(bare))
+        raise InputError("ledger_close_items", where, **_items(bare))
     if missing:
-        raise InputError("ledger_close_evidence", where, items=_items(item for item, _ in missing))
+        raise InputError("ledger_close_evidence", where, **_items([item for item, _ in missing]))
     if not item_list(book, case) and not change.evidence:
         raise InputError("ledger_close_no_items", where)
 
@@ -299,16 +303,20 @@ def _warnings(book: RuleBook, case: ParcelCase, change: Change, target: str) -> 
     rules = ledger_rules(book)
     found: list[Finding] = []
     if target == rules.gates.before:
-        gates = missing_gates(book, case)
-        if gates:
-            names = "、".join(f"{g.label.zh} ({g.id})" for g in gates)
-            found.append(Finding("ledger_gates_missing", parcel_id=change.parcel_id, params={"gates": names}))
+        found += _missing("ledger_gates_missing", change.parcel_id, missing_gates(book, case))
     if rules.states[target].counts == "struck":
-        marks = missing_marks(book, case)
-        if marks:
-            names = "、".join(f"{m.label.zh} ({m.id})" for m in marks)
-            found.append(Finding("ledger_marks_missing", parcel_id=change.parcel_id, params={"marks": names}))
+        found += _missing("ledger_marks_missing", change.parcel_id, missing_marks(book, case))
     return found
+
+
+def _missing(code: str, parcel_id: str, items: Sequence[LedgerItem]) -> list[Finding]:
+    if not items:
+        return []
+    params = {
+        "items": "、".join(item.label.zh for item in items),
+        "codes": ", ".join(item.id for item in items),
+    }
+    return [Finding(code, parcel_id=parcel_id, params=params)]
 
 
 def _applies(condition: str, case: ParcelCase, day: date) -> bool:
@@ -335,10 +343,13 @@ def _code(
     raise InputError(message, place, nearest=near or "–", valid=", ".join(labels) or "–")
 
 
-def _both(rules: LedgerRules, code: str) -> str:
+def _label(rules: LedgerRules, code: str) -> str:
     state = rules.states.get(code)
-    return f"{state.label.zh} ({code})" if state else code
+    return state.label.zh if state else code
 
 
-def _items(items: Iterable[AcceptanceItem]) -> str:
-    return "、".join(f"{item.text.zh} ({item.id})" for item in items)
+def _items(items: Sequence[AcceptanceItem]) -> dict[str, object]:
+    return {
+        "items": "、".join(item.text.zh for item in items),
+        "codes": ", ".join(item.id for item in items),
+    }
