@@ -17,6 +17,8 @@ __all__ = ["main"]
 COMMANDS: Final = {
     "run": ("run", "Check, overlay, decide, export: the main job."),
     "check": ("check", "Check parcels, layers and evidence before they are used."),
+    "info": ("info", "Show what files hold: layers, CRS, encoding, fields, guessed roles."),
+    "init": ("init", "Write a commented project file from what files hold."),
     "explain": ("explain", "Tell how one parcel was decided."),
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),

@@ -17,6 +17,7 @@ from landremed.checks.pairs import places
 from landremed.checks.shapes import shape_findings
 from landremed.errors import InputError, LandremedError
 from landremed.given import EvidenceTable, given_facts
+from landremed.inspect.words import word
 from landremed.io.gpkg import OutLayer, check_target
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
@@ -26,6 +27,7 @@ from landremed.output import write_layers
 from landremed.overlay_tables import issue_table
 from landremed.pipeline import rule_book
 from landremed.project import Project, load_project
+from landremed.report.labels import word as label
 from landremed.report.summary import findings_text
 from landremed.report.terminal import table
 from landremed.tables import GivenFacts
@@ -36,9 +38,6 @@ __all__ = ["CheckResult", "check_project"]
 Stage: TypeAlias = Callable[[str], None]
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
-_HEADER = {"zh": ["级别", "代码", "数量"], "en": ["severity", "code", "count"]}
-_WORDS = {"zh": {"error": "错误", "warning": "警告", "info": "提示"}}
-_NOTHING = {"zh": "未发现问题。", "en": "Nothing was found."}
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,11 @@ class CheckResult:
 
     def table_text(self, language: str) -> str:
         """Return the counts as a table."""
-        words = _WORDS.get(language, {})
-        rows = [[words.get(severity, severity), code, count] for severity, code, count in self.counts]
-        return table(rows, _HEADER[language], "llr") if rows else _NOTHING[language]
+        rows = [
+            [label(f"severity_{severity}", language), code, count] for severity, code, count in self.counts
+        ]
+        header = [word(key, language) for key in ("severity", "code", "count")]
+        return table(rows, header, "llr") if rows else word("nothing_found", language)
 
     def cases_text(self, language: str) -> str:
         """Return the first case of each code whole."""

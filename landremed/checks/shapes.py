@@ -11,7 +11,7 @@ import pyarrow as pa
 import shapely
 
 from landremed.checks.pairs import enclosed_gaps, mean_width, places, shared_ground
-from landremed.inspect.aliases import first_of, minimum_area_m2
+from landremed.inspect.aliases import aliases, first_of, minimum_area_m2
 from landremed.layers import Parcels, text_ids
 from landremed.project import Tolerance
 from landremed.same_place import SAME_PLACE_SHARE, same_place
@@ -113,7 +113,7 @@ def _slivers(parcels: Parcels, polygons: Geometries, tolerance: Tolerance) -> It
 
 def _least(attributes: pa.Table, rows: int) -> FloatArray:
     """Return the minimum mapped area of each parcel by its land-use code, where it has one."""
-    name = first_of(["DLBM", "地类编码"], attributes.column_names)
+    name = first_of(aliases()["roles"]["land_use"]["code"], attributes.column_names)
     if name is None:
         return np.full(rows, minimum_area_m2(None))
     codes = text_ids(attributes.column(name)).dictionary_encode()
