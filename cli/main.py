@@ -16,9 +16,9 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "run": ("run", "Check, overlay, decide, export: the main job."),
-    "check": ("check", "Check parcels, layers and evidence before they are used."),
     "info": ("info", "Show what files hold: layers, CRS, encoding, fields, guessed roles."),
     "init": ("init", "Write a commented project file from what files hold."),
+    "check": ("check", "Check parcels, layers and evidence before they are used."),
     "explain": ("explain", "Tell how one parcel was decided."),
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),
@@ -27,6 +27,9 @@ COMMANDS: Final = {
     "rules": ("rules", "Read and check rule books."),
     "report": ("report", "Tables, dossiers, maps, charts, case files from a result."),
     "verify": ("verify", "Hold claimed restoration against rasters before and after."),
+    "review": ("review", "Packages for the field, and merging what comes back."),
+    "export": ("export", "Layers for people without QGIS projects."),
+    "relink": ("relink", "Mend the project inside a renamed result."),
     "replay": ("replay", "Reproduce a decision from its case file alone."),
 }
 

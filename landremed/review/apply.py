@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.law import Decision, RuleBook
-from landremed.report.resultfile import ResultFile, open_result
+from landremed.review.basis import Basis, read_basis, rows_of
 from landremed.review.records import Boundary, Problem, Review
 from landremed.review.redecide import Case, Redecided, combined_columns, redecide
 from landremed.review.state import State, settled_state
@@ -72,7 +72,7 @@ def apply_reviews(path: Path, new: Additions) -> Applied:
         noted = {*read_problems(db), *new.problems}
         restore_machine(db)
         db.commit()
-        opened = open_result(path)
+        opened = read_basis(path)
         state, changes = _decide_again(db, opened, reviews)
         problems = sorted({p for p in noted if p.code not in _DERIVED} | set(state.problems))
         boundaries = sorted(drawn.values(), key=lambda b: (b.parcel_id, b.made_at, b.review_id))
@@ -111,11 +111,12 @@ def _united(before: Iterable[Review], new: Iterable[Review]) -> list[Review]:
 
 
 def _decide_again(
-    db: sqlite3.Connection, opened: ResultFile, reviews: Sequence[Review]
+    db: sqlite3.Connection, opened: Basis, reviews: Sequence[Review]
 ) -> tuple[State, list[dict[str, Any]]]:
-    rows = {str(row["parcel_id"]): row for row in db.execute("SELECT * FROM decisions ORDER BY fid")}
+    about = {review.parcel_id for review in reviews}
+    rows = {str(row["parcel_id"]): row for row in rows_of(db, "decisions", about)}
     given: dict[str, list[sqlite3.Row]] = {}
-    for row in db.execute("SELECT * FROM facts ORDER BY fid"):
+    for row in rows_of(db, "facts", about):
         given.setdefault(str(row["parcel_id"]), []).append(row)
     known = {(pid, str(g["fact"])): str(g["value"]) for pid, entries in given.items() for g in entries}
     outcomes = {pid: str(row["outcome"]) for pid, row in rows.items()}
@@ -160,7 +161,7 @@ def _without_shape(row: sqlite3.Row) -> dict[str, Any]:
 
 def _write_decisions(
     db: sqlite3.Connection,
-    opened: ResultFile,
+    opened: Basis,
     affected: Sequence[str],
     cases: Sequence[Case],
     parts: Mapping[str, Sequence[sqlite3.Row]],

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from landremed.review.apply import Additions, apply_reviews
-from landremed.review.store import prepared, read_boundaries, read_problems, read_reviews
+from landremed.review.store import (
+    prepared,
+    read_boundaries,
+    read_problems,
+    read_reviews,
+    restore_machine,
+    write_rows,
+)
 
 __all__ = ["carry_reviews"]
 
@@ -27,7 +34,12 @@ def carry_reviews(old: Path, temp: Path) -> None:
     if old.is_file() and _is_database(old):
         with closing(prepared(sqlite3.connect(old.resolve().as_uri() + "?mode=ro", uri=True))) as db:
             kept = Additions(read_reviews(db), read_boundaries(db), read_problems(db))
-    apply_reviews(temp, kept)
+    if kept != Additions():
+        apply_reviews(temp, kept)
+        return
+    with closing(prepared(sqlite3.connect(temp))) as db, db:
+        restore_machine(db)
+        write_rows(db, "reviews", ())
 
 
 def _is_database(path: Path) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 
 from landremed.errors import InputError, Where
 from landremed.io.gpkg import check_target, replace_whole
-from landremed.report.resultfile import open_result
 from landremed.review.apply import Additions, Applied, apply_reviews
+from landremed.review.basis import read_basis
 from landremed.review.field import FieldPackage, read_package
 from landremed.review.pack import base_hash
 from landremed.review.records import Problem
@@ -101,7 +101,7 @@ def merge_reviews(
         The result is open elsewhere, or cannot be replaced.
     """
     path = Path(result)
-    opened = open_result(path)
+    opened = read_basis(path)
     if "reviews" not in opened.layers:
         raise InputError("result_without_reviews", Where(file=str(path)))
     if opened.book is None:
@@ -111,7 +111,7 @@ def merge_reviews(
     new = Additions()
     for name in packages:
         package = read_package(Path(name))
-        _require_same_crs(Path(name), package, opened.crs.to_string())
+        _require_same_crs(Path(name), package, opened.provenance.get("crs", ""))
         new.reviews += package.reviews
         new.boundaries += package.boundaries
         new.problems += package.problems

@@ -215,7 +215,7 @@ def _package_table(opened: ResultFile, identity: str, assign: str | None) -> Out
             key: opened.provenance.get(key)
             for key in ("version", "project", "secrecy", "rules", "rules_hash")
         },
-        "crs": opened.crs.to_string(),
+        "crs": opened.provenance.get("crs", ""),
         "result": opened.path.name,
     }
     return OutLayer(
