@@ -9,7 +9,7 @@ $renderer$labeling  <blendMode>0</blendMode>
 $widgets  </fieldConfiguration>
   <aliases>
 $aliases  </aliases>
-  <previewExpression>$display</previewExpression>
+$form  <previewExpression>$display</previewExpression>
   <mapTip>$map_tip</mapTip>
   <layerGeometryType>$geometry_code</layerGeometryType>
 </qgis>
