@@ -72,25 +72,25 @@ TEXT = {
     "kind",
 }
 WIDTHS = {
-    "label": 4.8,
+    "label": 4.4,
     "text": 14.0,
     "measure": 4.2,
     "unit": 3.6,
     "parcel_id": 3.4,
     "due_on": 4.9,
-    "on": 4.9,
-    "target": 1.3,
-    "reached": 1.7,
-    "rate_count": 1.8,
-    "rate_area": 1.8,
-    "short": 1.7,
-    "rate_on_day": 1.8,
-    "basis": 3.3,
-    "verdict": 2.7,
+    "on": 4.5,
+    "target": 1.6,
+    "reached": 1.6,
+    "rate_count": 1.7,
+    "rate_area": 1.7,
+    "short": 1.5,
+    "rate_on_day": 1.7,
+    "basis": 3.1,
+    "verdict": 3.2,
     "class": 3.6,
     "state": 3.4,
 }
-PAGE_CM = 25.7
+PAGE_CM = 26.7
 
 
 def font(run, size, bold=False, color=None):
@@ -160,7 +160,7 @@ def build():
     page.orientation = WD_ORIENT.LANDSCAPE
     page.page_width, page.page_height = Cm(29.7), Cm(21.0)
     for side in ("left_margin", "right_margin"):
-        setattr(page, side, Cm(2.0))
+        setattr(page, side, Cm(1.5))
     page.top_margin = page.bottom_margin = Cm(1.8)
     normal = document.styles["Normal"]
     normal.font.name = "Times New Roman"
