@@ -127,14 +127,17 @@ def _casefile(settings: Any, result: Path, parcel_id: str, output: Path, overwri
 @command.command("progress")
 @click.argument("result", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, metavar="DIR", help="Folder for PNG and SVG.")
+@click.option("--ledger", type=_PATH, metavar="LEDGER", help="Ledger: also draw rates against milestones.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Day of the rates.")
 @click.option("--font", "fonts", multiple=True, type=_PATH, metavar="PATH", help="Font file or folder.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.pass_obj
-def _progress(settings: Any, result: Path, output: Path, fonts: tuple[Path, ...], overwrite: bool) -> None:
-    """Charts: outcomes by class and unit, what is due when, what waits for which fact."""
+def _progress(settings: Any, /, result: Path, output: Path, as_of: Any, **options: Any) -> None:
+    """Charts: outcomes by class and unit, what is due when, rates reached, what waits for which fact."""
     from landremed.report.charts import write_charts
 
-    names = write_charts(result, output, language=_language(settings), fonts=fonts, overwrite=overwrite)
+    day = as_of.date() if as_of else None
+    names = write_charts(result, output, language=_language(settings), as_of=day, **options)
     _done(settings, output, files=len(names))
 
 

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import zipfile
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,6 +28,7 @@ from landremed.report.charts import write_charts
 from landremed.report.dossier import write_dossier
 from landremed.report.fonts import choose_font
 from landremed.report.land_classes import use_by_parcel
+from landremed.report.rates import read_rates
 from landremed.report.replay import replay
 from landremed.report.resultfile import open_result
 from landremed.report.sheets import write_table
@@ -503,3 +504,32 @@ def test_commands(sample, tmp_path, capsys):
     assert missing.returncode == 1
     assert "Traceback" not in missing.stderr
     assert "dossier" in command("report", "--help").stdout
+
+
+def test_rates_by_hand(tmp_path):
+    pytest.importorskip("matplotlib")
+    spec = importlib.util.spec_from_file_location(
+        "ledger_results", Path(__file__).with_name("ledger_results.py")
+    )
+    ledgers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ledgers)
+    parcels = {f"p{k}": ledgers.DEMOLISH for k in range(4)} | {
+        "lake": {**ledgers.FILL, "implementing_unit": "乙镇"}
+    }
+    ledger = ledgers.make_ledger(tmp_path, parcels)
+    ledgers.walk(ledger, "p0", date(2022, 6, 20), evidence=ledgers.proof(tmp_path))
+    rates = read_rates(ledger, date(2022, 7, 15), "zh")
+    # 4 illegal occupations, 50 % due on 2022-06-30, one done; 1 lake, 50 % due on the same day, not done
+    told = {rate.name: (rate.reached, rate.target, rate.total, rate.on) for rate in rates["schedule"]}
+    assert told == {
+        "其他违法占地": (0.25, 0.5, 4, date(2022, 6, 30)),
+        "挖田造湖填湖复耕": (0.0, 0.5, 1, date(2022, 6, 30)),
+    }
+    assert [(r.name, r.reached, r.target, r.total) for r in rates["class"]] == [
+        ("挖田造湖", 0.0, 1.0, 1),  # half of one parcel is one parcel
+        ("违法占地", 0.25, 0.5, 4),
+    ]
+    assert [(r.name, r.reached, r.total) for r in rates["unit"]] == [("甲镇", 0.25, 4), ("乙镇", 0.0, 1)]
+    names = write_charts(tmp_path / "out.gpkg", tmp_path / "c", ledger=ledger, as_of=date(2022, 7, 15))
+    assert {"rates_by_schedule.png", "rates_by_class.svg", "rates_by_unit.svg"} <= set(names)
+    assert all((tmp_path / "c" / name).stat().st_size > 5000 for name in names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from landremed.report.fonts import choose_font, font_files
 from landremed.report.formats import plain_text, share_text
 from landremed.report.labels import value_label
 from landremed.report.palette import CLASS_COLORS, OUTCOME_FILLS
+from landremed.report.rates import Rate, read_rates
 from landremed.report.resultfile import ResultFile, open_result
 from landremed.report.target import write_whole
 from landremed.report.terminal import display_width
@@ -36,6 +38,8 @@ def write_charts(
     *,
     language: str | None = None,
     fonts: Sequence[Path] = (),
+    ledger: Path | None = None,
+    as_of: date | None = None,
     overwrite: bool = False,
 ) -> list[str]:
     """Write every chart as PNG and SVG.
@@ -50,6 +54,10 @@ def write_charts(
         Language of the texts; that of the result by default.
     fonts : sequence of path
         Fonts to use before those of the system.
+    ledger : path, optional
+        Ledger; with it also the rates reached against the milestones.
+    as_of : date, optional
+        Day the rates are taken on; that of the result by default.
     overwrite : bool
         Replace existing files.
 
@@ -77,6 +85,11 @@ def write_charts(
         "milestones": drawing.milestones,
         "waiting": drawing.waiting,
     }
+    if ledger is not None:
+        day = as_of or _day(opened.provenance.get("as_of", "")) or date.max
+        rates = read_rates(ledger, day, drawing.words.language)
+        for group in rates:
+            charts[f"rates_by_{group}"] = partial(drawing.rates, group, rates[group], day)
     names = [f"{name}.{kind}" for name in charts for kind in _FORMATS]
     for name in names:
         check_target(target / name, overwrite=overwrite)
@@ -144,16 +157,16 @@ class _Drawing:
         self.result, self.words, self.style = result, words, style
         self.rows = result.decisions.to_pylist()
 
-    def figure(self, name: str, rows: float) -> tuple[Any, Any]:
+    def figure(self, name: str, rows: float, day: str = "") -> tuple[Any, Any]:
         """Return a figure with its title, as high as its rows need."""
         from matplotlib.figure import Figure
 
         high = 2.0 + 0.42 * max(rows, 4)
         figure = Figure(figsize=(_WIDE_IN, high))
         axes = figure.subplots()
-        figure.subplots_adjust(left=0.23, right=0.97, top=1 - 0.95 / high, bottom=0.85 / high)
+        figure.subplots_adjust(left=0.25, right=0.97, top=1 - 0.95 / high, bottom=1.0 / high)
         secrecy = plain_text(self.result.provenance.get("secrecy"))
-        day = self.result.provenance.get("as_of", "")
+        day = day or self.result.provenance.get("as_of", "")
         sub = self.words("sub", project=plain_text(self.result.title), day=day)
         figure.text(0.03, 1 - 0.36 / high, self.words(name), fontsize=15, fontweight="bold", **self._plain())
         figure.text(0.03, 1 - 0.64 / high, sub, fontsize=9, color=_SOFT, **self._plain())
@@ -251,6 +264,36 @@ class _Drawing:
             return self.words("no_class")
         return book.value_label("category", group, self.words.language) if book else group
 
+    def rates(self, group: str, rates: Sequence[Rate], day: date) -> Any:
+        """Draw what is done against what must be done by the milestone."""
+        shown = rates[: _MOST_ROWS * 2]
+        figure, axes = self.figure(f"rates_by_{group}", len(shown), day=str(day))
+        for place, rate in enumerate(shown):
+            met = rate.reached >= rate.target or not rate.due
+            axes.barh(place, 1, height=0.52, color="#eceff1")
+            color = OUTCOME_FILLS[Outcome.RETAIN if met else Outcome.DEMOLISH_RESTORE].color
+            axes.barh(
+                place, rate.reached, height=0.52, color=color, hatch="" if met else "//", edgecolor="white"
+            )
+            axes.plot(
+                [rate.target] * 2,
+                [place - 0.38, place + 0.38],
+                color=_INK if rate.due else "#a9b3bb",
+                linewidth=2.4,
+            )
+            when = "" if rate.on is None else f"　{rate.on}"
+            text = f"{share_text(rate.reached)} / {share_text(rate.target)}{when}"
+            axes.text(1.02, place, text, va="center", fontsize=9, **self._plain())
+        axes.set_xlim(0, 1.42)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        axes.set_xticklabels(["0%", "25%", "50%", "75%", "100%"], **self._plain())
+        axes.set_xlabel(self.words("rates_axis"), **self._plain())
+        names = [plain_text(rate.name) or self.words("no_unit") for rate in shown]
+        self._ticks(
+            axes, [self.words("schedule_n", name=n, n=r.total) for n, r in zip(names, shown, strict=True)]
+        )
+        return figure
+
     def deadlines(self) -> Any:
         """Draw how many parcels fall due on each date, by class."""
         due: dict[date, Counter[str]] = {}
@@ -258,7 +301,7 @@ class _Drawing:
         for row in self.rows:
             if row["due_on"] is not None:
                 due.setdefault(row["due_on"], Counter())[str(row["category"] or "")] += 1
-                late[row["due_on"]] += row["overdue"] or 0
+                late[row["due_on"]] += row.get("overdue") or 0
         days = sorted(due)[: _MOST_ROWS * 2]
         figure, axes = self.figure("deadlines", len(days))
         classes = list(self.result.book.categories) if self.result.book else []

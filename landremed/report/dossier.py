@@ -176,6 +176,7 @@ class _Job:
         (work / name).write_text(svg, encoding="utf-8")
         page = parcel_page(self.result, parcel, self.shapes[row], self.words)
         page |= {"map": name, "fill": self.fills[row].color, "legend": self._legend(row, seen, work)}
+        page["map_note"] = self.words("layers_pieces") if self.layers is None and seen else ""
         page["scale"] = self.words("scale", n=f"{frame.scale:,}".replace(",", " ")) if frame else ""
         return page
 
