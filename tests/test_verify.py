@@ -165,6 +165,24 @@ def test_storage_of_the_raster_changes_nothing(tmp_path, ground):
         assert np.abs(tables[0].weight - table.weight).max() < 1e-9
 
 
+def test_a_raster_larger_than_memory_is_read_in_windows(tmp_path):
+    """Forty thousand million cells, all but a few left out of the file."""
+    path = tmp_path / "huge.tif"
+    size = 200_000
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "crs": CRS, "nodata": 0, "tiled": True}
+    place = from_origin(WEST - 1_000_000.0, NORTH + 1_000_000.0, CELL, CELL)
+    with rasterio.open(
+        path, "w", width=size, height=size, transform=place, SPARSE_OK=True, BIGTIFF="YES", **profile
+    ) as out:
+        out.write(np.full((1, 40, 40), 5, "uint8"), window=((100_000, 100_040), (100_000, 100_040)))
+    raster = open_raster(str(path))
+    far = box(WEST + 900_000, NORTH - 900_000, WEST + 900_100, NORTH - 899_900)
+    shapes = in_cells(np.array([cell_box(2, 3, 4, 5), far, cell_box(39, 39, 2, 2)], dtype=object), raster)
+    table = class_table(raster, shapes, covered_cells)
+    assert table.polygon.tolist() == [0, 2]
+    assert table.cells == pytest.approx([20.0, 1.0])
+
+
 def verdicts(found):
     return {
         (r["parcel_id"], r["item"], r["method"]): (r["verdict"], r["reason"])
@@ -173,7 +191,7 @@ def verdicts(found):
 
 
 def planted(tmp_path, **more):
-    """Six by six cells each: filled, unchanged, of three cells, off the raster, half off, under no data; none."""
+    """Six by six cells each: filled, unchanged, tiny, off the raster, half off, under no data; none."""
     before = np.full((ROWS, COLUMNS), 5, "uint8")
     after = before.copy()
     after[0:6, 0:6] = 1

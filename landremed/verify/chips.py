@@ -223,8 +223,7 @@ def _warped(
         size = (math.ceil((bottom - top) / step), math.ceil((right - left) / step))
         grid = dataset.read(list(bands), window=window, out_shape=(len(bands), *size)).astype(np.float64)
         mask = dataset.read_masks(bands[0], window=window, out_shape=size)
-        origin = dataset.window_transform(window)
-        origin = origin * origin.scale((right - left) / size[1], (bottom - top) / size[0])
+        origin = _window_place(raster, (top, left), (right - left) / size[1], (bottom - top) / size[0])
         how = Resampling.bilinear if smooth else Resampling.nearest
         mask = (mask != 0).astype(np.uint8)
         places = {
@@ -236,6 +235,15 @@ def _warped(
         reproject(grid, values, resampling=how, **places)
         reproject(mask, shown, resampling=Resampling.nearest, **places)
     return values, shown.astype(bool)
+
+
+def _window_place(raster: Raster, corner: tuple[int, int], across: float, down: float) -> Any:
+    """Return the place of a window whose cells are so many times those of the raster."""
+    from rasterio import Affine
+
+    a, b, c, d, e, f = raster.transform
+    top, left = corner
+    return Affine(a * across, b * down, a * left + b * top + c, d * across, e * down, d * left + e * top + f)
 
 
 def _stretched(
@@ -276,13 +284,12 @@ def _scale_bar(draw: Any, width_m: float, foot: int) -> None:
 
 
 def _legend(draw: Any, halves: Mapping[str, Picture], parcels: Parcels, foot: int) -> None:
-    """Name the groups that occur, in the right lower corner of the left half."""
+    """Name the groups that occur, in the left lower corner of the left half."""
     language = _spoken(parcels)
-    there = {
-        tuple(int(v) for v in c) for half in halves.values() for c in np.unique(half.reshape(-1, 3), axis=0)
-    }
-    found = [(entry[language], _rgb(entry["color"])) for entry in labels()["groups"].values()]
-    found = [(text, color) for text, color in found if color in there]
+    cells = np.concatenate([half.reshape(-1, 3) for half in halves.values()]).astype(np.uint32)
+    there = set(np.unique(cells @ np.array([65536, 256, 1], np.uint32)).tolist())
+    found = [(entry[language], entry["color"]) for entry in labels()["groups"].values()]
+    found = [(text, _rgb(color)) for text, color in found if int(color[1:], 16) in there]
     y = foot - 6 - 18 * len(found)
     width = max((draw.textlength(text, font=_font(13)) for text, _ in found), default=0)
     draw.rectangle((4, y - 4, 30 + width, foot - 4), fill=(255, 255, 255))

@@ -23,6 +23,7 @@ VERDICT_COLORS: Final[Mapping[str, str]] = {
 
 _NOT_JUDGED: Final = "220,220,220"
 _NO_GEOMETRY: Final = 4
+_ESCAPED: Final = "[% replace(replace(coalesce(\"{}\", ''), '&', '&amp;'), '<', '&lt;') %]"
 
 
 def verification_styles(layers: Sequence[OutLayer], language: str) -> dict[str, Style]:
@@ -43,7 +44,8 @@ def _qml(layer: OutLayer, language: str) -> str:
     )
     widgets = "".join(_widget(column, codes) for column, codes in layer.value_labels.items())
     kind = 2 if drawn else _NO_GEOMETRY
-    tip = "<mapTip>" + escape('[% "parcel_id" %]<br>[% "why" %]') + "</mapTip>" if drawn else ""
+    tip = "<br>".join(_ESCAPED.format(name) for name in ("parcel_id", "why"))
+    tip = f"<mapTip>{escape(tip)}</mapTip>" if drawn else ""
     return (
         '<!DOCTYPE qgis PUBLIC "http://mrcc.com/qgis.dtd" "SYSTEM">\n'
         '<qgis version="3.22.0" styleCategories="AllStyleCategories">'
