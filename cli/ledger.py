@@ -98,7 +98,7 @@ def update_command(
 @_LEDGER
 @click.argument("parcels", nargs=-1, required=True, metavar="ID...")
 @click.option("--state", default="", help="New state, by code or label.")
-@click.option("--tick", multiple=True, metavar="ITEM", help="Acceptance item done.")
+@click.option("--tick", multiple=True, metavar="ITEM", help="Acceptance item done, or all.")
 @click.option("--untick", multiple=True, metavar="ITEM", help="Take a tick back.")
 @click.option("--stage", multiple=True, metavar="STAGE", help="Stage reached (disposal_approved, ...).")
 @click.option("--gate", multiple=True, metavar="GATE", help="Step of due process done before a demolition.")
@@ -118,7 +118,9 @@ def set_command(
 @command.command("close")
 @_LEDGER
 @click.argument("parcels", nargs=-1, required=True, metavar="ID...")
-@click.option("--tick", multiple=True, metavar="ITEM", help="Acceptance item done, with the evidence given.")
+@click.option(
+    "--tick", multiple=True, metavar="ITEM", help="Acceptance item done, or all, with the evidence given."
+)
 @click.option("--evidence", multiple=True, type=_PATH, metavar="FILE", help="What shows it.")
 @click.option("--person", default="", metavar="NAME", help="Who accepted it.")
 @_writer

@@ -159,6 +159,22 @@ def test_approve_warns_by_status(landremed, ledger, tmp_path):
     assert "已集体审议" not in err
 
 
+def test_close_in_one_step(landremed, tmp_path):
+    ledger = make_ledger(tmp_path, {"A": FILL})
+    proof = tmp_path / "a.jpg"
+    proof.write_bytes(b"seen")
+    for state in ("verified", "judged", "plan_approved", "in_progress", "applied", "checked", "accepted"):
+        landremed("ledger", "set", ledger, "A", "--state", state, "--on", "2022-05-01")
+    _, err = landremed("ledger", "close", ledger, "A", "--tick", "all", "--lang", "en", status=1)
+    assert "without evidence" in err
+    landremed("ledger", "close", ledger, "A", "--tick", "all", "--evidence", proof, "--person", "王五")
+    events = json.loads(landremed("--json", "ledger", "history", ledger, "A")[0])
+    ticks = [event["new"] for event in events if event["event"] == "tick"]
+    assert len(ticks) == 4
+    assert {tick["person"] for tick in ticks} == {"王五"}
+    assert events[-1]["new"]["state"] == "closed"
+
+
 def test_sheets_and_take(landremed, tmp_path):
     ledger = make_ledger(tmp_path, {"A": FILL, "B": {**DEMOLISH, "implementing_unit": "乙区"}})
     folder = tmp_path / "sheets"

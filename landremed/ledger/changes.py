@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 NOTE_KINDS: Final = ("note", "problem", "next_step")
+_ALL: Final = frozenset({"all", "全部"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Change:
     state : str
         New state (code or label); "" for none.
     ticks, unticks, stages, gates, marks : tuple of str
-        Codes or labels of what is ticked (``unticks``: taken back).
+        Codes or labels of what is ticked (``unticks``: taken back); ``all`` ticks every acceptance item.
     meeting : str
         Number of the meeting, for gates that ask for one.
     evidence : tuple of dict
@@ -216,7 +217,7 @@ def _ticks(book: RuleBook, case: ParcelCase, change: Change, found: Prepared) ->
         _tick(Kind.MARK, _code(word, marks, "ledger_mark_unknown"), case.marks, change, found)
     for word in change.stages:
         _tick(Kind.STAGE, _code(word, stages, "ledger_stage_unknown"), case.stages, change, found)
-    for word in change.ticks:
+    for word in items if set(change.ticks) & _ALL else change.ticks:
         _tick(Kind.TICK, _code(word, items, "ledger_item_unknown", case), case.ticks, change, found)
     for word in change.unticks:
         code = _code(word, items, "ledger_item_unknown", case)
