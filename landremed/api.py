@@ -17,6 +17,7 @@ from landremed.output import check_output, overlay_layers, result_layers, write_
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import findings_text, summary_document, summary_text
+from landremed.review.boundaries import accepted_boundaries
 from landremed.tables import VectorSource
 from landremed.types import FactValue
 
@@ -157,7 +158,14 @@ def run(
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
     checked, clock = _begin(project, output, overwrite, jobs)
-    measured = measure_project(checked, engine=engine, jobs=jobs, stage=stage, progress=progress)
+    measured = measure_project(
+        checked,
+        engine=engine,
+        jobs=jobs,
+        stage=stage,
+        progress=progress,
+        boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
+    )
     decided = decide_overlay(measured, rule_book(checked), stage=stage)
     stage("tables")
     layers = result_layers(decided, clock.entries())

@@ -28,6 +28,7 @@ from landremed.parts import cut_parcels, plan_cuts
 from landremed.project import Project
 from landremed.provenance import evidence_entry, library_versions, source_entry, version
 from landremed.results import Judged, demolition_areas
+from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.tables import FactColumn, GivenFacts, VectorSource
 from landremed.types import MAIN_ROLES, Finding, Straddle, Unknown
@@ -94,6 +95,7 @@ def measure_project(
     stage: Stage = lambda name: None,
     progress: Progress | None = None,
     sources: Mapping[str, VectorSource] | None = None,
+    boundaries: tuple[str, Mapping[str, bytes]] = ("", {}),
 ) -> Overlay:
     """Read and measure everything a project names.
 
@@ -109,6 +111,8 @@ def measure_project(
         Told how many parcels have been measured.
     sources : mapping of role to VectorSource, optional
         Inputs that are already in memory, ``parcels`` among them.
+    boundaries : (CRS, mapping of parcel to WKB)
+        Boundaries that take the place of those in the parcels' file.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def measure_project(
     book = rule_book(project)
     _require_known_facts(project, book)
     stage("read parcels")
-    parcels = load_parcels(project, sources)
+    parcels = _redrawn(load_parcels(project, sources), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers")
     layers = [load_layer(project, spec, parcels, sources) for spec in project.layers]
@@ -207,6 +211,19 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
     judged = _judged(book, project, overlay.measured, computed, columns, decided, sizes)
     _require_all_rows(overlay, judged)
     return Decisions(overlay, book, judged, parts)
+
+
+def _redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Parcels:
+    """Take boundaries that were surveyed again and accepted in place of those of the parcels' file."""
+    if not boundaries:
+        return parcels
+    known = set(parcels.ids)
+    drawn = {pid: moved(wkb, crs, parcels.crs) for pid, wkb in boundaries.items() if pid in known}
+    shapes = parcels.polygons.wkb.to_pylist()
+    wkb = [drawn.get(pid, shape) for pid, shape in zip(parcels.ids, shapes, strict=True)]
+    told = [Finding("boundary_redrawn", parcel_id=pid) for pid in parcels.ids if pid in drawn]
+    polygons = PolygonSet(pa.array(wkb, pa.large_binary()))
+    return replace(parcels, polygons=polygons, findings=[*parcels.findings, *told])
 
 
 def _require_all_rows(overlay: Overlay, judged: Judged) -> None:

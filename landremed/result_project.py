@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import pyproj
-
 from landremed.io.gpkg import OutLayer
 from landremed.io.gpkg_project import keep_project
 from landremed.pipeline import Decisions
-from landremed.report.qgis_project import ProjectCrs
+from landremed.report.qgis_project import layer_extent, project_crs
 from landremed.report.result_project import Legend, result_project
 from landremed.report.review_words import review_word
 
-__all__ = ["embed_project", "layer_extent", "project_crs"]
-
-_EMPTY_VIEW_M = 1000.0
+__all__ = ["embed_project"]
 
 
 def embed_project(
@@ -43,20 +39,3 @@ def embed_project(
             language=language,
         )
         keep_project(db, name, text)
-
-
-def project_crs(crs: pyproj.CRS) -> ProjectCrs:
-    """Return a CRS as QGIS keeps it."""
-    authority = crs.to_authority()
-    return ProjectCrs(crs.to_wkt(), ":".join(authority) if authority else "")
-
-
-def layer_extent(db: sqlite3.Connection, layer: str) -> tuple[float, float, float, float]:
-    """Return the extent of a layer with a margin; a square at the origin when it is empty."""
-    row = db.execute(
-        "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = ?", (layer,)
-    ).fetchone()
-    if row is None or None in row:
-        return 0.0, 0.0, _EMPTY_VIEW_M, _EMPTY_VIEW_M
-    margin = 0.05 * max(row[2] - row[0], row[3] - row[1], 1.0)
-    return row[0] - margin, row[1] - margin, row[2] + margin, row[3] + margin

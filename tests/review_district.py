@@ -42,6 +42,11 @@ def write_project(folder, straddle="review"):
         crs="EPSG:4548",
     )
     strip.to_file(folder / "red.gpkg", layer="red")
+    barrier = gpd.GeoDataFrame(
+        geometry=[shapely.box(EAST + 640, NORTH - 5000, EAST + 1000, NORTH + 5000)], crs="EPSG:4548"
+    )
+    barrier.to_file(folder / "barrier.gpkg", layer="barrier")
+    split = '[layers.green_barrier]\npath = "barrier.gpkg"\n' if straddle == "split" else ""
     (folder / "project.toml").write_text(
         f"""
 [project]
@@ -55,15 +60,15 @@ path = "parcels.gpkg"
 id = "pid"
 [layers.red_line]
 path = "red.gpkg"
-""",
+{split}""",
         encoding="utf-8",
     )
     return folder / "project.toml"
 
 
-def make_result(folder: Path) -> Path:
+def make_result(folder: Path, straddle="review") -> Path:
     """Run the project and return the result."""
-    project = write_project(folder)
+    project = write_project(folder, straddle)
     out = folder / "result.gpkg"
     landremed.run(project, out, engine="shapely")
     return out

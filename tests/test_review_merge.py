@@ -30,6 +30,24 @@ def home(tmp_path_factory):
     return folder
 
 
+def run_with(folder, evidence, output):
+    """Run the district with facts as evidence, the other way to the same decisions."""
+    facts = sorted({fact for _, fact in evidence})
+    lines = [",".join(["pid", *facts])]
+    for pid in sorted({pid for pid, _ in evidence}):
+        lines.append(",".join([pid, *(evidence.get((pid, fact), "") for fact in facts)]))
+    (folder / "evidence.csv").write_text("\n".join(lines), encoding="utf-8")
+    text = (folder / "project.toml").read_text(encoding="utf-8")
+    project = folder / "evidence.toml"
+    project.write_text(text + '[[evidence]]\npath = "evidence.csv"\nid = "pid"\n', encoding="utf-8")
+    landremed.run(project, output, engine="shapely")
+    return output
+
+
+def without(rows, *names):
+    return [{k: v for k, v in row.items() if k not in names} for row in rows]
+
+
 @pytest.fixture
 def result(home, tmp_path):
     return Path(shutil.copy(home / "result.gpkg", tmp_path / "result.gpkg"))
@@ -146,31 +164,47 @@ def test_facts_learned_decide_again(result, package):
 
 def test_deciding_again_equals_a_run_with_the_facts(home, result, package, tmp_path):
     """The other way round: the same facts as evidence give the same rows."""
-    answers = {
-        f"P-{n:03d}": value
-        for n, value in ((1, "corner_land"), (6, "used_not_supplied"), (11, "project_not_landed"))
+    evidence = {
+        ("P-001", "supply_status"): "corner_land",
+        ("P-006", "supply_status"): "used_not_supplied",
+        ("P-002", "conversion_possible"): "false",
+        ("P-002", "owners_willing_to_return"): "true",
+        ("P-003", "ecological_construction"): "true",
+        ("P-004", "plan_conforms"): "false",
+        ("P-004", "plan_includable"): "false",
+        ("P-009", "abandoned"): "true",
+        ("P-005", "abandonment_cause"): "objective_impossible",
     }
-    fill(package, [said(pid, "王工", q_supply_status=value) for pid, value in answers.items()])
-    merge_reviews(result, [package])
-    (home / "evidence.csv").write_text(
-        "pid,supply_status\n" + "".join(f"{pid},{value}\n" for pid, value in answers.items()),
-        encoding="utf-8",
+    fill(package, [said(pid, "王工", **{f"q_{fact}": value}) for (pid, fact), value in evidence.items()])
+    merged = merge_reviews(result, [package])
+    assert merged.problems == []
+    other = run_with(home, evidence, tmp_path / "other.gpkg")
+    assert without(table(result, "decisions"), "trace_id") == without(table(other, "decisions"), "trace_id")
+    assert {row["parcel_id"] for row in merged.changes} == {pid for pid, _ in evidence}
+    for mine, theirs in zip(table(result, "summary"), table(other, "summary"), strict=True):
+        names = ("category", "outcome", "count")
+        assert [mine[k] for k in names] == [theirs[k] for k in names]
+        assert mine["area_m2"] == pytest.approx(theirs["area_m2"], abs=0.05)
+
+
+def test_parcels_that_were_cut_are_decided_by_part(tmp_path):
+    result = district.make_result(tmp_path, straddle="split")
+    before = {row["parcel_id"]: row["outcome"] for row in table(result, "parts")}
+    assert "P-003#1" in before
+    pack_reviews(result, tmp_path / "field")
+    evidence = {("P-003", "ecological_construction"): "false", ("P-013", "ecological_construction"): "true"}
+    fill(
+        tmp_path / "field",
+        [said(pid, "王工", q_ecological_construction=v) for (pid, _), v in evidence.items()],
     )
-    project = (home / "project.toml").read_text(encoding="utf-8")
-    (home / "evidence.toml").write_text(
-        project + '[[evidence]]\npath = "evidence.csv"\nid = "pid"\n', encoding="utf-8"
-    )
-    landremed.run(home / "evidence.toml", tmp_path / "other.gpkg", engine="shapely")
-    ours, theirs = table(result, "decisions"), table(tmp_path / "other.gpkg", "decisions")
-    for mine, other in zip(ours, theirs, strict=True):
-        assert {k: v for k, v in mine.items() if k != "trace_id"} == {
-            k: v for k, v in other.items() if k != "trace_id"
-        }
-    for mine, other in zip(table(result, "summary"), table(tmp_path / "other.gpkg", "summary"), strict=True):
-        assert [mine[k] for k in ("category", "outcome", "count")] == [
-            other[k] for k in ("category", "outcome", "count")
-        ]
-        assert mine["area_m2"] == pytest.approx(other["area_m2"], abs=0.05)
+    merge_reviews(result, [tmp_path / "field"])
+    other = run_with(tmp_path, evidence, tmp_path / "other.gpkg")
+    for name in ("decisions", "parts"):
+        assert without(table(result, name), "trace_id") == without(table(other, name), "trace_id")
+    parts = {row["parcel_id"]: row["outcome"] for row in table(result, "parts")}
+    assert {parts["P-003#1"], parts["P-003#2"]} == {"complete_paperwork", "demolish_restore"}
+    whole = next(row for row in table(result, "decisions") if row["parcel_id"] == "P-003")
+    assert whole["reason"] == "parts_differ"
 
 
 def test_twice_is_once(result, package):
@@ -289,7 +323,7 @@ def test_a_photo_that_comes_later_is_found(result, package):
     assert (row["photo"], len(row["photo_hash"])) == ("DCIM/a.jpg", 16)
 
 
-def test_resurveyed_boundaries_wait_for_a_reviewer(result, package):
+def test_resurveyed_boundaries_are_measured_once_accepted(home, result, package):
     import geopandas as gpd
     import pyogrio
 
@@ -311,6 +345,15 @@ def test_resurveyed_boundaries_wait_for_a_reviewer(result, package):
     assert [p.code for p in merge_reviews(result).problems] == ["boundary_waits"]
     assert table(result, "review_boundaries")[0]["accepted"] == 1
     assert len(pyogrio.read_dataframe(result, layer="review_boundaries")) == 1
+    landremed.run(home / "project.toml", result, overwrite=True, engine="shapely")
+    row = next(row for row in table(result, "decisions") if row["parcel_id"] == "P-001")
+    assert row["area_m2"] == pytest.approx(2000, abs=1)
+    assert row["ecological_red_line_area_m2"] == pytest.approx(1600, abs=1)  # 40 m of 50 lie on the red line
+    assert table(result, "review_problems") == []
+    assert [r["parcel_id"] for r in table(result, "issues") if r["code"] == "boundary_redrawn"] == ["P-001"]
+    before = state(result)
+    landremed.run(home / "project.toml", result, overwrite=True, engine="shapely")
+    assert state(result) == before
 
 
 def test_reviews_survive_a_new_run(home, result, package):

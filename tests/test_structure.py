@@ -42,13 +42,14 @@ ALLOWED = {
     "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
+    "convert": BASE | {"area", "crs", "io", "tables"},
     "inspect": BASE | {"crs", "given", "io", "law", "layers", "project", "report", "tables", "values"},
     "checks": BASE
     | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
     | {"report", "same_place", "tables", "values"},
     "review": BASE
     | {"area", "crs", "decisions", "explain", "io", "law", "project", "provenance", "report", "tables"}
-    | {"result_project", "trace_table", "values", "why"},
+    | {"trace_table", "values", "why"},
     "verify": BASE
     | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }
@@ -60,7 +61,7 @@ FAMILIES = {
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
 EVERYTHING = {"pipeline", "output", "overlay_file", "api", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
-FOR_COMMANDS |= {"checks", "inspect"}
+FOR_COMMANDS |= {"checks", "convert", "inspect"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
 
 

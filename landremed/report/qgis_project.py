@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,11 +12,23 @@ from string import Template
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ["DEFAULT_STYLE", "ProjectCrs", "ProjectLayer", "Relation", "Theme", "project_xml"]
+import pyproj
+
+__all__ = [
+    "DEFAULT_STYLE",
+    "ProjectCrs",
+    "ProjectLayer",
+    "Relation",
+    "Theme",
+    "layer_extent",
+    "project_crs",
+    "project_xml",
+]
 
 DEFAULT_STYLE: Final = "default"
 """QGIS's own name of the style a layer carries."""
 
+_EMPTY_VIEW_M: Final = 1000.0
 _WRAPPED: Final = re.compile(r"<qgis\b[^>]*>(.*)</qgis>", re.DOTALL)
 
 
@@ -136,6 +149,23 @@ def project_xml(
         xmax=xmax,
         ymax=ymax,
     )
+
+
+def project_crs(crs: pyproj.CRS) -> ProjectCrs:
+    """Return a CRS as QGIS keeps it."""
+    authority = crs.to_authority()
+    return ProjectCrs(crs.to_wkt(), ":".join(authority) if authority else "")
+
+
+def layer_extent(db: sqlite3.Connection, layer: str) -> tuple[float, float, float, float]:
+    """Return the extent of a layer with a margin; a square at the origin when it is empty."""
+    row = db.execute(
+        "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = ?", (layer,)
+    ).fetchone()
+    if row is None or None in row:
+        return 0.0, 0.0, _EMPTY_VIEW_M, _EMPTY_VIEW_M
+    margin = 0.05 * max(row[2] - row[0], row[3] - row[1], 1.0)
+    return row[0] - margin, row[1] - margin, row[2] + margin, row[3] + margin
 
 
 def _tree(layers: Sequence[ProjectLayer]) -> str:

@@ -17,6 +17,7 @@ from landremed.review.records import Boundary, Problem, Review
 from landremed.review.redecide import Case, Redecided, combined_columns, redecide
 from landremed.review.state import State, settled_state
 from landremed.review.store import (
+    is_drawn,
     keep_machine,
     prepared,
     read_boundaries,
@@ -76,14 +77,15 @@ def apply_reviews(path: Path, new: Additions) -> Applied:
         state, changes = _decide_again(db, opened, reviews)
         problems = sorted({p for p in noted if p.code not in _DERIVED} | set(state.problems))
         boundaries = sorted(drawn.values(), key=lambda b: (b.parcel_id, b.made_at, b.review_id))
-        problems += _waiting(boundaries, state, problems)
+        accepted = _accepted(boundaries, state)
+        problems += _waiting(db, boundaries, accepted)
         rows = [_review_row(review) for review in reviews]
         write_rows(db, "reviews", rows)
         write_rows(db, "review_clashes", state.clashes)
         write_rows(db, "review_overrules", state.overrules)
         write_rows(db, "review_changes", changes)
         write_rows(db, "review_problems", [_problem_row(p, opened.language) for p in problems])
-        write_boundaries(db, boundaries, state.accepted)
+        write_boundaries(db, boundaries, accepted)
     added = len(reviews) - len({r.review_id for r in before}) + len(boundaries) - old_drawn
     return Applied(len(reviews), added, state, changes, problems)
 
@@ -275,15 +277,26 @@ def _write_summary(db: sqlite3.Connection) -> None:
     write_summary(db, [(*row, round(row[3] / M2_PER_MU, 2)) for row in rows])
 
 
-def _waiting(boundaries: Sequence[Boundary], state: State, problems: Sequence[Problem]) -> list[Problem]:
-    """List accepted boundaries: they are measured when the parcels' file has them."""
-    accepted = {pid for pid, _ in state.accepted}
-    found = {
-        Problem(b.parcel_id, "boundary_waits", b.package, b.person)
-        for b in boundaries
-        if b.parcel_id in accepted
-    }
-    return sorted(found - set(problems))
+def _accepted(boundaries: Sequence[Boundary], state: State) -> set[tuple[str, str]]:
+    """Name the boundaries meant: one by its id, or the only one of its parcel."""
+    alone: dict[str, list[str]] = {}
+    for boundary in boundaries:
+        alone.setdefault(boundary.parcel_id, []).append(boundary.review_id)
+    found = set()
+    for parcel, name in state.accepted:
+        ids = alone.get(parcel, [])
+        if name in ids or (not name and len(ids) == 1):
+            found.add((parcel, name or ids[0]))
+    return found
+
+
+def _waiting(
+    db: sqlite3.Connection, boundaries: Sequence[Boundary], accepted: set[tuple[str, str]]
+) -> list[Problem]:
+    """List accepted boundaries with which the parcels have not been measured yet."""
+    people = {b.parcel_id: b for b in boundaries if (b.parcel_id, b.review_id) in accepted}
+    waiting = [b for b in people.values() if not is_drawn(db, b)]
+    return sorted(Problem(b.parcel_id, "boundary_waits", b.package, b.person) for b in waiting)
 
 
 def _review_row(review: Review) -> dict[str, Any]:

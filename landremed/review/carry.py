@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import pyproj
+
 from landremed.review.apply import Additions, apply_reviews
+from landremed.review.boundaries import moved
 from landremed.review.store import (
+    kept_crs,
     prepared,
     read_boundaries,
     read_problems,
@@ -30,10 +35,15 @@ def carry_reviews(old: Path, temp: Path) -> None:
     sqlite3.Error
         The old file is a database that cannot be read; replacing it would lose what people wrote.
     """
-    kept = Additions()
+    kept, crs = Additions(), ""
     if old.is_file() and _is_database(old):
         with closing(prepared(sqlite3.connect(old.resolve().as_uri() + "?mode=ro", uri=True))) as db:
             kept = Additions(read_reviews(db), read_boundaries(db), read_problems(db))
+            crs = kept_crs(db) if kept.boundaries else ""
+    if kept.boundaries:
+        with closing(prepared(sqlite3.connect(temp))) as db:
+            now = pyproj.CRS.from_user_input(kept_crs(db))
+        kept.boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in kept.boundaries]
     if kept != Additions():
         apply_reviews(temp, kept)
         return

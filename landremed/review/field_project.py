@@ -11,11 +11,16 @@ from typing import Final
 from landremed.io.gpkg import OutLayer
 from landremed.report.palette import Fill
 from landremed.report.qgis_forms import Rule, Tab, attachment_widget, form_xml, rules_xml, simple_widget
-from landremed.report.qgis_project import ProjectLayer, Relation, project_xml
+from landremed.report.qgis_project import (
+    ProjectLayer,
+    Relation,
+    layer_extent,
+    project_crs,
+    project_xml,
+)
 from landremed.report.resultfile import ResultFile
 from landremed.report.review_words import review_word, review_words
 from landremed.report.styles import Category, layer_qml, legend_of
-from landremed.result_project import layer_extent, project_crs
 from landremed.review.questions import Question
 
 __all__ = ["field_project", "question_codes"]

@@ -16,12 +16,16 @@ from typing import Any, Final
 import shapely
 
 from landremed.io.gpkg_extras import quoted
+from landremed.review.fingerprint import shape_hash
 from landremed.review.records import Boundary, Problem, Review
 from landremed.review.tables import BOUNDARY_SCHEMA, REVIEW_SCHEMAS
 
 __all__ = [
+    "is_drawn",
     "keep_machine",
+    "kept_crs",
     "prepared",
+    "read_accepted",
     "read_boundaries",
     "read_problems",
     "read_reviews",
@@ -65,13 +69,27 @@ def read_problems(db: sqlite3.Connection) -> list[Problem]:
 
 def read_boundaries(db: sqlite3.Connection) -> list[Boundary]:
     """Return all boundaries surveyed again."""
-    names = ("parcel_id", "person", "made_at", "package", "remark")
-    found = []
-    for row in _rows(db, "review_boundaries"):
-        if row["geom"] is not None:
-            text: dict[str, Any] = {name: row[name] or "" for name in names}
-            found.append(Boundary(**text, wkb=_wkb(row["geom"])))
-    return found
+    return [_boundary(row) for row in _rows(db, "review_boundaries") if row["geom"] is not None]
+
+
+def read_accepted(db: sqlite3.Connection) -> list[Boundary]:
+    """Return the boundaries that a reviewer accepted."""
+    rows = _rows(db, "review_boundaries")
+    return [_boundary(row) for row in rows if row["geom"] is not None and row["accepted"] == 1]
+
+
+def kept_crs(db: sqlite3.Connection) -> str:
+    """Return the working CRS that a result names."""
+    row = db.execute("SELECT value FROM provenance WHERE key = 'crs'").fetchone()
+    return str(row["value"]) if row else ""
+
+
+def is_drawn(db: sqlite3.Connection, boundary: Boundary) -> bool:
+    """Tell whether the result was measured with this boundary."""
+    row = db.execute("SELECT geom FROM decisions WHERE parcel_id = ?", (boundary.parcel_id,)).fetchone()
+    if row is None or row["geom"] is None:
+        return False
+    return shape_hash(shapely.from_wkb(_wkb(row["geom"]))) == shape_hash(shapely.from_wkb(boundary.wkb))
 
 
 def write_rows(db: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -103,13 +121,8 @@ def write_boundaries(
     db.execute("DELETE FROM review_boundaries")
     names = BOUNDARY_SCHEMA.names
     columns, marks = ", ".join(names), ", ".join("?" * len(names))
-    alone: dict[str, int] = {}
-    for boundary in boundaries:
-        alone[boundary.parcel_id] = alone.get(boundary.parcel_id, 0) + 1
     for number, boundary in enumerate(boundaries, 1):
         shape = shapely.from_wkb(boundary.wkb)
-        named = (boundary.parcel_id, boundary.review_id) in accepted
-        meant = (boundary.parcel_id, "") in accepted and alone[boundary.parcel_id] == 1
         values = {
             "parcel_id": boundary.parcel_id,
             "person": boundary.person,
@@ -117,7 +130,7 @@ def write_boundaries(
             "package": boundary.package,
             "remark": boundary.remark,
             "area_m2": round(shapely.area(shape), 2),
-            "accepted": int(named or meant),
+            "accepted": int((boundary.parcel_id, boundary.review_id) in accepted),
             "review_id": boundary.review_id,
         }
         db.execute(
@@ -169,6 +182,12 @@ def write_summary(db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None
 def _rows(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
     there = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
     return db.execute(f"SELECT * FROM {table} ORDER BY fid").fetchall() if there else []  # noqa: S608
+
+
+def _boundary(row: sqlite3.Row) -> Boundary:
+    names = ("parcel_id", "person", "made_at", "package", "remark")
+    text: dict[str, Any] = {name: row[name] or "" for name in names}
+    return Boundary(**text, wkb=_wkb(row["geom"]))
 
 
 def _stored(value: Any) -> Any:
