@@ -197,6 +197,17 @@ def test_click_search_filter_and_language(browser, page, sample):
     assert requests(browser) == [page.as_uri()]
 
 
+def test_print_view_is_a_sheet_of_its_own(browser, page):
+    load(browser, page)
+    before = browser.execute_script("return [landremed.map.getZoom(), landremed.map.getSize().x]")
+    size = browser.execute_script("landremed.toPaper(true); return landremed.map.getSize()")
+    assert abs(size["x"] / size["y"] - 277 / 164) < 0.02  # the sheet's ground without its title, mm
+    made = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
+    assert base64.b64decode(made["data"]).startswith(b"%PDF")
+    browser.execute_script("landremed.toPaper(false)")
+    assert browser.execute_script("return [landremed.map.getZoom(), landremed.map.getSize().x]") == before
+
+
 def test_hostile_texts_stay_text(browser, tmp_path):
     result = results.hostile_result(tmp_path)
     write_map(result, tmp_path / "map.html")

@@ -2,6 +2,12 @@
 
 const TILE = 256;
 
+// Pixels of a canvas per pixel of the page; paper wants more than the screen.
+const density = () => {
+  const ratio = window.devicePixelRatio || 1;
+  return document.body.classList.contains("printing") ? Math.max(ratio, 2.5) : ratio;
+};
+
 // Adds a feature to a path; points closer than half a pixel to the last one are left out.
 const trace = (path, shapes, f, scale, left, top) => {
   const b = f * 4;
@@ -32,7 +38,7 @@ const trace = (path, shapes, f, scale, left, top) => {
 
 const CanvasTiles = L.GridLayer.extend({
   createTile(coords) {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = density();
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = TILE * ratio;
     const context = canvas.getContext("2d");
@@ -65,7 +71,7 @@ const CanvasTiles = L.GridLayer.extend({
 // A hatch that joins at tile edges: its period divides the tile.
 const hatch = (context, color, kind) => {
   const size = 8;
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = density();
   const tile = document.createElement("canvas");
   tile.width = tile.height = size * ratio;
   const pen = tile.getContext("2d");
@@ -158,7 +164,7 @@ const Labels = L.Layer.extend({
   redraw() {
     const map = this._map;
     const size = map.getSize();
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = density();
     const { canvas } = this;
     canvas.width = size.x * ratio;
     canvas.height = size.y * ratio;

@@ -113,7 +113,7 @@ class App {
   buildMap() {
     const map = L.map("map", {
       zoomControl: false, attributionControl: false, maxZoom: 21, minZoom: 4, zoomSnap: 0.5, zoomDelta: 0.5,
-      wheelPxPerZoomLevel: 90, preferCanvas: false,
+      wheelPxPerZoomLevel: 90, fadeAnimation: false,
     });
     this.map = map;
     [["constraints", 350], ["parcels", 360], ["ids", 450]].forEach(([name, height]) => {
@@ -138,9 +138,31 @@ class App {
         document.getElementById("map").style.cursor = this.hit(event.latlng) >= 0 ? "pointer" : "";
       });
     });
-    window.addEventListener("beforeprint", () => map.invalidateSize({ pan: false }));
-    window.addEventListener("afterprint", () => map.invalidateSize({ pan: false }));
-    window.matchMedia("print").addEventListener("change", () => map.invalidateSize({ pan: false }));
+    window.addEventListener("beforeprint", () => this.toPaper(true));
+    window.addEventListener("afterprint", () => this.toPaper(false));
+  }
+
+  // Lays the map out as the sheet will be, and back, with the same ground in view.
+  toPaper(on) {
+    if (document.body.classList.contains("printing") === on) return;
+    const { map } = this;
+    if (on) this.before = [map.getCenter(), map.getZoom(), map.getBounds()];
+    document.body.classList.toggle("printing", on);
+    map.options.zoomSnap = on ? 0 : 0.5;
+    map.invalidateSize({ pan: false, animate: false });
+    if (on) map.fitBounds(this.before[2], { animate: false });
+    else map.setView(this.before[0], this.before[1], { animate: false });
+    [this.parcels, ...[...this.layersOn].map((name) => this.tiles[name])].forEach((tiles) => tiles.redraw());
+    this.idLayer.redraw();
+  }
+
+  // Canvases made now reach paper only after they were on the screen.
+  print() {
+    this.toPaper(true);
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      window.print();
+      this.toPaper(false);
+    }));
   }
 
   home(animate = true) {
@@ -271,7 +293,7 @@ class App {
     );
     document.getElementById("tools").replaceChildren(this.searchBox(), this.sums(), this.colorSwitch(button), make(
       "div", "actions", button("", words.home, () => this.home()), button("", words.reset, () => this.resetFilters()),
-      button("", words.print, () => window.print()),
+      button("print", words.print, () => this.print()),
     ));
     const open = new Map([...document.querySelectorAll("#filters details")].map((d) => [d.dataset.name, d.open]));
     const boxes = Object.values(this.facets).map((facet) => this.filterBox(facet, open));
@@ -417,7 +439,7 @@ class App {
   layerMark(name) {
     const color = this.data.colors.layer[name] || { color: "#5b4a72", pattern: "" };
     const canvas = make("canvas", "mark");
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = density();
     canvas.width = 22 * ratio;
     canvas.height = 14 * ratio;
     const pen = canvas.getContext("2d");
