@@ -117,7 +117,7 @@ def scale_length(width_m: float) -> float:
     Examples
     --------
     >>> scale_length(900), scale_length(410), scale_length(7.5)
-    (200.0, 100.0, 1.0)
+    (200.0, 100.0, 2.0)
     """
     ten = 10.0 ** math.floor(math.log10(width_m / 3.5))
     return max(ten * step for step in (1, 2, 5) if ten * step <= width_m / 3.5)
