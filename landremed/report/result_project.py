@@ -197,7 +197,8 @@ def _missing_alone(there: Mapping[str, Labelled], facts: Mapping[str, str]) -> l
     found: set[str] = set()
     for name in ("decisions", "parts"):
         if name in there:
-            found.update(v for v in there[name].table["missing_facts"].to_pylist() if v and "," not in v)
+            distinct = there[name].table["missing_facts"].unique().to_pylist()
+            found.update(v for v in distinct if v and "," not in v)
     order = list(facts)
     return sorted(found, key=lambda f: order.index(f) if f in order else len(order))
 
