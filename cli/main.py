@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "info": ("info", "Show what files hold: layers, CRS, encoding, fields, guessed roles."),
     "init": ("init", "Write a commented project file from what files hold."),
     "check": ("check", "Check parcels, layers and evidence before they are used."),
+    "convert": ("convert", "From one format to another, saying what is lost."),
     "explain": ("explain", "Tell how one parcel was decided."),
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),

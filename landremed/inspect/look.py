@@ -194,6 +194,8 @@ def _known(item: Path) -> bool:
 def _look_file(path: str, base: Path | None) -> list[LayerLook]:
     if Path(path).suffix.lower() in TABLES:
         return [_look_table(read_table(path, base=base))]
+    if Path(path).suffix.lower() == ".txt":
+        return [_look_layer(path, None, base)]
     file, layer = split_layer(path)
     if layer is not None and not ((base or Path.cwd()) / path).exists():
         return [_look_layer(file, layer, base)]
@@ -211,7 +213,7 @@ def _look_file(path: str, base: Path | None) -> list[LayerLook]:
     return found
 
 
-def _look_layer(path: str, layer: str, base: Path | None) -> LayerLook:
+def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
     source, _ = read_vector(path, layer, base=base)
     state, crs, params, problem = _crs(source)
     attributes = source.attributes

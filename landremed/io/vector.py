@@ -30,6 +30,7 @@ from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.salvage import salvage
 from landremed.io.shapefile import read_shapefile
+from landremed.io.survey_txt import read_survey_txt
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
 from landremed.tables import VectorSource
@@ -50,7 +51,7 @@ def read_vector(
     columns: Sequence[str] | None = None,
     limits: Limits | None = None,
 ) -> tuple[VectorSource, list[Finding]]:
-    """Read one layer of a GeoPackage, Shapefile, GeoJSON, FlatGeobuf, FileGDB or GeoParquet.
+    """Read one layer: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, FileGDB, GeoParquet, survey text.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def read_vector(
     """
     limits = limits or Limits()
     path, layer = _file_and_layer(path, layer, base)
+    if path.lower().endswith(".txt"):
+        return _survey_text(path, base, where, encoding, columns, limits)
     dataset = open_dataset(path, base, limits)
     name = pick_layer(dataset, layer) if dataset.driver != "GeoParquet" else _stem(dataset, layer)
     place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
@@ -115,6 +118,25 @@ def read_vector(
         content_hash=digest,
     )
     return source, [f if f.file else dataclasses.replace(f, file=source.display) for f in findings]
+
+
+def _survey_text(
+    path: str,
+    base: Path | None,
+    where: str | None,
+    encoding: str | None,
+    columns: Sequence[str] | None,
+    limits: Limits,
+) -> tuple[VectorSource, list[Finding]]:
+    source, findings = read_survey_txt(path, base=base, encoding=encoding, limits=limits)
+    table, wkb, place = source.attributes, source.wkb, Where(file=path)
+    if where:
+        keep = pa.array(matching_rows(table, where, place))
+        table, wkb = table.take(keep), wkb.take(keep)
+    if columns is not None:
+        table = table.select([_require(table.column_names, column, place) for column in columns])
+    digest = content_hash(table, wkb, source.crs_wkt)
+    return dataclasses.replace(source, attributes=table, wkb=wkb, content_hash=digest), findings
 
 
 def list_layers(path: str, *, base: Path | None = None, limits: Limits | None = None) -> list[LayerInfo]:
