@@ -158,6 +158,21 @@ def test_json(result):
     assert [f["code"] for f in document["findings"]] == ["class_map_by_tags"]
 
 
+def test_parts_of_cut_parcels_are_judged_by_their_own_measure(tmp_path):
+    split = ["--set", "project.straddle=split"]
+    landremed("run", SAMPLES / "project.toml", *split, "-o", tmp_path / "split.gpkg", "-q")
+    done = landremed("verify", tmp_path / "split.gpkg", *COVER, "-o", tmp_path / "v.gpkg", "--json")
+    parts = read_layer(tmp_path / "split.gpkg", "parts", columns=["parcel_id", "measure"]).to_pylist()
+    document = json.loads(done.stdout)
+    assert (document["parcels"], document["parts"]) == (600, len(parts))
+    rows = {r["parcel_id"]: r for r in read_layer(tmp_path / "v.gpkg", "verification").to_pylist()}
+    assert list(rows)[600:] == [part["parcel_id"] for part in parts]
+    for part in parts:
+        assert rows[part["parcel_id"]]["measure"] == part["measure"]
+        assert (rows[part["parcel_id"]]["verdict"] is not None) == (part["measure"] == "fill_and_recultivate")
+        assert rows[part["parcel_id"].rpartition("#")[0]]["verdict"] is None
+
+
 def test_a_project_is_run_first(result, tmp_path):
     done = landremed("verify", SAMPLES / "project.toml", *COVER, "-o", tmp_path / "v.gpkg", "-q")
     assert done.returncode == 0, done.stderr

@@ -163,7 +163,7 @@ def test_class_maps_of_the_products():
 def test_the_product_is_told_by_tags_or_codes_and_never_guessed():
     tags = [{"description": "ESA WorldCover product at 10m resolution"}] * 2
     assert choose_map(tags, [10, 40])[0].id == "worldcover"
-    assert choose_map([{}, {}], [1, 5, 8]) [0].id == "clcd"
+    assert choose_map([{}, {}], [1, 5, 8])[0].id == "clcd"
     assert choose_map([{}, {}], [10, 95])[0].id == "worldcover"
     for codes in ([10, 40, 80], [], [1, 200]):
         with pytest.raises(InputError) as stop:

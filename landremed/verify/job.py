@@ -149,7 +149,8 @@ class Verification:
     def document(self, output: str | None) -> dict[str, object]:
         """Return the summary for machines."""
         document = summary_document(self.tables, self.verdicts, output, self.status)
-        return document | {"chips": [path.name for path in self.chips]}
+        counts = {"parcels": self.parcels.whole, "parts": len(self.parcels) - self.parcels.whole}
+        return document | counts | {"chips": [path.name for path in self.chips]}
 
 
 def verify_restoration(

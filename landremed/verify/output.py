@@ -79,7 +79,7 @@ def summary_text(tables: Mapping[str, pa.Table], parcels: Parcels, verdicts: Seq
             if claim.judgement.verdict is Verdict.CANNOT_TELL:
                 reasons[claim.judgement.reason] += 1
     judged = sum(verdict.verdict is not None for verdict in verdicts)
-    title = word("summary", "title", language=language).format(count=len(verdicts), judged=judged)
+    title = word("summary", "title", language=language).format(count=parcels.whole, judged=judged)
     header = [word("summary", "item", language=language)]
     header += [word("verdicts", v.value, language=language) for v in Verdict]
     rows = [[label, *(found[v.value] or "-" for v in Verdict)] for label, found in counts.items()]
@@ -91,7 +91,7 @@ def summary_text(tables: Mapping[str, pa.Table], parcels: Parcels, verdicts: Seq
                 [[word("reasons", r, language=language), n] for r, n in reasons.most_common()], (), "lr"
             )
         )
-    verification = tables["verification"]
+    verification = tables["verification"].slice(0, parcels.whole)
     if verification["cultivated_before_share"].null_count < len(verification):
         lines += ["", word("summary", "cover", language=language), _cover_text(verification, language)]
     if len(verification):
@@ -117,7 +117,6 @@ def summary_document(
         "schema": 1,
         "output": output,
         "status": status,
-        "parcels": len(verdicts),
         "verdicts": dict(sorted(overall.items())),
         "items": {item: {v.value: counts[v.value] for v in Verdict} for item, counts in items.items()},
         "rasters": tables["rasters"].to_pylist(),

@@ -49,7 +49,9 @@ class Parcels:
     shapes : ndarray of polygons
         In the working CRS, metres; None where there is none.
     items : sequence
-        Acceptance items per row.
+        Acceptance items per row; those of a parcel that was cut stand with its parts.
+    whole : int
+        Number of parcels; the rows after them are parts.
     source : str
         File they come from, as the user wrote it.
     provenance : mapping of str to str
@@ -60,6 +62,7 @@ class Parcels:
     shapes: npt.NDArray[Any]
     crs: pyproj.CRS
     items: Sequence[Sequence[Item]]
+    whole: int
     source: str
     provenance: Mapping[str, str]
     language: str
@@ -97,7 +100,7 @@ def from_result(path: str, language: str | None = None) -> Parcels:
         tables.append(_columns(parts))
         shapes.append(result.shapes("parts"))
     return _parcels(
-        pa.concat_tables(tables),
+        tables,
         np.concatenate(shapes),
         result.crs,
         result.book,
@@ -118,7 +121,7 @@ def from_project(project: Project, language: str | None = None) -> Parcels:
         raise InputError("verify_no_book", Where(file=project.file), rules=project.rules)
     rows = done.layers["provenance"].table.to_pylist()
     return _parcels(
-        pa.concat_tables([_columns(layer.table) for layer in layers]),
+        [_columns(layer.table) for layer in layers],
         np.concatenate(geometry),
         pyproj.CRS.from_user_input(done.crs_wkt),
         done.decided.book,
@@ -203,7 +206,7 @@ def _columns(table: pa.Table) -> pa.Table:
 
 
 def _parcels(
-    table: pa.Table,
+    tables: Sequence[pa.Table],
     shapes: npt.NDArray[Any],
     crs: pyproj.CRS,
     book: RuleBook,
@@ -211,8 +214,10 @@ def _parcels(
     provenance: Mapping[str, str],
     language: str,
 ) -> Parcels:
+    """Join parcels and parts; ``tables`` holds both, the parcels first."""
+    table, whole = pa.concat_tables(tables), tables[0].num_rows
     found: dict[tuple[Any, ...], Sequence[Item]] = {}
-    items = []
+    items: list[Sequence[Item]] = []
     keys = zip(*(table[name].to_pylist() for name in ("category", "measure", "clause")), strict=True)
     for category, measure, clause in keys:
         key = (category, measure, clause)
@@ -221,7 +226,10 @@ def _parcels(
             entries = book.acceptance(category, measure, cited) if category and measure else ()
             found[key] = [Item(entry.id, entry.text.of(language)) for entry in entries]
         items.append(found[key])
-    return Parcels(table, _polygonal(shapes), crs, items, source, provenance, language)
+    ids = table["parcel_id"].to_pylist()
+    cut = {name.rpartition("#")[0] for name in ids[whole:]}
+    items = [[] if name in cut else found for name, found in zip(ids, items, strict=True)]
+    return Parcels(table, _polygonal(shapes), crs, items, whole, source, provenance, language)
 
 
 def _polygonal(shapes: npt.NDArray[Any]) -> npt.NDArray[Any]:
