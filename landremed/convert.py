@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyproj
 
 from landremed.area import area_measure
+from landremed.convert_losses import losses, one_kind
 from landremed.crs import (
     central_meridian,
     crs_label,
@@ -30,7 +31,7 @@ from landremed.crs import (
     resolve_crs,
     to_working,
 )
-from landremed.errors import LandremedError, OutputError, Where
+from landremed.errors import OutputError, Where
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
@@ -53,8 +54,6 @@ FORMATS: Final = {
 
 _NAME_BYTES: Final = 10
 _ID_FIELDS: Final = ("DKBH", "TBBH", "JCBH", "YGTBZJ", "WFDKXH", "BSM")
-_MOVED: Final = 1e-9
-_REORDERED: Final = 1e-2
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def convert(
     try:
         temp = folder / path.name
         _write(prepared, temp, driver, system)
-        findings += _losses(given, names, temp, system)
+        findings += losses(given, _written(temp, len(given)), names, system)
         _move(folder, path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -156,6 +155,14 @@ def _read(source: str, encoding: str | None) -> tuple[VectorSource, list[Finding
         return read_survey_txt(source, encoding=encoding)
     path, layer = (source, None) if Path(source).exists() else split_layer(source)
     return read_vector(path, layer, encoding=encoding)
+
+
+def _written(path: Path, rows: int) -> VectorSource:
+    """Read an output back."""
+    written, _ = _read(str(path), None)
+    if len(written) != rows:
+        raise OutputError("convert_rows_differ", Where(file=path.name), given=rows, written=len(written))
+    return written
 
 
 def _named(given: VectorSource, driver: str) -> tuple[VectorSource, dict[str, str]]:
@@ -200,7 +207,7 @@ def _write_gdal(source: VectorSource, path: Path, driver: str, crs: pyproj.CRS |
     import shapely
 
     shapes = parse_wkb(source.wkb)
-    kind, shapes = _one_kind(shapes)
+    kind, shapes = one_kind(shapes)
     wkb = pa.array(shapely.to_wkb(shapes, byte_order=1), pa.large_binary(), from_pandas=True)
     table = _narrow(source.attributes) if driver == "OpenFileGDB" else source.attributes
     rows = table.replace_schema_metadata(None).append_column("geometry__", wkb)
@@ -236,24 +243,6 @@ def _narrow(table: pa.Table) -> pa.Table:
             if low is None or (low > -(2**31) and high < 2**31):
                 table = table.set_column(at, name, column.cast(pa.int32()))
     return table
-
-
-def _one_kind(shapes: Any) -> tuple[str, Any]:
-    """Return the geometry type of a layer, with single shapes made multiple where both stand in it."""
-    import shapely
-
-    names = ["Point", "LineString", "LinearRing", "Polygon"]
-    kinds = {int(k) for k in np.unique(shapely.get_type_id(shapes)) if k >= 0}
-    for single, several in ((0, 4), (1, 5), (3, 6)):
-        if kinds == {single}:
-            return names[single], shapes
-        if kinds and kinds <= {single, several}:
-            build = {0: shapely.MultiPoint, 1: shapely.MultiLineString, 3: shapely.MultiPolygon}[single]
-            turned = np.array(
-                [build([s]) if s is not None and s.geom_type == names[single] else s for s in shapes], object
-            )
-            return f"Multi{names[single]}", turned
-    return "Unknown", shapes
 
 
 def _write_parquet(source: VectorSource, path: Path, crs: pyproj.CRS | None) -> None:
@@ -312,104 +301,6 @@ def _with_prefix(
     moved = dataclasses.replace(given, wkb=to_working(given, system, prefixed, "convert"))
     note = Finding("convert_prefix_added", file=given.display, params={"zone": zone})
     return moved, prefixed, [note]
-
-
-def _losses(
-    given: VectorSource, names: dict[str, str], path: Path, crs: pyproj.CRS | None
-) -> Iterator[Finding]:
-    """Read the output back and yield what differs from the input."""
-    written, _ = _read(str(path), None)
-    if len(written) != len(given):
-        raise OutputError(
-            "convert_rows_differ", Where(file=path.name), given=len(given), written=len(written)
-        )
-    for old in given.attributes.column_names:
-        new = names.get(old)
-        if new is None or new not in written.attributes.column_names:
-            yield Finding("convert_field_left_out", file=given.display, field=old)
-            continue
-        if new != old:
-            yield Finding("convert_field_renamed", file=given.display, field=old, params={"new": new})
-        yield from _column_losses(given, old, given.attributes.column(old), written.attributes.column(new))
-    yield from _shape_losses(given, written)
-    own = crs_label(crs) if crs is not None else "–"
-    try:
-        back = crs_label(parse_crs(written.crs_wkt)) if written.crs_wkt else "–"
-    except LandremedError:
-        back = "?"
-    if back != own:
-        yield Finding("convert_crs_changed", file=given.display, params={"old": own, "new": back})
-
-
-def _column_losses(
-    given: VectorSource, name: str, old: pa.ChunkedArray, new: pa.ChunkedArray
-) -> Iterator[Finding]:
-    one, other = _family(old.type), _family(new.type)
-    if one != other:
-        params = {"old": one, "new": other}
-        yield Finding("convert_type_changed", file=given.display, field=name, params=params)
-    blank = int(pc.sum(pc.not_equal(pc.is_null(old), pc.is_null(new))).as_py() or 0)
-    if blank:
-        yield Finding("convert_nulls_lost", file=given.display, field=name, params={"count": blank})
-    pairs = zip(old.to_pylist(), new.to_pylist(), strict=True)
-    changed = sum(a is not None and b is not None and not _same(a, b) for a, b in pairs)
-    if changed:
-        yield Finding("convert_values_changed", file=given.display, field=name, params={"count": changed})
-
-
-def _same(one: Any, other: Any) -> bool:
-    if type(one) is type(other) or (isinstance(one, bool | int | float) and isinstance(other, int | float)):
-        return bool(one == other)
-    return str(one) == str(other)
-
-
-def _family(kind: pa.DataType) -> str:
-    tests = (
-        ("whole number", pa.types.is_integer),
-        ("number", pa.types.is_floating),
-        ("text", lambda k: pa.types.is_string(k) or pa.types.is_large_string(k)),
-        ("yes/no", pa.types.is_boolean),
-        ("date", pa.types.is_date),
-        ("time", pa.types.is_timestamp),
-    )
-    return next((name for name, test in tests if test(kind)), str(kind))
-
-
-def _shape_losses(given: VectorSource, written: VectorSource) -> Iterator[Finding]:
-    import shapely
-
-    one, other = _comparable(given), _comparable(written)
-    none = (
-        shapely.is_missing(one) | shapely.is_empty(one),
-        shapely.is_missing(other) | shapely.is_empty(other),
-    )
-    differ = (shapely.get_num_coordinates(one) != shapely.get_num_coordinates(other)) | (none[0] != none[1])
-    if differ.any():
-        yield Finding("convert_geometry_changed", file=given.display, params={"count": int(differ.sum())})
-    moved = _moved(one[~differ], other[~differ])
-    if moved > _MOVED:
-        params = {"distance": f"{moved:.2g}"}
-        yield Finding("convert_geometry_moved", file=given.display, params=params)
-
-
-def _moved(one: Any, other: Any) -> float:
-    """Return how far a vertex has moved at most."""
-    import shapely
-
-    a, row = shapely.get_coordinates(one, return_index=True)
-    apart = np.abs(a - shapely.get_coordinates(other)).max(axis=1, initial=0.0)
-    apart[~np.isfinite(apart)] = 0.0
-    # rings that cross themselves may be listed in another order without having changed
-    for at in np.unique(row[apart > _REORDERED]).tolist():
-        apart[row == at] = shapely.hausdorff_distance(one[at], other[at])
-    return float(apart.max(initial=0.0))
-
-
-def _comparable(source: VectorSource) -> Any:
-    """Return geometries as multiple ones where kinds are mixed, parts and rings in one fixed order."""
-    import shapely
-
-    return shapely.normalize(_one_kind(parse_wkb(source.wkb))[1])
 
 
 def _move(folder: Path, path: Path) -> None:

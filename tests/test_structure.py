@@ -42,7 +42,7 @@ ALLOWED = {
     "explain": BASE | {"tables", "law", "io", "report", "why"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
-    "convert": BASE | {"area", "crs", "io", "tables"},
+    "convert": BASE | {"area", "crs", "io", "layers", "tables"},
     "inspect": BASE | {"crs", "given", "io", "law", "layers", "project", "report", "tables", "values"},
     "checks": BASE
     | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
@@ -54,6 +54,7 @@ ALLOWED = {
     | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }
 FAMILIES = {
+    "convert_losses": "convert",
     "crs_guard": "crs",
     "crs_kinds": "crs",
     "project_spec": "project",
