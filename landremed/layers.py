@@ -150,9 +150,10 @@ def load_layer(
         not meet the parcels although it is not said to be disjoint.
     """
     source, findings = _read(spec, project, (sources or {}).get(spec.role))
-    for name in (spec.id, *spec.by, spec.name, spec.kind, spec.code):
+    named = {"id": spec.id, "name": spec.name, "kind": spec.kind, "code": spec.code}
+    for key, name in [*named.items(), *(("by", name) for name in spec.by)]:
         if name is not None:
-            _require_field(source, name, spec.key)
+            _require_field(source, name, f"{spec.key}.{key}")
     input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
     guard_coordinates(source, input_crs, spec.key)
     repaired = repair(to_working(source, input_crs, parcels.crs, spec.key))

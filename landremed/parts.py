@@ -10,9 +10,9 @@ import numpy.typing as npt
 import shapely
 
 from landremed.facts import WITHIN, ComputedFacts, counts
-from landremed.law import Decision, RuleBook
+from landremed.law import Decision, RuleBook, facts_used
 from landremed.layers import Layer
-from landremed.measure import Measured
+from landremed.measure import OUTSIDE, Measured
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
 from landremed.project import Tolerance
@@ -35,13 +35,13 @@ def plan_cuts(
 ) -> dict[int, list[str]]:
     """Return, for every parcel to be cut, the layers it is cut along.
 
-    With ``straddle = "split"`` these are the boundaries that the parcel's table asks about and that the
-    parcel straddles; readings may add others. What an override or the coverage has settled is not cut.
+    With ``straddle = "split"`` these are the boundaries that the parcel's table asks about, itself or by a
+    three-way fact, and that the parcel straddles; readings may add others. What an override or the coverage has settled is not cut.
     """
     plan: dict[int, list[str]] = {}
     for row, number in enumerate(code):
         decision = decisions[number]
-        facts = [f for f in WITHIN if f in decision.uses] if straddle is Straddle.SPLIT else []
+        facts = _asked_sides(book, decision) if straddle is Straddle.SPLIT else []
         facts += book.cuts.get(decision.table_category or "", ())
         for fact in facts:
             layer = WITHIN.get(fact, fact.removeprefix(_OCCUPIES))
@@ -50,6 +50,16 @@ def plan_cuts(
             if wanted and layer in computed.straddles and computed.straddles[layer][row]:
                 plan.setdefault(row, []).append(layer)
     return plan
+
+
+def _asked_sides(book: RuleBook, decision: Decision) -> list[str]:
+    """Return the facts of the boundaries that a table asks about, itself or by a three-way fact."""
+    asked = set(decision.uses)
+    if decision.table_category is not None:
+        used = facts_used(book, decision.table_category, decision.subtype, "")
+        boundaries = {boundary for name, (_, boundary) in OUTSIDE.items() if name in used}
+        asked |= {fact for fact, layer in WITHIN.items() if layer in boundaries}
+    return [fact for fact in WITHIN if fact in asked]
 
 
 def cut_parcels(

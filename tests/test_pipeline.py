@@ -317,3 +317,18 @@ def test_decide_with_other_settings(sample, tmp_path):
     assert strict.decisions["outcome"].tolist() == direct.decisions["outcome"].tolist()
     with pytest.raises(landremed.InputError, match="landremed overlay again"):
         landremed.run_decide(overlay, settings=["project.straddle=split"])
+
+
+def test_split_of_a_class_that_asks_by_a_three_way_fact():
+    """Irregular reserve asks for the red line outside the boundary: the part inside is not touched by it."""
+    facts = {"category": "irregular_reserve", "quota_available": True}
+    parcel = frame([box(0, 0, 100, 100)], **{k: [v] for k, v in facts.items()})
+    layers = {
+        "urban_boundary": frame([box(40, -50, 300, 150)]),
+        "red_line": frame([box(-50, -50, 30, 150)]),
+        "farmland": frame([box(-50, -50, -1, 150), box(101, 0, 120, 10)]),
+    }
+    assert one(run(parcel, layers))["measure"] == "terminate_and_return"
+    parts = run(parcel, layers, "project.straddle=split").frame("parts").set_index("parcel_id")
+    assert parts["area_m2"].to_dict() == {"1#1": 6000, "1#2": 4000}
+    assert parts["measure"].to_dict() == {"1#1": "written_commitment", "1#2": "terminate_and_return"}
