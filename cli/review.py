@@ -11,6 +11,7 @@ import click
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
+_OUTCOMES = ("outcome_before", "outcome_after")
 
 
 @click.group("review")
@@ -65,6 +66,7 @@ def _merge(settings: Any, result: Path, packages: tuple[Path, ...], dry_run: boo
     Packages may come in any order, and twice. Facts learned decide the parcels again; people who disagree are
     listed for a reviewer to settle. Ends with 3 when something needs a look.
     """
+    from landremed.report.labels import value_label
     from landremed.review import merge_reviews
     from landremed.text import message_text
 
@@ -76,7 +78,8 @@ def _merge(settings: Any, result: Path, packages: tuple[Path, ...], dry_run: boo
     if not settings.quiet:
         click.echo(message_text("merge_done", document["counts"], settings.language))
         for row in merged.changes:
-            click.echo("  " + message_text("merge_change", row, settings.language))
+            shown = {name: value_label("outcome", row[name], settings.language) for name in _OUTCOMES}
+            click.echo("  " + message_text("merge_change", row | shown, settings.language))
     for row in merged.clashes:
         if not row["settled"]:
             click.echo("  " + message_text("merge_clash", row, settings.language), err=True)

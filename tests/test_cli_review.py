@@ -48,7 +48,10 @@ def test_pack_and_merge(landremed, result, tmp_path):
     merged = landremed("review", "merge", result, tmp_path / "field", "--lang", "zh")
     assert merged.returncode == 0
     assert "新增 3 条" in merged.stdout
-    assert "P-001" in merged.stdout
+    assert "P-001：建议补办手续 -> 建议补办手续（supply_status=corner_land）" in merged.stdout
+    why = landremed("explain", result, "P-001", "--lang", "zh").stdout
+    assert "外业核查" in why
+    assert "corner_land (王工 2022-04-01T09:00:00)" in why.replace("\n", "").replace("      ", "")
     fill(tmp_path / "field", [said("P-001", "李工", q_supply_status="used_not_supplied")])
     clash = landremed("review", "merge", result, tmp_path / "field", "--lang", "en")
     assert clash.returncode == 3

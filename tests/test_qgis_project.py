@@ -17,6 +17,7 @@ from review_district import table
 
 from landremed.errors import InputError
 from landremed.io.gpkg_project import project_names, read_project, relink
+from landremed.report.qgis_project import ProjectCrs, ProjectLayer, Relation, Theme, project_xml
 from landremed.review import merge_reviews, pack_reviews
 
 SYSTEM_PYTHON = os.environ.get("LANDREMED_QGIS_PYTHON", "/usr/bin/python3")
@@ -289,6 +290,24 @@ def test_result_and_package_are_conformant(home, tmp_path):
         assert run.returncode == 0, run.stdout + run.stderr
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_hostile_words_leave_the_project_readable():
+    from xml.etree import ElementTree
+
+    words = "<&>\"'\x01]]>\uffff{name}$title"
+    layer = ProjectLayer(words, words, f"./{words}.gpkg|layername=x", words, "Polygon", "<qgis x='1'></qgis>")
+    text = project_xml(
+        words,
+        [layer],
+        crs=ProjectCrs(words, words),
+        extent=(0, 0, 1, 1),
+        relations=[Relation(words, words, words, words)],
+        themes=[Theme(words, {words: words}, {words: [1]})],
+    )
+    root = ElementTree.fromstring(text)
+    assert root.find("title").text == "<&>\"']]>{name}$title"
+    assert root.find("projectlayers/maplayer/layername").text == "<&>\"']]>{name}$title"
 
 
 def test_two_runs_give_the_same_project(home, tmp_path):

@@ -509,7 +509,11 @@ def test_killed_at_any_moment(home, three_packages, tmp_path, kind, steps):
         wanted = state(whole)
     arguments = [result, home / "project.toml", kind, ",".join(map(str, range(steps))), *three_packages]
     child = subprocess.run(
-        [sys.executable, "-c", KILLS, *map(str, arguments)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", KILLS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
     )
     killed = [line for line in child.stdout.splitlines() if line.endswith("True")]
     assert len(killed) >= steps // 2, child.stderr

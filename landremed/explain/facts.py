@@ -153,7 +153,7 @@ def _line(record: ParcelRecord, name: str, value: str, given: Mapping[str, Row])
         sources.append(record.words("explain_source_override", place=_place(record, override, words)))
         places.append(_given(override))
     elif row is not None:
-        kind = "evidence" if row.get("source") == "evidence" else "attribute"
+        kind = str(row.get("source")) if row.get("source") in ("evidence", "review") else "attribute"
         sources.append(record.words(f"explain_source_{kind}", place=_place(record, row, words)))
         places.append(_given(row))
     if spec is not None and spec.source == "computed":

@@ -29,6 +29,7 @@ DEFAULT_STYLE: Final = "default"
 """QGIS's own name of the style a layer carries."""
 
 _EMPTY_VIEW_M: Final = 1000.0
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _WRAPPED: Final = re.compile(r"<qgis\b[^>]*>(.*)</qgis>", re.DOTALL)
 
 
@@ -134,7 +135,7 @@ def project_xml(
         Print layouts, as XML.
     """
     xmin, ymin, xmax, ymax = extent
-    return _template("project.qgs").substitute(
+    text = _template("project.qgs").substitute(
         title=quoteattr(title),
         title_text=escape(title),
         crs=crs.xml(),
@@ -149,6 +150,7 @@ def project_xml(
         xmax=xmax,
         ymax=ymax,
     )
+    return _NOT_XML.sub("", text)
 
 
 def project_crs(crs: pyproj.CRS) -> ProjectCrs:

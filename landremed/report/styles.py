@@ -86,9 +86,7 @@ def legend_of(layer: str, language: str) -> tuple[str, Sequence[Category]]:
         return "layer", [*hatches, *hidden, Category("", word("other_layer", language), OTHER_HATCH)]
     if layer == "issues":
         markers = SEVERITY_MARKERS.items()
-        return "severity", [
-            Category(code, value_label("severity", code, language), m) for code, m in markers
-        ]
+        return "severity", [Category(code, value_label("severity", code, language), m) for code, m in markers]
     return "", []
 
 
