@@ -36,7 +36,8 @@ def plan_cuts(
     """Return, for every parcel to be cut, the layers it is cut along.
 
     With ``straddle = "split"`` these are the boundaries that the parcel's table asks about, itself or by a
-    three-way fact, and that the parcel straddles; readings may add others. What an override or the coverage has settled is not cut.
+    three-way fact, and that the parcel straddles; readings may add others. What an override or the coverage
+    has settled is not cut.
     """
     plan: dict[int, list[str]] = {}
     for row, number in enumerate(code):

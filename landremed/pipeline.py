@@ -13,7 +13,7 @@ import pyproj
 
 from landremed.area import area_measure, default_kind
 from landremed.decisions import Decided, decide_rows, with_overrides
-from landremed.errors import LandremedError
+from landremed.errors import InputError, LandremedError, Where
 from landremed.facts import ComputedFacts, computed_facts, fact_columns
 from landremed.given import EvidenceTable, given_facts
 from landremed.io.limits import Limits
@@ -122,6 +122,8 @@ def measure_project(
     stage("rules")
     book = rule_book(project)
     _require_known_facts(project, book)
+    if project.calendar is not None and not (project.base / project.calendar).is_file():
+        raise InputError("calendar_missing", Where(file=project.calendar))
     stage("read parcels")
     parcels = _redrawn(load_parcels(project, sources), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
