@@ -205,20 +205,16 @@ class _Job:
     def _legend(self, row: int, seen: Sequence[str], work: Path) -> list[dict[str, str]]:
         from landremed.report.labels import role_title
 
-        items = [("this", self.fills[row], False, self.words("legend_parcel"))]
+        items = [(self.fills[row], False, self.words("legend_parcel"))]
         items += [
-            (name, LAYER_HATCHES.get(name, OTHER_HATCH), True, role_title(name, self.words.language))
+            (LAYER_HATCHES.get(name, OTHER_HATCH), True, role_title(name, self.words.language))
             for name in seen
             if name != "admin_units"
         ]
         found = []
-        for number, (name, fill, layer, title) in enumerate(items):
-            key = (
-                f"{self.fills[row].color[1:]}"
-                if name == "this"
-                else f"l{list(seen).index(name)}-{number}-{row}"
-            )
-            picture = f"legend-{key}.svg"
+        for fill, layer, title in items:
+            # one file per look: what pages share is read once
+            picture = f"legend-{fill.color[1:]}-{fill.pattern if layer else fill.line}.svg"
             (work / picture).write_text(swatch_svg(fill, layer=layer), encoding="utf-8")
             found.append({"picture": picture, "name": plain_text(title)})
         return found
