@@ -48,8 +48,8 @@ ALLOWED = {
     | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
     | {"report", "same_place", "tables", "values"},
     "review": BASE
-    | {"area", "crs", "decisions", "explain", "io", "law", "project", "provenance", "report", "tables"}
-    | {"trace_table", "values", "why"},
+    | {"area", "crs", "decisions", "explain", "facts", "io", "law", "project", "provenance", "report"}
+    | {"tables", "trace_table", "values", "why"},
     "verify": BASE
     | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.law import Decision, RuleBook
+from landremed.project import Tolerance
 from landremed.review.basis import Basis, read_basis, rows_of
 from landremed.review.records import Boundary, Problem, Review
 from landremed.review.redecide import Case, Redecided, combined_columns, redecide
@@ -128,8 +129,14 @@ def _decide_again(
     if opened.book is None or not affected:
         return state, []
     parts = _parts(db, affected)
-    cases = [_case(rows[pid], given.get(pid, ()), state, pid) for pid in affected]
-    part_cases = [_case(part, given.get(pid, ()), state, pid) for pid in affected for part in parts[pid]]
+    tolerance = _tolerance(opened.provenance)
+
+    def case(pid: str, row: sqlite3.Row) -> Case:
+        learned = {name: state.values[pid, name] for name in state.learned[pid]}
+        return Case(_without_shape(row), [dict(g) for g in given.get(pid, ())], learned, tolerance)
+
+    cases = [case(pid, rows[pid]) for pid in affected]
+    part_cases = [case(pid, part) for pid in affected for part in parts[pid]]
     last = db.execute("SELECT coalesce(max(trace_id), 0) FROM trace").fetchone()[0]
     keep_machine(db, "trace", 0, {"last": last})
     day = date.fromisoformat(opened.provenance["as_of"])
@@ -152,9 +159,10 @@ def _parts(db: sqlite3.Connection, affected: Sequence[str]) -> dict[str, list[sq
     return wanted
 
 
-def _case(row: sqlite3.Row, given: Iterable[sqlite3.Row], state: State, pid: str) -> Case:
-    learned = {name: state.values[pid, name] for name in state.learned[pid]}
-    return Case(_without_shape(row), [dict(entry) for entry in given], learned)
+def _tolerance(provenance: Mapping[str, str]) -> Tolerance:
+    """Return what the run counted as an overlap."""
+    names = {f.name: f"tolerance.{f.name}" for f in fields(Tolerance)}
+    return Tolerance(**{name: float(provenance[key]) for name, key in names.items() if key in provenance})
 
 
 def _without_shape(row: sqlite3.Row) -> dict[str, Any]:

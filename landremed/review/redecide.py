@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from landremed.decisions import decide_rows
 from landremed.explain.facts import fact_value, known_facts
+from landremed.facts import counts
 from landremed.law import Decision, RuleBook, combine_parts, decide
+from landremed.project import Tolerance
 from landremed.tables import FactColumn
 from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Outcome, PartialDate
@@ -36,11 +38,14 @@ class Case:
         Rows of ``facts`` of its parcel, from attributes and evidence.
     learned : mapping of fact to str
         Facts learned, ``override_…`` for computed ones.
+    tolerance : Tolerance
+        What the run counted as an overlap.
     """
 
     row: Mapping[str, Any]
     given: Sequence[Mapping[str, Any]]
     learned: Mapping[str, str]
+    tolerance: Tolerance
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def _columns(book: RuleBook, case: Case, decision: Decision, trace: int, languag
         "overdue": decision.overdue,
         "demolish_area_m2": area if decision.measure == _DEMOLISH else 0.0,
         "restore_area_m2": area if restored else 0.0,
-        "restore_cultivation": _cultivation(row, restored and decision.measure != _NO_RECULTIVATION),
+        "restore_cultivation": _cultivation(case, restored and decision.measure != _NO_RECULTIVATION),
         "category": category,
         "subtype": decision.subtype,
         "rule": ",".join(decision.rules) or None,
@@ -163,12 +168,12 @@ def _why(book: RuleBook, row: Mapping[str, Any], decision: Decision, language: s
     return why_sentences(book, [decision], np.zeros(1, np.int64), measures, language)[0]
 
 
-def _cultivation(row: Mapping[str, Any], asked: bool) -> int | None:
-    """Say whether cultivated land is to be restored; what was measured decides, not the tolerance again."""
-    area = row.get("cultivated_area_m2")
-    if area is None:
+def _cultivation(case: Case, asked: bool) -> int | None:
+    """Say whether cultivated land is to be restored; empty without a land-use layer."""
+    area, whole = case.row.get("cultivated_area_m2"), case.row.get("area_m2")
+    if area is None or whole is None:
         return None
-    return int(bool(asked and area > 1.0))
+    return int(asked and bool(counts(np.array([area]), np.array([whole]), case.tolerance)[0]))
 
 
 def _flags(row: Mapping[str, Any], decision: Decision, case: Case) -> str | None:
