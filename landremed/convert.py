@@ -31,12 +31,13 @@ from landremed.crs import (
     resolve_crs,
     to_working,
 )
-from landremed.errors import OutputError, Where
+from landremed.errors import LandremedError, OutputError, Where
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
 from landremed.layers import text_ids
 from landremed.tables import VectorSource
+from landremed.text import message_text
 from landremed.types import AreaKind, Finding
 
 __all__ = ["FORMATS", "Converted", "convert"]
@@ -159,7 +160,11 @@ def _read(source: str, encoding: str | None) -> tuple[VectorSource, list[Finding
 
 def _written(path: Path, rows: int) -> VectorSource:
     """Read an output back."""
-    written, _ = _read(str(path), None)
+    try:
+        written, _ = _read(str(path), None)
+    except LandremedError as error:
+        reason = message_text(error.code, error.params, "en")
+        raise OutputError("convert_failed", Where(file=path.name), reason=reason) from error
     if len(written) != rows:
         raise OutputError("convert_rows_differ", Where(file=path.name), given=rows, written=len(written))
     return written
@@ -261,6 +266,8 @@ def _write_parquet(source: VectorSource, path: Path, crs: pyproj.CRS | None) -> 
 def _write_txt(source: VectorSource, path: Path, crs: pyproj.CRS | None) -> None:
     import shapely
 
+    if not len(source):
+        raise OutputError("txt_no_parcel", Where(file=path.name))
     if crs is None or not is_cgcs2000_gauss_krueger(crs) or false_easting(crs) < 1e6:
         label = crs_label(crs) if crs is not None else "–"
         raise OutputError("convert_txt_crs", Where(file=path.name), crs=label)

@@ -170,6 +170,16 @@ def test_targets(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_no_rows(tmp_path):
+    empty = gpd.GeoDataFrame({"DKBH": []}, geometry=[], crs=4548)
+    empty.to_file(tmp_path / "e.gpkg", geometry_type="Polygon")
+    with pytest.raises(LandremedError) as caught:
+        convert(str(tmp_path / "e.gpkg"), tmp_path / "b.txt")
+    assert caught.value.code == "txt_no_parcel"
+    assert str(caught.value).startswith("b.txt:")
+    assert convert(str(tmp_path / "e.gpkg"), tmp_path / "b.shp").rows == 0
+
+
 def test_command(tmp_path):
     order = [
         sys.executable,
