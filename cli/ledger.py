@@ -79,6 +79,7 @@ def init_command(
 @click.pass_obj
 def update_command(
     settings: Any,
+    /,
     ledger: Path,
     result: Path,
     transferred_in: Path | None,
@@ -109,7 +110,13 @@ def update_command(
 @_writer
 @click.pass_obj
 def set_command(
-    settings: Any, ledger: Path, parcels: tuple[str, ...], on: datetime | None, who: str | None, **given: Any
+    settings: Any,
+    /,
+    ledger: Path,
+    parcels: tuple[str, ...],
+    on: datetime | None,
+    who: str | None,
+    **given: Any,
 ) -> int:
     """Report what happened to parcels; all of it is written, or nothing."""
     return show.recorded(settings, _record(ledger, parcels, on, who, given))
@@ -126,7 +133,13 @@ def set_command(
 @_writer
 @click.pass_obj
 def close_command(
-    settings: Any, ledger: Path, parcels: tuple[str, ...], on: datetime | None, who: str | None, **given: Any
+    settings: Any,
+    /,
+    ledger: Path,
+    parcels: tuple[str, ...],
+    on: datetime | None,
+    who: str | None,
+    **given: Any,
 ) -> int:
     """Sign parcels off: every acceptance item must be ticked with evidence."""
     return show.recorded(settings, _record(ledger, parcels, on, who, given | {"state": "closed"}))

@@ -24,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--who", metavar="NAME", help="Who reports; the computer's user by default.")
 @click.pass_obj
-def command(settings: Any, ledger: Path, month: str, output: Path, who: str | None, **given: Any) -> None:
+def command(settings: Any, /, ledger: Path, month: str, output: Path, who: str | None, **given: Any) -> None:
     """Write the report of a month as .docx and .xlsx; its figures are kept, and come out the same later."""
     from landremed.ledger import read_calendar
     from landremed.report.monthly import MonthlyOptions, write_monthly

@@ -95,7 +95,7 @@ def init_ledger(
     ]
 
     def dress(db: sqlite3.Connection) -> None:
-        dress_board(db, book, ledger_rules(book), opening["language"])
+        dress_board(db, book, ledger_rules(book), str(opening["language"]))
 
     with created(path, result, dress=dress, overwrite=overwrite) as journal:
         Desk(journal, book).write(entries, clerk, {})
