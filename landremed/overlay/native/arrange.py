@@ -16,10 +16,19 @@ from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.predicates import compare_crossings, orient, orient_value
 from landremed.overlay.native.search import outcode
 
-__all__ = ["SETS", "collect_edges", "cross_edges", "find_meetings", "meeting_of_points", "split_edges"]
+__all__ = [
+    "SETS",
+    "collect_edges",
+    "cross_edges",
+    "crossing_point",
+    "find_meetings",
+    "meeting_of_points",
+    "split_edges",
+]
 
 SETS = 3  # parcel, layer, boundary
-_BRUTE = 96  # edges up to which every pair is looked at
+_SWEEP = 2048  # edges from which pairs are found by a sweep
+_CHUNK = 8  # edges whose common box is looked at first
 
 
 @kernel
@@ -269,6 +278,24 @@ def sort_by_left(order: I8, box: F8) -> None:
 
 
 @kernel
+def chunk_boxes(box: F8) -> F8:
+    """Bounding boxes of every few edges in a row."""
+    n = len(box)
+    chunk = np.empty(((n + _CHUNK - 1) // _CHUNK, 4))
+    for i in range(n):
+        c = i // _CHUNK
+        if i % _CHUNK == 0:
+            for d in range(4):
+                chunk[c, d] = box[i, d]
+        else:
+            chunk[c, 0] = min(chunk[c, 0], box[i, 0])
+            chunk[c, 1] = min(chunk[c, 1], box[i, 1])
+            chunk[c, 2] = max(chunk[c, 2], box[i, 2])
+            chunk[c, 3] = max(chunk[c, 3], box[i, 3])
+    return chunk
+
+
+@kernel
 def find_meetings(x: F8, y: F8, eu: I8, ev: I8, r1: I8, r2: I8) -> Tuple:
     """Find where edges of different rings meet other than in common ends.
 
@@ -287,15 +314,19 @@ def find_meetings(x: F8, y: F8, eu: I8, ev: I8, r1: I8, r2: I8) -> Tuple:
         box[i, 2] = max(x[a], x[b])
         box[i, 3] = max(y[a], y[b])
     order = np.arange(n)
-    sweep = n > _BRUTE
+    sweep = n > _SWEEP
     if sweep:
         sort_by_left(order, box)
+        chunk = np.empty((0, 4))
+    else:
+        chunk = chunk_boxes(box)
     ci = np.empty(32, np.int64)
     cj = np.empty(32, np.int64)
     ve = np.empty(16, np.int64)
     vn = np.empty(16, np.int64)
     k = 0
     m = 0
+    later = 0  # first edge of a later ring: edges are in the order of their (first) rings
     for s in range(n):
         i = order[s]
         x0 = box[i, 0]
@@ -304,12 +335,26 @@ def find_meetings(x: F8, y: F8, eu: I8, ev: I8, r1: I8, r2: I8) -> Tuple:
         y1 = box[i, 3]
         a = r1[i]
         b = r2[i]
-        for t in range(s + 1, n):
-            j = order[t]
-            if box[j, 0] > x1:
-                if sweep:
+        t = s
+        if not sweep:
+            while later < n and r1[later] <= a:
+                later += 1
+            t = later - 1
+        while t + 1 < n:
+            t += 1
+            if sweep:
+                j = order[t]
+                if box[j, 0] > x1:
                     break
-                continue
+            else:
+                j = t
+                if j % _CHUNK == 0:
+                    c = j // _CHUNK
+                    if chunk[c, 0] > x1 or chunk[c, 2] < x0 or chunk[c, 1] > y1 or chunk[c, 3] < y0:
+                        t += _CHUNK - 1
+                        continue
+                if box[j, 0] > x1:
+                    continue
             if box[j, 2] < x0 or box[j, 1] > y1 or box[j, 3] < y0:
                 continue
             if r1[j] == a or r1[j] == b or r2[j] == a or r2[j] == b:
@@ -391,27 +436,29 @@ def split_edges(x: F8, y: F8, eu: I8, ev: I8, delta: I8, org: I8, r1: I8, r2: I8
 
 
 @kernel
-def crossing_point(x: F8, y: F8, a: int, b: int, c: int, d: int) -> Tuple:
+def crossing_point(
+    ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float
+) -> Tuple:
     """Return where a–b and c–d cross, as a fraction along each and as a point.
 
     The point is interpolated on the shorter edge from its nearer end; the result does not depend on
     the order or direction in which the edges are given.
     """
-    na = orient_value(x[c], y[c], x[d], y[d], x[a], y[a])
-    nb = orient_value(x[c], y[c], x[d], y[d], x[b], y[b])
-    nc = orient_value(x[a], y[a], x[b], y[b], x[c], y[c])
-    nd = orient_value(x[a], y[a], x[b], y[b], x[d], y[d])
+    na = orient_value(cx, cy, dx, dy, ax, ay)
+    nb = orient_value(cx, cy, dx, dy, bx, by)
+    nc = orient_value(ax, ay, bx, by, cx, cy)
+    nd = orient_value(ax, ay, bx, by, dx, dy)
     t = na / (na - nb)
     s = nc / (nc - nd)
-    if abs(x[b] - x[a]) + abs(y[b] - y[a]) <= abs(x[d] - x[c]) + abs(y[d] - y[c]):
+    if abs(bx - ax) + abs(by - ay) <= abs(dx - cx) + abs(dy - cy):
         if abs(na) <= abs(nb):
-            return t, s, x[a] + t * (x[b] - x[a]), y[a] + t * (y[b] - y[a])
+            return t, s, ax + t * (bx - ax), ay + t * (by - ay)
         r = nb / (nb - na)
-        return t, s, x[b] + r * (x[a] - x[b]), y[b] + r * (y[a] - y[b])
+        return t, s, bx + r * (ax - bx), by + r * (ay - by)
     if abs(nc) <= abs(nd):
-        return t, s, x[c] + s * (x[d] - x[c]), y[c] + s * (y[d] - y[c])
+        return t, s, cx + s * (dx - cx), cy + s * (dy - cy)
     r = nd / (nd - nc)
-    return t, s, x[d] + r * (x[c] - x[d]), y[d] + r * (y[c] - y[d])
+    return t, s, dx + r * (cx - dx), dy + r * (cy - dy)
 
 
 @kernel
@@ -452,7 +499,9 @@ def cross_edges(x: F8, y: F8, eu: I8, ev: I8, ci: I8, cj: I8) -> Tuple:
     for c in range(k):
         i = ci[c]
         j = cj[c]
-        t, s, px[nodes + c], py[nodes + c] = crossing_point(x, y, eu[i], ev[i], eu[j], ev[j])
+        t, s, px[nodes + c], py[nodes + c] = crossing_point(
+            x[eu[i]], y[eu[i]], x[ev[i]], y[ev[i]], x[eu[j]], y[eu[j]], x[ev[j]], y[ev[j]]
+        )
         item[at[i]] = c
         par[at[i]] = t
         at[i] += 1

@@ -204,7 +204,8 @@ def _finish_failed(
         mode,
     )
     regions.state[i] = state
-    regions.plane[i] = regions.cover[i] = regions.formula[i] = plane
+    regions.plane[i] = regions.formula[i] = plane
+    regions.cover[i] = np.nan  # exact already: nothing to compare
     regions.disputed[i] = False
     if state == WHOLE:
         regions.area[i] = parcels.area[owner[i]]

@@ -18,10 +18,13 @@ from landremed.overlay.native.region import (
     WHOLE,
     assign_holes,
     compute_region,
+    rounding_conflict,
     write_wkb,
 )
 from landremed.overlay.native.search import limit_ring, outcode
+from landremed.overlay.native.simple import clip_simple
 from landremed.overlay.native.survey import survey_ring_area
+from landremed.overlay.native.touch import keep_apart, same_ring
 
 __all__ = ["MARGIN_M", "run_jobs"]
 
@@ -81,7 +84,7 @@ def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
 
 @kernel
 def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool, edge: I8) -> Tuple:
-    """Settle the easy pairs: boundaries that do not meet.
+    """Settle the easy pairs: boundaries that do not meet, only touch in shared edges, or are the same.
 
     Returns
     -------
@@ -107,8 +110,12 @@ def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool,
             c = d
         closed = closed or near - before == rs[r + 1] - a - 1
     if near > 0:
-        if closed or pr > 1 or not complete or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
+        if pr > 1 or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
             return PARTIAL, near, edge
+        one = nr - pr == 1
+        if one and complete and same_ring(h, rs[0], rs[1], rs[1], rs[2]):
+            return WHOLE, near, edge
+        touching = False
         for i in range(rs[0], rs[1] - 1):
             ax = h[i, 0]
             ay = h[i, 1]
@@ -131,7 +138,20 @@ def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool,
                 if (cy < ey0 and dy < ey0) or (cy > ey1 and dy > ey1):
                     continue
                 if meeting_of_points(ax, ay, bx, by, cx, cy, dx, dy):
-                    return PARTIAL, near, edge
+                    if not one or not keep_apart(h, rs[0], rs[1], i, rs[1], rs[2], j):
+                        return PARTIAL, near, edge
+                    touching = True
+        if touching:
+            return EMPTY, near, edge
+        if closed or not complete:
+            if not one:
+                return PARTIAL, near, edge
+            # two single rings without contact, the feature's wholly in the rectangle: it may lie in the parcel
+            v = rs[1]
+            if not (x0 <= h[v, 0] <= x1 and y0 <= h[v, 1] <= y1):
+                return PARTIAL, near, edge
+            if point_in_rings(h[v, 0], h[v, 1], h, rs, 0, 1) != 0:
+                return PARTIAL, near, edge
     # No contact and no ring of the feature inside: one point of the parcel speaks for all of it.
     v = rs[0]
     place = point_in_rings(h[v, 0], h[v, 1], h, rs, pr, nr)
@@ -225,6 +245,13 @@ def run_jobs(
     edge = np.empty(512, np.int64)
     seg = (np.empty((512, 5)), np.empty((512, 5)))
     owner = np.empty(64, np.int64)
+    work = (
+        np.empty((256, 4), np.int64),
+        np.empty((256, 4)),
+        np.empty(256, np.int64),
+        np.empty(256, np.int64),
+        np.empty((256, 2), np.int64),
+    )
     w = 0
     for i in range(n):
         woff[i] = w
@@ -255,7 +282,17 @@ def run_jobs(
         if single:
             state, near, edge = classify_pair(scratch, pr, nr, rect, complete, edge)
         if state == PARTIAL:
-            state, out, ro, ra, rings, plane, cover = compute_region(h, rs, rset, nr, rect, mode, complete)
+            plain = False
+            if single and pr == 1 and near > 0:
+                state, out, moved, ro, ra, rings, plane = clip_simple(scratch, nr, rect, edge, near, work)
+                plain = state != FAILED
+                cover = plane
+                if state == PARTIAL and rounding_conflict(out, ro, moved, rings):
+                    state = DOUBTFUL
+            if not plain:
+                state, out, ro, ra, rings, plane, cover = compute_region(
+                    h, rs, rset, nr, rect, mode, complete
+                )
             if state == PARTIAL or state == DOUBTFUL:
                 if plane < _TOUCH_M2:
                     state = EMPTY

@@ -12,7 +12,7 @@ import numpy as np
 from landremed.overlay.native.arrays import F8
 from landremed.overlay.native.compiled import kernel
 
-__all__ = ["compare_crossings", "direction_cross", "orient", "orient_value", "product_into"]
+__all__ = ["certain_orient", "compare_crossings", "direction_cross", "orient", "orient_value", "product_into"]
 
 _FILTER = 3.3306690738754716e-16  # (3 + 16 eps) eps with eps = 2^-53
 _SPLITTER = 134217729.0
@@ -105,6 +105,15 @@ def orient(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> 
         return d
     e = np.empty(24)
     return total(e, orient_expansion(e, ax, ay, bx, by, cx, cy))
+
+
+@kernel
+def certain_orient(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
+    """Return the orientation, or 0 when floating point cannot certify its sign."""
+    left = (ax - cx) * (by - cy)
+    right = (ay - cy) * (bx - cx)
+    d = left - right
+    return d if abs(d) > _FILTER * (abs(left) + abs(right)) else 0.0
 
 
 @kernel

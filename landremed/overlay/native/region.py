@@ -19,7 +19,17 @@ from landremed.overlay.native.faces import (
 from landremed.overlay.native.predicates import orient
 from landremed.overlay.native.rings import put_u32
 
-__all__ = ["EMPTY", "FAILED", "PARTIAL", "WHOLE", "assign_holes", "compute_region", "write_wkb"]
+__all__ = [
+    "DOUBTFUL",
+    "EMPTY",
+    "FAILED",
+    "PARTIAL",
+    "WHOLE",
+    "assign_holes",
+    "compute_region",
+    "rounding_conflict",
+    "write_wkb",
+]
 
 EMPTY, PARTIAL, WHOLE, FAILED, DOUBTFUL = 0, 1, 2, 3, 4
 
@@ -169,19 +179,23 @@ def assign_holes(out: F8, ro: I8, ra: F8, rings: int, owner: I8) -> int:
             owner[r] = last
             continue
         best = -1
+        most = 0
         for s in range(rings):
-            if ra[s] <= 0 or ra[s] < -ra[r] or (best >= 0 and ra[s] > ra[best]):
+            if ra[s] <= 0 or ra[s] < -ra[r]:
                 continue
-            place = -1
+            # holes may touch in every vertex, and rounding may put one a step outside: all of them vote
+            votes = 0
             for i in range(ro[r], ro[r + 1] - 1):
-                place = point_in_rings(out[i, 0], out[i, 1], out, ro, s, s + 1)
-                if place >= 0:
-                    break
-            if place < 0:
-                return -1
-            if place == 1:
+                for half in range(2):
+                    x = out[i, 0] if half == 0 else out[i, 0] + 0.5 * (out[i + 1, 0] - out[i, 0])
+                    y = out[i, 1] if half == 0 else out[i, 1] + 0.5 * (out[i + 1, 1] - out[i, 1])
+                    place = point_in_rings(x, y, out, ro, s, s + 1)
+                    if place >= 0:
+                        votes += 2 * place - 1
+            if votes > 0 and (best < 0 or ra[s] < ra[best]):
                 best = s
-        if best < 0:
+                most = votes
+        if best < 0 or most <= 0:
             return -1
         owner[r] = best
     return shells

@@ -25,17 +25,31 @@ def exact_area(parcel: Feature, features: Sequence[Feature]) -> float:
 
 
 def settle_piece(wkb: bytes) -> bytes | None:
-    """Return a valid form of a piece in which rounded crossings may have made rings meet; None when it is valid."""
+    """Return a valid form of a piece in which rounded crossings may have made rings meet; None when it is valid.
+
+    Of several ways to mend it the one is taken that changes the area least: leaving out vertices that are only
+    some rounding steps apart, or GEOS' repairs.
+    """
     piece = shapely.from_wkb(wkb)
     if shapely.is_valid(piece):
         return None
+    grain = 16 * float(np.spacing(np.abs(piece.bounds).max()))
     origin = np.floor(np.asarray(piece.bounds[:2]))
     local = shapely.transform(piece, lambda xy: xy - origin)
-    repaired = _polygonal(shapely.make_valid(local, method="structure", keep_collapsed=False))
-    back = shapely.transform(repaired, lambda xy: xy + origin)
-    if not shapely.is_valid(back) or abs(shapely.area(back) - shapely.area(piece)) > 1e-5:
-        back = _polygonal(shapely.make_valid(piece, method="structure", keep_collapsed=False))
-    return bytes(shapely.to_wkb(back, output_dimension=2, byte_order=1))
+    thinned = shapely.remove_repeated_points(local, tolerance=grain)
+    candidates = [
+        thinned,
+        *(shapely.make_valid(g, method="structure", keep_collapsed=False) for g in (thinned, local)),
+        shapely.make_valid(local),
+        shapely.buffer(local, 0.0),
+    ]
+    mended = [shapely.transform(_polygonal(c), lambda xy: xy + origin) for c in candidates]
+    valid = [c for c in mended if shapely.is_valid(c)]
+    if not valid:  # rounding on the way back undid it: mend once more where it stands
+        valid = [_polygonal(shapely.make_valid(piece, method="structure", keep_collapsed=False))]
+    area = float(shapely.area(piece))
+    best = min(valid, key=lambda c: abs(float(shapely.area(c)) - area))
+    return bytes(shapely.to_wkb(best, output_dimension=2, byte_order=1))
 
 
 def settle_region(
@@ -67,7 +81,8 @@ def settle_region(
         return EMPTY, exact, b""
     if abs(exact - float(shapely.area(whole))) <= _TOUCH_M2:
         return WHOLE, exact, b""
-    return PARTIAL, exact, bytes(shapely.to_wkb(piece, output_dimension=2, byte_order=1))
+    wkb = bytes(shapely.to_wkb(piece, output_dimension=2, byte_order=1))
+    return PARTIAL, exact, settle_piece(wkb) or wkb
 
 
 def _rings(feature: Feature) -> Rings:

@@ -1,0 +1,1 @@
+"""Speed and correctness of the overlay against other tools; see ``python -m benchmarks --help``."""

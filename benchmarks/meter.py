@@ -1,0 +1,96 @@
+"""What every contestant shares: arguments, wall and CPU time, peak memory, one line of JSON at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+
+import psutil
+
+KEY = {"parcels": "pid"}
+
+
+class Job:
+    """Arguments ``DATA SIZE LAYER,LAYER OUT``, as given by ``python -m benchmarks``."""
+
+    def __init__(self):
+        self.data, self.size, layers, self.out = sys.argv[1:5]
+        self.layers = layers.split(",")
+
+    def path(self, name, ext):
+        return os.path.join(self.data, f"{name}.{ext}")
+
+    def parcels(self, ext):
+        return self.path("parcels_" + self.size, ext)
+
+    def fresh_out(self, tag=""):
+        path = self.out.replace(".gpkg", tag + ".gpkg")
+        if os.path.exists(path):
+            os.remove(path)
+        return path
+
+
+class Meter:
+    """Wall, CPU and peak resident memory of this process and its children."""
+
+    def __init__(self, name, match=None):
+        self.name, self.match = name, match
+        self.stages, self.totals, self.pieces = {}, {}, {}
+        self.peak = 0
+        self._stop = threading.Event()
+        self._cpu0 = self._cpu()
+        self._start = self._last = time.perf_counter()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def mark(self, stage):
+        now = time.perf_counter()
+        self.stages[stage] = round(self.stages.get(stage, 0) + now - self._last, 3)
+        self._last = now
+
+    def done(self, **more):
+        wall = time.perf_counter() - self._start
+        self._stop.set()
+        print(
+            json.dumps(
+                {
+                    "name": self.name,
+                    "wall": round(wall, 3),
+                    "cpu": round(self._cpu() - self._cpu0, 2),
+                    "rss_mb": round(self.peak / 2**20),
+                    "stages": self.stages,
+                    "totals": self.totals,
+                    "pieces": self.pieces,
+                    **more,
+                }  # fmt: skip
+            )
+        )
+
+    def _processes(self):
+        me = psutil.Process()
+        found = [me, *me.children(recursive=True)]
+        if self.match:
+            found += [p for p in psutil.process_iter(["name"]) if self.match in (p.info["name"] or "")]
+        return found
+
+    def _cpu(self):
+        total = 0.0
+        for process in self._processes():
+            try:
+                t = process.cpu_times()
+                total += t.user + t.system + t.children_user + t.children_system
+            except psutil.Error:
+                pass
+        return total
+
+    def _watch(self):
+        while not self._stop.wait(0.05):
+            total = 0
+            for process in self._processes():
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    pass
+            self.peak = max(self.peak, total)

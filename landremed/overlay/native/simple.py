@@ -1,0 +1,248 @@
+"""The fast path for one parcel ring and one feature whose boundaries only cross properly.
+
+Crossings alternate between entering and leaving along both boundaries, so the pieces can be walked directly.
+Whatever is not plainly so (an uncertain sign, crossings close together, an inner ring) is left to the
+arrangement, which decides exactly.
+"""
+# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
+
+from __future__ import annotations
+
+import numpy as np
+
+from landremed.overlay.native.arrange import crossing_point
+from landremed.overlay.native.arrays import B1, F8, I8, Tuple
+from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.faces import point_in_rings
+from landremed.overlay.native.predicates import certain_orient
+from landremed.overlay.native.region import EMPTY, FAILED, PARTIAL
+
+__all__ = ["clip_simple"]
+
+_MOST = 256  # crossings
+_APART_M = 1e-6  # crossings on one edge nearer than this are left to the arrangement
+
+
+@kernel
+def find_simple_crossings(h: F8, rs: I8, nr: int, rect: Tuple, edge: I8, near: int, at: I8, par: F8) -> int:
+    """Find all crossings of ring 0 with the listed edges of the feature; -1 when any is uncertain.
+
+    Writes, per crossing, at: parcel edge, feature edge, entering, feature ring; par: t, u, x, y.
+    """
+    x0, y0, x1, y1 = rect
+    k = 0
+    for i in range(rs[0], rs[1] - 1):
+        ax = h[i, 0]
+        ay = h[i, 1]
+        bx = h[i + 1, 0]
+        by = h[i + 1, 1]
+        ex0 = min(ax, bx)
+        ex1 = max(ax, bx)
+        ey0 = min(ay, by)
+        ey1 = max(ay, by)
+        if ex1 < x0 or ex0 > x1 or ey1 < y0 or ey0 > y1:
+            continue
+        r = 1
+        for m in range(near):
+            j = edge[m]
+            cx = h[j, 0]
+            dx = h[j + 1, 0]
+            if (cx < ex0 and dx < ex0) or (cx > ex1 and dx > ex1):
+                continue
+            cy = h[j, 1]
+            dy = h[j + 1, 1]
+            if (cy < ey0 and dy < ey0) or (cy > ey1 and dy > ey1):
+                continue
+            o3 = certain_orient(ax, ay, bx, by, cx, cy)
+            o4 = certain_orient(ax, ay, bx, by, dx, dy)
+            if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
+                continue
+            o1 = certain_orient(cx, cy, dx, dy, ax, ay)
+            o2 = certain_orient(cx, cy, dx, dy, bx, by)
+            if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
+                continue
+            if o1 == 0.0 or o2 == 0.0 or o3 == 0.0 or o4 == 0.0 or k == _MOST:
+                return -1
+            while rs[r + 1] <= j:
+                r += 1
+            t, u, x, y = crossing_point(ax, ay, bx, by, cx, cy, dx, dy)
+            at[k, 0] = i
+            at[k, 1] = j
+            at[k, 2] = 1 if o2 > 0.0 else 0
+            at[k, 3] = r
+            par[k, 0] = t
+            par[k, 1] = u
+            par[k, 2] = x
+            par[k, 3] = y
+            k += 1
+    return k
+
+
+@kernel
+def order_by(order: I8, at: I8, par: F8, k: int, column: int) -> None:
+    """Sort crossings along the parcel (column 0) or the feature (column 1)."""
+    for m in range(k):
+        order[m] = m
+    for m in range(1, k):
+        v = order[m]
+        s = m - 1
+        while s >= 0:
+            w = order[s]
+            if at[w, column] < at[v, column]:
+                break
+            if at[w, column] == at[v, column] and par[w, column] <= par[v, column]:
+                break
+            order[s + 1] = w
+            s -= 1
+        order[s + 1] = v
+
+
+@kernel
+def alternate(order: I8, at: I8, par: F8, k: int, side: int) -> bool:
+    """Whether neighbours in the order alternate between entering and leaving, and are apart."""
+    for m in range(1, k):
+        a = order[m - 1]
+        b = order[m]
+        if side == 1 and at[a, 3] != at[b, 3]:
+            continue
+        if at[a, 2] == at[b, 2]:
+            return False
+        if at[a, side] == at[b, side] and abs(par[a, 2] - par[b, 2]) + abs(par[a, 3] - par[b, 3]) < _APART_M:
+            return False
+    return True
+
+
+@kernel
+def clip_simple(scratch: Tuple, nr: int, rect: Tuple, edge: I8, near: int, work: Tuple) -> Tuple:
+    """Compute the intersection of ring 0 with the feature of rings 1..nr, where that is plain.
+
+    Returns
+    -------
+    status : PARTIAL, EMPTY, or FAILED where the arrangement must decide
+    out, moved, ro, ra, rings, area : as ``compute_region``; all rings are outer ones
+    """
+    h, rs, rset = scratch
+    at, par, along_p, along_f, place = work
+    out = np.empty((0, 2))
+    moved = np.empty(0, np.bool_)
+    ro = np.zeros(2, np.int64)
+    ra = np.empty(0)
+    k = find_simple_crossings(h, rs, nr, rect, edge, near, at, par)
+    if k < 2:
+        return FAILED, out, moved, ro, ra, 0, 0.0
+    order_by(along_p, at, par, k, 0)
+    order_by(along_f, at, par, k, 1)
+    if not alternate(along_p, at, par, k, 0) or not alternate(along_f, at, par, k, 1):
+        return FAILED, out, moved, ro, ra, 0, 0.0
+    x0, y0, x1, y1 = rect
+    m = 0
+    for r in range(1, nr):
+        if m < k and at[along_f[m], 3] == r:
+            ins = 0
+            lo = m
+            while m < k and at[along_f[m], 3] == r:
+                ins += 2 * at[along_f[m], 2] - 1
+                m += 1
+            if ins != 0 or m - lo < 2:
+                return FAILED, out, moved, ro, ra, 0, 0.0
+            continue
+        # a ring without crossings matters only inside the parcel
+        v = rs[r]
+        if x0 <= h[v, 0] <= x1 and y0 <= h[v, 1] <= y1 and point_in_rings(h[v, 0], h[v, 1], h, rs, 0, 1) != 0:
+            return FAILED, out, moved, ro, ra, 0, 0.0
+    for m in range(k):
+        place[m, 0] = -1
+    for m in range(k):
+        place[along_p[m], 0] = m
+        place[along_f[m], 1] = m
+    out = np.empty((rs[1] - rs[0] + near + 3 * k + 8, 2))
+    moved = np.zeros(len(out), np.bool_)
+    ro = np.zeros(k // 2 + 2, np.int64)
+    ra = np.empty(k // 2 + 1)
+    rings = 0
+    total = 0.0
+    for s in range(k):
+        if at[s, 2] == 0 or place[s, 0] < 0:
+            continue
+        o = ro[rings]
+        a = o
+        cur = s
+        while True:
+            # along the parcel from where it enters the feature
+            o = append(out, moved, a, o, par[cur, 2], par[cur, 3], True)
+            m = place[cur, 0]
+            if m < 0:
+                return FAILED, out, moved, ro, ra, 0, 0.0
+            place[cur, 0] = -1
+            nxt = along_p[m + 1 if m + 1 < k else 0]
+            v = at[cur, 0]
+            steps = at[nxt, 0] - v
+            if steps < 0 or (steps == 0 and par[nxt, 0] < par[cur, 0]):
+                steps += rs[1] - rs[0] - 1
+            for _ in range(steps):
+                v += 1
+                if v == rs[1] - 1:
+                    v = rs[0]
+                if o + 4 >= len(out):
+                    return FAILED, out, moved, ro, ra, 0, 0.0
+                o = append(out, moved, a, o, h[v, 0], h[v, 1], False)
+            # along the feature from where the parcel leaves it
+            o = append(out, moved, a, o, par[nxt, 2], par[nxt, 3], True)
+            r = at[nxt, 3]
+            m = place[nxt, 1] + 1
+            if m == k or at[along_f[m], 3] != r:
+                m = place[nxt, 1]
+                while m > 0 and at[along_f[m - 1], 3] == r:
+                    m -= 1
+            cur = along_f[m]
+            v = at[nxt, 1]
+            steps = at[cur, 1] - v
+            if steps < 0 or (steps == 0 and par[cur, 1] < par[nxt, 1]):
+                steps += rs[r + 1] - rs[r] - 1
+            for _ in range(steps):
+                v += 1
+                if v == rs[r + 1] - 1:
+                    v = rs[r]
+                if o + 4 >= len(out):
+                    return FAILED, out, moved, ro, ra, 0, 0.0
+                o = append(out, moved, a, o, h[v, 0], h[v, 1], False)
+            if cur == s:
+                break
+        while o > a + 1 and out[o - 1, 0] == out[a, 0] and out[o - 1, 1] == out[a, 1]:
+            o -= 1
+        if o - a < 3:
+            continue
+        out[o, 0] = out[a, 0]
+        out[o, 1] = out[a, 1]
+        moved[o] = True
+        o += 1
+        area = 0.0
+        length = 0.0
+        for i in range(a, o - 1):
+            area += (out[i, 0] - out[a, 0]) * (out[i + 1, 1] - out[a, 1]) - (out[i + 1, 0] - out[a, 0]) * (
+                out[i, 1] - out[a, 1]
+            )
+            length += abs(out[i + 1, 0] - out[i, 0]) + abs(out[i + 1, 1] - out[i, 1])
+        grain = max(abs(out[a, 0]), abs(out[a, 1])) * 4.5e-16
+        if abs(area) <= 2e-9 + 2 * grain * length:
+            continue
+        if area < 0.0:
+            return FAILED, out, moved, ro, ra, 0, 0.0
+        ra[rings] = 0.5 * area
+        total += 0.5 * area
+        rings += 1
+        ro[rings] = o
+    if rings == 0:
+        return EMPTY, out, moved, ro, ra, 0, 0.0
+    return PARTIAL, out, moved, ro, ra, rings, total
+
+
+@kernel
+def append(out: F8, moved: B1, a: int, o: int, x: float, y: float, computed: bool) -> int:
+    """Append a point to the ring begun at a unless it repeats the last one; return the new end."""
+    if o > a and out[o - 1, 0] == x and out[o - 1, 1] == y:
+        return o
+    out[o, 0] = x
+    out[o, 1] = y
+    moved[o] = computed
+    return o + 1
