@@ -19,7 +19,9 @@ pytestmark = pytest.mark.qgis
 def told():
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PROJ_", "GDAL_"))}
     try:
-        subprocess.run([SYSTEM_PYTHON, "-c", "import osgeo"], check=True, capture_output=True, env=environment)
+        subprocess.run(
+            [SYSTEM_PYTHON, "-c", "import osgeo"], check=True, capture_output=True, env=environment
+        )
     except (OSError, subprocess.CalledProcessError):
         if os.environ.get("CI"):
             pytest.fail("python3-gdal is missing")

@@ -51,7 +51,18 @@ def test_help_imports_nothing_heavy():
         check=True,
     )
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines()}
-    heavy = {"numpy", "pandas", "pyarrow", "shapely", "pyproj", "pyogrio", "fiona", "rasterio", "yaml", "numba"}
+    heavy = {
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "shapely",
+        "pyproj",
+        "pyogrio",
+        "fiona",
+        "rasterio",
+        "yaml",
+        "numba",
+    }
     assert not imported & heavy
     assert "Commands:" in run.stdout
 
