@@ -147,7 +147,7 @@ def district(seed, n=60):
 
     def many(count, size):
         shapes = [make.star(rng, size) for _ in range(count)]
-        moved = [shapely.transform(s, lambda c: c + (X, Y) + rng.random(2) * 300) for s in shapes]
+        moved = [shapely.transform(s, lambda c: np.add(c, (X, Y)) + rng.random(2) * 300) for s in shapes]
         return [shapely.make_valid(s, method="structure", keep_collapsed=False) for s in moved]
 
     grid = [at(i * 40, j * 40, i * 40 + 40, j * 40 + 40) for i in range(9) for j in range(9)]
@@ -157,7 +157,7 @@ def district(seed, n=60):
         "grid": (grid, rng.integers(0, 4, 81)),
     }
     layers["b"] = (
-        [shapely.transform(make.clean(g, np.zeros(2)), lambda c: c + (X, Y)) for g in layers["b"][0]],
+        [shapely.transform(make.clean(g, np.zeros(2)), lambda c: np.add(c, (X, Y))) for g in layers["b"][0]],
         None,
     )
     return [*many(n, 25.0), grid[4], grid[40], None], layers, [("a", "b"), ("grid", "a")]

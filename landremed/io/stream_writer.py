@@ -73,7 +73,7 @@ class StreamWriter:
             "append": append, **(options or {}),
         }  # fmt: skip
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  (read after the child has ended)
-        self._child = subprocess.Popen(
+        self._child = subprocess.Popen(  # noqa: S603  our own interpreter, arguments of our own
             [sys.executable, __file__, json.dumps(order)], stdin=subprocess.PIPE, stderr=self._said
         )
         self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(8)

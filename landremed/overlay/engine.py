@@ -12,10 +12,11 @@ from landremed.text import message_text
 
 __all__ = ["Engine", "prepare"]
 
-_WARM_PAYS_S: Final = 3.0
-"""Jobs estimated to take shapely less than this go to it: loading compiled code takes about as long."""
-_COLD_PAYS_S: Final = 60.0
-"""The same while nothing is compiled yet."""
+_NATIVE_FROM_S: Final = 20.0
+"""Jobs estimated to take shapely less than this go to it, so that small jobs never wait for a compilation.
+
+The choice depends on the data alone, not on what is compiled already: equal inputs take the same engine.
+"""
 
 _log = logging.getLogger("landremed.overlay")
 
@@ -119,15 +120,7 @@ def _named(
 
 def _choose(shapely_s: float) -> str:
     """Name the engine for a job that would take shapely so many seconds."""
-    if shapely_s < _WARM_PAYS_S:
-        return "shapely"
-    from landremed.overlay.native.compiled import cache_folder, is_warm
-
-    if is_warm() or shapely_s > _COLD_PAYS_S:
-        return "native"
-    if cache_folder() is None:
-        _tell("overlay_uncached", engine="shapely")
-    return "shapely"
+    return "native" if shapely_s >= _NATIVE_FROM_S else "shapely"
 
 
 def _shapely_seconds(layers: Sequence[LayerInput], parcels: PolygonSet) -> float:

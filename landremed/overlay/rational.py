@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 __all__ = ["Rings", "region_area_exact"]
@@ -21,7 +22,7 @@ Edge: TypeAlias = tuple[int, int, int, int, int]
 
 
 def region_area_exact(parcel: Rings, layer: Sequence[Rings] | None, boundary: Sequence[Rings]) -> Fraction:
-    """Area of parcel ∩ (union of the layer) \\ (union of the boundary).
+    r"""Area of parcel ∩ (union of the layer) \ (union of the boundary).
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def _integer_edges(rings: Rings, number: int, scale: int) -> list[Edge]:
     edges = []
     for ring in rings:
         points = [tuple(_scaled(float(v), scale) for v in point) for point in ring]
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if x0 < x1:
                 edges.append((x0, y0, x1, y1, number))
             elif x1 < x0:

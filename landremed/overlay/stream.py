@@ -161,7 +161,7 @@ def _read_ahead(path: Path, parcel_id: str) -> Iterator[tuple[pa.Array, PolygonS
             for item in _read_chunks(path, parcel_id):
                 ready.put(item)
             ready.put(None)
-        except Exception as error:  # noqa: BLE001  (handed to the reader's thread)
+        except Exception as error:
             ready.put(error)
 
     threading.Thread(target=read, daemon=True).start()

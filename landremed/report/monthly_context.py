@@ -65,7 +65,8 @@ def template_context(document: Mapping[str, Any]) -> dict[str, Any]:
         "footnote": word("footnote", language, basis=word(f"basis_{document['basis']}", language)),
         "chain": word("chain", language, seq=document["head"]["seq"], hash=document["head"]["hash"]),
     }
-    return _clean(context)
+    cleaned: dict[str, Any] = _clean(context)
+    return cleaned
 
 
 def verdict(line: Mapping[str, Any], language: str) -> str:

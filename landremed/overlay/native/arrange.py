@@ -5,7 +5,6 @@ exceeds that to their right; edges whose differences cancel (a boundary between 
 vanish. Edges are then divided where a vertex lies on them, so that what remains meets only in end points or
 crosses properly; proper crossings become nodes, and crossings in exactly the same point become one node.
 """
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 Winding numbers spread from one ray cast per connected component, around nodes and along fragments, by exact
 angular order. Nodes outside the rectangle are never walked through: there the arrangement is incomplete.
 """
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

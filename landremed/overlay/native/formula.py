@@ -4,7 +4,6 @@ A polygon is the signed sum of the areas below its edges; the intersection of tw
 of edges, of ∫ min(y₁, y₂) dx over the x both span. No crossing is ordered, no ring is traced: nothing is
 shared with the engine that makes the pieces but the rings themselves.
 """
-# ruff: noqa: C901, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

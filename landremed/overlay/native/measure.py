@@ -1,5 +1,4 @@
 """The kernel that measures regions: a parcel with one feature, with several, or outside a boundary."""
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 
@@ -83,33 +82,40 @@ def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
 
 
 @kernel
-def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool, edge: I8) -> Tuple:
+def classify_pair(
+    scratch: Tuple, pr: int, nr: int, rect: Tuple, common: Tuple, complete: bool, edge: I8
+) -> Tuple:
     """Settle the easy pairs: boundaries that do not meet, only touch in shared edges, or are the same.
+
+    ``rect`` is what the rings were limited to, ``common`` the part of it where both have something.
 
     Returns
     -------
     state : EMPTY, WHOLE, or PARTIAL where the region must be computed
-    near : edges of the feature that meet the rectangle
+    near : edges of the feature that meet the common rectangle
     edge : scratch
     """
     h, rs, rset = scratch
     x0, y0, x1, y1 = rect
+    u0, v0, u1, v1 = common
     near = 0
     closed = False
     for r in range(pr, nr):
-        before = near
         a = rs[r]
-        c = outcode(h[a, 0], h[a, 1], x0, y0, x1, y1)
+        inside = 0
+        c = outcode(h[a, 0], h[a, 1], u0, v0, u1, v1)
         for i in range(a, rs[r + 1] - 1):
-            d = outcode(h[i + 1, 0], h[i + 1, 1], x0, y0, x1, y1)
+            d = outcode(h[i + 1, 0], h[i + 1, 1], u0, v0, u1, v1)
             if c & d == 0:
                 if near == len(edge):
                     edge = room_f(edge, near + 1)
                 edge[near] = i
                 near += 1
+            if x0 <= h[i, 0] <= x1 and y0 <= h[i, 1] <= y1:
+                inside += 1
             c = d
-        closed = closed or near - before == rs[r + 1] - a - 1
-    if near > 0:
+        closed = closed or inside == rs[r + 1] - a - 1
+    if near > 0 or closed or not complete:
         if pr > 1 or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
             return PARTIAL, near, edge
         one = nr - pr == 1
@@ -125,7 +131,7 @@ def classify_pair(scratch: Tuple, pr: int, nr: int, rect: Tuple, complete: bool,
             ex1 = max(ax, bx)
             ey0 = min(ay, by)
             ey1 = max(ay, by)
-            if ex1 < x0 or ex0 > x1 or ey1 < y0 or ey0 > y1:
+            if ex1 < u0 or ex0 > u1 or ey1 < v0 or ey0 > v1:
                 continue
             for m in range(near):
                 j = edge[m]
@@ -275,16 +281,28 @@ def run_jobs(
             scratch, nr = add_rings(boundary, np.int64(bfeature[j]), rect, 2, scratch, nr)
         h, rs, rset = scratch
         single = mode == 0 and b - a == 1
+        common = rect
+        if single:
+            f = np.int64(jfeature[a])
+            fb = layer[3]
+            common = (
+                max(pb[p, 0], fb[f, 0]) - MARGIN_M,
+                max(pb[p, 1], fb[f, 1]) - MARGIN_M,
+                min(pb[p, 2], fb[f, 2]) + MARGIN_M,
+                min(pb[p, 3], fb[f, 3]) + MARGIN_M,
+            )
         state = PARTIAL
         near = 1
         plane = 0.0
         cover = 0.0
         if single:
-            state, near, edge = classify_pair(scratch, pr, nr, rect, complete, edge)
+            state, near, edge = classify_pair(scratch, pr, nr, rect, common, complete, edge)
         if state == PARTIAL:
             plain = False
             if single and pr == 1 and near > 0:
-                state, out, moved, ro, ra, rings, plane = clip_simple(scratch, nr, rect, edge, near, work)
+                state, out, moved, ro, ra, rings, plane = clip_simple(
+                    scratch, nr, rect, common, edge, near, work
+                )
                 plain = state != FAILED
                 cover = plane
                 if state == PARTIAL and rounding_conflict(out, ro, moved, rings):
@@ -319,7 +337,7 @@ def run_jobs(
         value[i, 0] = plane
         value[i, 3] = cover
         if single and state != FAILED and (near > 0 or state != EMPTY):
-            seg, opinion = formula_area(h, rs, 0, pr, pr, nr, rect, seg)
+            seg, opinion = formula_area(h, rs, 0, pr, pr, nr, common, seg)
             value[i, 2] = opinion
             disputed[i] = abs(opinion - plane) > bar_m2(plane, min(pplane[p], layer_plane[jfeature[a]]))
     woff[n] = w

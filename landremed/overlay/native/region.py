@@ -1,5 +1,4 @@
 """One region from start to end: rings in, rings, area and WKB out."""
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

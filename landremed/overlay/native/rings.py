@@ -3,7 +3,6 @@
 Rings are kept closed; outer rings run counter-clockwise and holes clockwise, so the interior of a polygon
 always lies to the left of its edges. Zero-size rings are left out.
 """
-# ruff: noqa: C901, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

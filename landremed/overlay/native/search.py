@@ -1,5 +1,4 @@
 """Finding candidate pairs, and shortening huge rings to what matters inside a rectangle."""
-# ruff: noqa: C901, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 

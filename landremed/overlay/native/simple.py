@@ -4,7 +4,6 @@ Crossings alternate between entering and leaving along both boundaries, so the p
 Whatever is not plainly so (an uncertain sign, crossings close together, an inner ring) is left to the
 arrangement, which decides exactly.
 """
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915  (compiled kernels are loops by nature)
 
 from __future__ import annotations
 
@@ -113,7 +112,9 @@ def alternate(order: I8, at: I8, par: F8, k: int, side: int) -> bool:
 
 
 @kernel
-def clip_simple(scratch: Tuple, nr: int, rect: Tuple, edge: I8, near: int, work: Tuple) -> Tuple:
+def clip_simple(
+    scratch: Tuple, nr: int, rect: Tuple, common: Tuple, edge: I8, near: int, work: Tuple
+) -> Tuple:
     """Compute the intersection of ring 0 with the feature of rings 1..nr, where that is plain.
 
     Returns
@@ -127,7 +128,7 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, edge: I8, near: int, work:
     moved = np.empty(0, np.bool_)
     ro = np.zeros(2, np.int64)
     ra = np.empty(0)
-    k = find_simple_crossings(h, rs, nr, rect, edge, near, at, par)
+    k = find_simple_crossings(h, rs, nr, common, edge, near, at, par)
     if k < 2:
         return FAILED, out, moved, ro, ra, 0, 0.0
     order_by(along_p, at, par, k, 0)

@@ -3,7 +3,6 @@
 The sines and cosines of multiples are got from one sine and cosine; results agree with the numpy version
 to about 1e-13.
 """
-# ruff: noqa: PLR0913  (compiled kernels)
 
 from __future__ import annotations
 

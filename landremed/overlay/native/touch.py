@@ -1,5 +1,4 @@
 """Neighbours: rings that share vertices and edges exactly, the normal case in land data."""
-# ruff: noqa: PLR0911, PLR0913  (compiled kernels)
 
 from __future__ import annotations
 
