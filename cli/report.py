@@ -114,13 +114,16 @@ def _map(settings: Any, result: Path, output: Path, project: Path | None, overwr
 @click.argument("result", type=_PATH)
 @click.argument("parcel_id")
 @click.option("-o", "--output", required=True, type=_PATH, metavar="ID.zip", help="Archive to write.")
+@click.option("--ledger", type=_PATH, metavar="LEDGER", help="Ledger: add the parcel's events.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.pass_obj
-def _casefile(settings: Any, result: Path, parcel_id: str, output: Path, overwrite: bool) -> None:
+def _casefile(
+    settings: Any, result: Path, parcel_id: str, output: Path, ledger: Path | None, overwrite: bool
+) -> None:
     """Everything about one parcel for a court; `landremed replay` reproduces its decision."""
     from landremed.report.casefile import write_casefile
 
-    files = write_casefile(result, parcel_id, output, overwrite=overwrite)
+    files = write_casefile(result, parcel_id, output, ledger=ledger, overwrite=overwrite)
     _done(settings, output, files=len(files))
 
 

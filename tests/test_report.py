@@ -533,3 +533,24 @@ def test_rates_by_hand(tmp_path):
     names = write_charts(tmp_path / "out.gpkg", tmp_path / "c", ledger=ledger, as_of=date(2022, 7, 15))
     assert {"rates_by_schedule.png", "rates_by_class.svg", "rates_by_unit.svg"} <= set(names)
     assert all((tmp_path / "c" / name).stat().st_size > 5000 for name in names)
+
+
+def test_case_file_holds_the_ledger(tmp_path):
+    """What the ledger wrote of a parcel stands in its case file, event by event, and it still replays."""
+
+    result, ledger, case = tmp_path / "r.gpkg", tmp_path / "l.gpkg", tmp_path / "c.zip"
+    for arguments in (
+        ("run", landremed.sample_project(), "-o", result, "-q"),
+        ("ledger", "init", result, "-o", ledger, "--on", "2022-03-31", "-q"),
+        ("ledger", "set", ledger, "BH-LAKE-004", "--state", "verified", "--on", "2022-04-06", "-q"),
+        ("report", "casefile", result, "BH-LAKE-004", "-o", case, "--ledger", ledger),
+        ("replay", case),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        assert end.value.code in (0, 3, None), arguments
+    with zipfile.ZipFile(case) as archive:
+        events = json.loads(archive.read("ledger.json"))["events"]
+    assert [e["parcel_id"] for e in events] == ["BH-LAKE-004"] * len(events)
+    assert events[-1]["day"] == "2022-04-06"
+    assert "verified" in json.dumps(events[-1]["new"])

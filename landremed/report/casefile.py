@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -35,7 +36,12 @@ _TABLES: Final = ("facts", "overlap_features", "land_use", "issues")
 
 
 def write_casefile(
-    result: Path | str, parcel: str, output: Path | str, *, overwrite: bool = False
+    result: Path | str,
+    parcel: str,
+    output: Path | str,
+    *,
+    ledger: Path | None = None,
+    overwrite: bool = False,
 ) -> list[str]:
     """Write the case file of one parcel.
 
@@ -47,6 +53,8 @@ def write_casefile(
         Id of the parcel.
     output : path
         Archive (zip).
+    ledger : Path, optional
+        Ledger whose events of the parcel (evidence with its hashes, sign-off, who and when) are added.
     overwrite : bool
         Replace an existing file.
 
@@ -64,6 +72,8 @@ def write_casefile(
     opened = open_result(result)
     opened.select(ids=[parcel])
     files = _files(opened, parcel)
+    if ledger is not None:
+        files["ledger.json"] = _json(_ledger_events(ledger, parcel))
     listing = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     version = opened.provenance.get("version", "")
     manifest = {"schema": SCHEMA, "kind": "landremed case file", "version": version, "files": listing}
@@ -97,6 +107,16 @@ def _files(opened: ResultFile, parcel: str) -> dict[str, bytes]:
     for language in LANGUAGES:
         files[f"explanation.{language}.txt"] = render(explain(opened.path, parcel, language)).encode("utf-8")
     return files
+
+
+def _ledger_events(ledger: Path, parcel: str) -> dict[str, Any]:
+    """Return every event of the parcel as the ledger holds it, with the chain's hashes."""
+    from landremed.ledger import reading_desk
+
+    with reading_desk(ledger) as desk:
+        desk.case(desk.cases(), parcel)
+        events = [asdict(event) for event in desk.journal.events if event.parcel_id == parcel]
+    return {"parcel_id": parcel, "events": events}
 
 
 def _case(opened: ResultFile, parcel: str) -> dict[str, Any]:
