@@ -99,7 +99,7 @@ def overlay_files(
         for ids, chunk in _read_ahead(parcels, parcel_id):
             _measure(ruler, ids, chunk, names, found)
         return _finished(ruler, found)
-    temp = out.with_name(f".{out.name}.tmp-{os.getpid()}")
+    temp = out.with_name(f".{out.stem}.tmp-{os.getpid()}.gpkg")
     temp.unlink(missing_ok=True)
     options = {"layer_options": {"SPATIAL_INDEX": "YES" if spatial_index else "NO"}}
     try:

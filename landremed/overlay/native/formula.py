@@ -16,6 +16,17 @@ __all__ = ["formula_area"]
 
 
 @kernel
+def put_segment(seg: F8, n: int, x0: float, y0: float, x1: float, y1: float, sign: float) -> int:
+    """Write one segment; return the next index."""
+    seg[n, 0] = x0
+    seg[n, 1] = y0
+    seg[n, 2] = x1
+    seg[n, 3] = y1
+    seg[n, 4] = sign
+    return n + 1
+
+
+@kernel
 def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tuple:
     """Cut the edges of rings lo..hi to the rectangle's columns and clamp them to its height.
 
@@ -51,22 +62,12 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
             u = max(ax, 0.0)
             v = min(bx, wide)
             if ay >= high and by >= high:
-                seg[n, 0] = u
-                seg[n, 1] = high
-                seg[n, 2] = v
-                seg[n, 3] = high
-                seg[n, 4] = sign
-                n += 1
+                n = put_segment(seg, n, u, high, v, high, sign)
                 continue
             yu = ay if u == ax else ay + (u - ax) * slope
             yv = by if v == bx else by + (v - bx) * slope
             if 0.0 <= yu <= high and 0.0 <= yv <= high:
-                seg[n, 0] = u
-                seg[n, 1] = yu
-                seg[n, 2] = v
-                seg[n, 3] = yv
-                seg[n, 4] = sign
-                n += 1
+                n = put_segment(seg, n, u, yu, v, yv, sign)
                 continue
             # up to three stretches: below (left out), within, above (the top edge)
             cut_low = u if yu >= 0.0 else min(v, u - yu / slope)
@@ -79,26 +80,19 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
                 q = v if yv >= 0.0 else min(v, u - yu / slope)
                 q = max(p, q)
             if slope < 0.0 and p > u:
-                seg[n, 0] = u
-                seg[n, 1] = high
-                seg[n, 2] = p
-                seg[n, 3] = high
-                seg[n, 4] = sign
-                n += 1
+                n = put_segment(seg, n, u, high, p, high, sign)
             if q > p:
-                seg[n, 0] = p
-                seg[n, 1] = min(max(yu + (p - u) * slope, 0.0), high)
-                seg[n, 2] = q
-                seg[n, 3] = min(max(yu + (q - u) * slope, 0.0), high)
-                seg[n, 4] = sign
-                n += 1
+                n = put_segment(
+                    seg,
+                    n,
+                    p,
+                    min(max(yu + (p - u) * slope, 0.0), high),
+                    q,
+                    min(max(yu + (q - u) * slope, 0.0), high),
+                    sign,
+                )
             if slope > 0.0 and yv > high and v > q:
-                seg[n, 0] = q
-                seg[n, 1] = high
-                seg[n, 2] = v
-                seg[n, 3] = high
-                seg[n, 4] = sign
-                n += 1
+                n = put_segment(seg, n, q, high, v, high, sign)
     return seg, n
 
 

@@ -23,7 +23,7 @@ from landremed.overlay.native.region import (
 from landremed.overlay.native.search import limit_ring, outcode
 from landremed.overlay.native.simple import clip_simple
 from landremed.overlay.native.survey import survey_ring_area
-from landremed.overlay.native.touch import keep_apart, same_ring
+from landremed.overlay.native.touch import keep_apart, same_ring, shares_point
 
 __all__ = ["MARGIN_M", "run_jobs"]
 
@@ -143,7 +143,7 @@ def classify_pair(
                 dy = h[j + 1, 1]
                 if (cy < ey0 and dy < ey0) or (cy > ey1 and dy > ey1):
                     continue
-                if meeting_of_points(ax, ay, bx, by, cx, cy, dx, dy):
+                if shares_point(h, i, j) or meeting_of_points(ax, ay, bx, by, cx, cy, dx, dy):
                     if not one or not keep_apart(h, rs[0], rs[1], i, rs[1], rs[2], j):
                         return PARTIAL, near, edge
                     touching = True
@@ -293,10 +293,12 @@ def run_jobs(
             )
         state = PARTIAL
         near = 1
+        apart = False
         plane = 0.0
         cover = 0.0
         if single:
             state, near, edge = classify_pair(scratch, pr, nr, rect, common, complete, edge)
+            apart = state == EMPTY
         if state == PARTIAL:
             plain = False
             if single and pr == 1 and near > 0:
@@ -336,7 +338,7 @@ def run_jobs(
         states[i] = state
         value[i, 0] = plane
         value[i, 3] = cover
-        if single and state != FAILED and (near > 0 or state != EMPTY):
+        if single and state != FAILED and not apart:
             seg, opinion = formula_area(h, rs, 0, pr, pr, nr, common, seg)
             value[i, 2] = opinion
             disputed[i] = abs(opinion - plane) > bar_m2(plane, min(pplane[p], layer_plane[jfeature[a]]))

@@ -101,7 +101,7 @@ def orient(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> 
     left = (ax - cx) * (by - cy)
     right = (ay - cy) * (bx - cx)
     d = left - right
-    if abs(d) > _FILTER * (abs(left) + abs(right)):
+    if abs(d) > _FILTER * (abs(left) + abs(right)) or (left == 0.0 and right == 0.0):
         return d
     e = np.empty(24)
     return total(e, orient_expansion(e, ax, ay, bx, by, cx, cy))
@@ -136,7 +136,7 @@ def direction_cross(
     left = (bx - ax) * (dy - cy)
     right = (by - ay) * (dx - cx)
     d = left - right
-    if abs(d) > _FILTER * (abs(left) + abs(right)):
+    if abs(d) > _FILTER * (abs(left) + abs(right)) or (left == 0.0 and right == 0.0):
         return d
     e = np.empty(24)
     n = determinant(e, two_sum(bx, -ax), two_sum(dy, -cy), two_sum(by, -ay), two_sum(dx, -cx))

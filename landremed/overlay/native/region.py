@@ -224,7 +224,9 @@ def write_wkb(wkb: U1, w: int, out: F8, ro: I8, ra: F8, rings: int, owner: I8, s
             points = ro[r + 1] - ro[r]
             put_u32(wkb, w, points)
             w += 4
-            wkb[w : w + 16 * points] = raw[16 * ro[r] : 16 * ro[r + 1]]
+            from_byte = 16 * ro[r]
+            for i in range(16 * points):
+                wkb[w + i] = raw[from_byte + i]
             w += 16 * points
             count += 1
         put_u32(wkb, count_at, count)

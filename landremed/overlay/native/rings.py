@@ -143,7 +143,8 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
                 for j in range(k):
                     c = read_u32(buf, p)
                     p += 4
-                    raw[16 * start : 16 * (start + c)] = buf[p : p + 16 * c]
+                    for i in range(16 * c):
+                        raw[16 * start + i] = buf[p + i]
                     p += 16 * c
                     end = start + c
                     for i in range(start, end):
@@ -198,4 +199,6 @@ def gather_bytes(pick: I8, src: U1, off: I8, dst: U1, doff: I8) -> None:
         if k >= 0:
             a = off[k]
             b = off[k + 1]
-            dst[doff[i] : doff[i] + b - a] = src[a:b]
+            d = doff[i] - a
+            for j in range(a, b):
+                dst[d + j] = src[j]

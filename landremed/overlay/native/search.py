@@ -143,8 +143,13 @@ def join_boxes(
                             feature = more
                         feature[k] = f
                         k += 1
-        if k - begin > 1:
-            feature[begin:k].sort()
+        for a in range(begin + 1, k):
+            f = feature[a]
+            b = a - 1
+            while b >= begin and feature[b] > f:
+                feature[b + 1] = feature[b]
+                b -= 1
+            feature[b + 1] = f
         first[p - lo + 1] = k
     return first, feature[:k].copy()
 

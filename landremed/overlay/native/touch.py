@@ -6,7 +6,7 @@ from landremed.overlay.native.arrays import F8
 from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.predicates import orient
 
-__all__ = ["keep_apart", "same_ring"]
+__all__ = ["keep_apart", "same_ring", "shares_point"]
 
 
 @kernel
@@ -30,6 +30,17 @@ def same_ring(h: F8, a: int, b: int, c: int, d: int) -> bool:
 def same_point(h: F8, i: int, j: int) -> bool:
     """Whether two points are equal."""
     return h[i, 0] == h[j, 0] and h[i, 1] == h[j, 1]
+
+
+@kernel
+def shares_point(h: F8, i: int, j: int) -> bool:
+    """Whether edges i → i + 1 and j → j + 1 have an end in common."""
+    return (
+        same_point(h, i, j)
+        or same_point(h, i, j + 1)
+        or same_point(h, i + 1, j)
+        or same_point(h, i + 1, j + 1)
+    )
 
 
 @kernel
