@@ -17,7 +17,9 @@ from landremed.overlay_file import measure_tables
 from landremed.pipeline import Decisions, Overlay
 from landremed.project_spec import Project
 from landremed.provenance import provenance_table
+from landremed.report.code_lists import book_codes
 from landremed.report.labels import labelled
+from landremed.report.result_forms import result_forms
 from landremed.report.styles import default_styles
 from landremed.result_project import embed_project
 from landremed.results import decision_columns, join_sources, measured_columns, summary_table
@@ -132,9 +134,10 @@ def write_layers(
 
     A result also gets its review tables, with the rows of an earlier result of that name, and its project.
     """
-    titled = [labelled(layer, language, fact_titles) for layer in layers]
+    codes = book_codes(decided.book, language) if decided is not None else {}
+    titled = [labelled(layer, language, fact_titles, codes) for layer in layers]
     if decided is not None:
-        titled += empty_review_layers(language)
+        titled += empty_review_layers(language, codes["fact"])
 
     def finish(temp: Path) -> None:
         if decided is not None:
@@ -146,7 +149,7 @@ def write_layers(
         titled,
         crs_wkt=crs_wkt,
         overwrite=overwrite,
-        styles=default_styles(titled, language),
+        styles=default_styles(titled, language, result_forms(titled, language) if decided else None),
         language=language,
         finish=finish,
     )

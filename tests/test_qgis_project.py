@@ -53,6 +53,7 @@ for key, layer in project.mapLayers().items():
         "free": [f.name() for i, f in enumerate(layer.fields()) if not form.readOnly(i)],
         "aliases": {f.name(): layer.attributeAlias(i) for i, f in enumerate(layer.fields())},
         "widgets": {f.name(): layer.editorWidgetSetup(i).type() for i, f in enumerate(layer.fields())},
+        "display": layer.displayExpression(),
         "constraints": [f.name() for f in layer.fields() if f.constraints().constraints()],
         "labels": layer.isSpatial() and layer.labelsEnabled() and layer.labeling().settings().fieldName,
     }
@@ -177,7 +178,7 @@ def told(qgis, home):
 def test_every_layer_opens(home, told):
     assert told["read"]
     assert told["crs"] == "EPSG:4548"
-    assert not [w for w in told["warnings"] if "elation" in w or "ayer" in w]
+    assert told["warnings"] == []
     layers = told["layers"]
     assert [key for key, layer in layers.items() if not layer["valid"]] == []
     assert layers["landremed_decisions"]["rows"] == 60
@@ -193,6 +194,7 @@ def test_machine_columns_are_read_only(told):
     layers = told["layers"]
     assert [key for key, layer in layers.items() if not layer["read_only"]] == ["landremed_reviews"]
     assert [key for key, layer in layers.items() if layer["free"]] == ["landremed_reviews"]
+    assert "review_id" not in layers["landremed_reviews"]["free"]
 
 
 @pytest.mark.qgis
@@ -200,13 +202,21 @@ def test_forms_relations_and_titles(told):
     decisions = told["layers"]["landremed_decisions"]
     assert decisions["tabs"] == ["建议", "压占", "核对过程", "事实来源", "时限与责任", "复核", "原始属性"]
     assert decisions["aliases"]["outcome"] == "建议类别"
-    assert decisions["widgets"]["outcome"] == "ValueMap"
+    for column in ("outcome", "category", "subtype", "measure", "overdue", "fact_occupies_ecological_red_line"):
+        assert decisions["widgets"][column] == "ValueMap", column
+    assert decisions["widgets"]["why"] == "TextEdit"
+    assert decisions["widgets"]["ecological_red_line_share"] == "Range"
+    # a related row shows its key as text, not as a list of parcels
+    assert told["layers"]["landremed_trace"]["widgets"]["trace_id"] == "TextEdit"
+    facts = told["layers"]["landremed_facts"]
+    assert facts["widgets"]["fact"] == "ValueMap"
+    assert 'represent_value("fact")' in facts["display"]
     assert decisions["labels"] == "parcel_id"
     assert told["relations"]
     assert all(told["relations"].values())
     assert {"decisions_reviews", "decisions_trace", "decisions_overlaps"} <= set(told["relations"])
     reviews = told["layers"]["landremed_reviews"]
-    assert {"person", "kind", "remark"} <= set(reviews["constraints"])
+    assert {"parcel_id", "person", "kind", "fact", "value", "remark"} <= set(reviews["constraints"])
     assert reviews["widgets"]["kind"] == "ValueMap"
 
 

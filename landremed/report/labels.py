@@ -23,6 +23,8 @@ __all__ = [
 
 _MEASURED = ("decisions", "parts")
 _CODED = {"outcome": "outcome", "severity": "severity", "reason": "reason"}
+_CODED_OF = {"trace.value": "holds", "facts.source": "source"}
+_YES_NO = ("overdue", "zero_tolerance", "restore_cultivation", "robust", "decides")
 
 
 class Labelled(Protocol):
@@ -56,7 +58,12 @@ class Labelled(Protocol):
 L = TypeVar("L", bound=Labelled)
 
 
-def labelled(layer: L, language: str, fact_titles: Mapping[str, str] | None = None) -> L:
+def labelled(
+    layer: L,
+    language: str,
+    fact_titles: Mapping[str, str] | None = None,
+    codes: Mapping[str, Mapping[str, str]] | None = None,
+) -> L:
     """Return a layer with title, description, column titles and code lists filled in.
 
     Parameters
@@ -67,16 +74,19 @@ def labelled(layer: L, language: str, fact_titles: Mapping[str, str] | None = No
         Language of the titles.
     fact_titles : mapping of fact name to str, optional
         Titles of the facts in the rule book's vocabulary.
+    codes : mapping of column to mapping of code to str, optional
+        Code lists of the rule book.
     """
     columns = layer.table.column_names
     titles = column_titles(layer.name, columns, language, fact_titles)
-    codes = {column: codes for column, codes in value_labels(language).items() if column in columns}
+    listed = {**(codes or {}), **_own_codes(layer.name, columns, language)}
+    found = {column: listed[column] for column in columns if column in listed}
     filled: L = dataclasses.replace(  # type: ignore[type-var]
         layer,
         identifier=layer.identifier or layer_title(layer.name, language),
         description=layer.description or layer_description(layer.name, language),
         column_titles={**titles, **layer.column_titles},
-        value_labels={**codes, **layer.value_labels},
+        value_labels={**found, **layer.value_labels},
     )
     return filled
 
@@ -150,6 +160,25 @@ def flag_text(flag: str, language: str, fact_titles: Mapping[str, str] | None = 
     text = _text(_labels()["flags"].get(name), language)
     title = (fact_titles or {}).get(subject) or role_title(subject, language)
     return text.replace("{name}", title) if text else flag
+
+
+def _own_codes(layer: str, columns: Sequence[str], language: str) -> dict[str, dict[str, str]]:
+    """Return the code lists that hang on no rule book."""
+    values = _labels()["values"]
+
+    def meanings(name: str) -> dict[str, str]:
+        return {code: _text(entry, language) for code, entry in values[name].items()}
+
+    found = value_labels(language)
+    found |= {place.partition(".")[2]: meanings(n) for place, n in _CODED_OF.items() if _is_in(place, layer)}
+    found |= {name: meanings("yes_no") for name in _YES_NO}
+    if layer in _MEASURED:
+        found |= {name: meanings("truth") for name in columns if name.startswith("fact_")}
+    return found
+
+
+def _is_in(place: str, layer: str) -> bool:
+    return place.partition(".")[0] == layer
 
 
 @cache

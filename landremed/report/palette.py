@@ -56,7 +56,7 @@ OUTCOME_FILLS: Final[Mapping[str, Fill]] = MappingProxyType(
         Outcome.RETAIN: Fill("#007d5b", "#00402e"),
         Outcome.COMPLETE_PAPERWORK: Fill("#56b4e9", "#1d5c83"),
         Outcome.DEMOLISH_RESTORE: Fill("#d55e00", "#6e3000"),
-        Outcome.NEEDS_REVIEW: Fill("#f0e442", "#000000", line="dash", width_mm=0.5),
+        Outcome.NEEDS_REVIEW: Fill("#f0e442", "#5c5200", line="dash", width_mm=0.35),
         Outcome.OUT_OF_SCOPE: Fill("#b0b0b0", "#5a5a5a"),
     }
 )
@@ -64,15 +64,15 @@ OUTCOME_FILLS: Final[Mapping[str, Fill]] = MappingProxyType(
 
 LAYER_HATCHES: Final[Mapping[str, Fill]] = MappingProxyType(
     {
-        "permanent_basic_farmland": Fill("#8a6d00", "#8a6d00", 1.0, "b_diagonal"),
-        "ecological_red_line": Fill("#a3195b", "#a3195b", 1.0, "f_diagonal"),
-        "urban_development_boundary": Fill("#0072b2", "#0072b2", 1.0, "horizontal"),
-        "green_ecological_barrier": Fill("#006b4e", "#006b4e", 1.0, "vertical"),
+        "permanent_basic_farmland": Fill("#8a6d00", "#8a6d00", 1.0, "b_diagonal", width_mm=0.2),
+        "ecological_red_line": Fill("#a3195b", "#a3195b", 1.0, "f_diagonal", width_mm=0.2),
+        "urban_development_boundary": Fill("#0072b2", "#0072b2", 1.0, "horizontal", width_mm=0.2),
+        "green_ecological_barrier": Fill("#006b4e", "#006b4e", 1.0, "vertical", width_mm=0.2),
     }
 )
 """Hatch of each main layer's overlaps."""
 
-OTHER_HATCH: Final = Fill("#444444", "#444444", 1.0, "diagonal_x")
+OTHER_HATCH: Final = Fill("#444444", "#444444", 1.0, "diagonal_x", width_mm=0.2)
 """Hatch of the overlaps with any further layer."""
 
 SEVERITY_MARKERS: Final[Mapping[str, Marker]] = MappingProxyType(

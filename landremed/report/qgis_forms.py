@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["Rule", "Tab", "attachment_widget", "form_xml", "rules_xml", "simple_widget"]
+__all__ = ["Rule", "Tab", "attachment_widget", "form_xml", "rules_xml", "simple_widget", "widget_xml"]
 
 _PHOTOS: Final = "DCIM/"
 _SOFT, _HARD = 2, 1
@@ -22,8 +22,8 @@ class Tab:
     ----------
     fields : sequence of str
         Columns, in the order shown.
-    relations : sequence of str
-        Ids of relations whose related rows are shown below the fields.
+    relations : mapping of str to str
+        Ids of relations whose related rows are shown below the fields, and their headings.
     visible_if : str
         QGIS expression; empty for always.
     groups : sequence of Tab
@@ -32,7 +32,7 @@ class Tab:
 
     title: str
     fields: Sequence[str] = ()
-    relations: Sequence[str] = ()
+    relations: Mapping[str, str] = field(default_factory=dict)
     visible_if: str = ""
     groups: Sequence[Tab] = ()
     box: bool = False
@@ -108,7 +108,7 @@ def rules_xml(rules: Mapping[str, Rule]) -> str:
 
 def attachment_widget(column: str) -> str:
     """Return a camera and file widget whose paths are relative to the project."""
-    return _widget(
+    return widget_xml(
         column,
         "ExternalResource",
         '<Option name="DocumentViewer" type="int" value="1"/>'
@@ -123,18 +123,24 @@ def attachment_widget(column: str) -> str:
 def simple_widget(column: str, kind: str, **options: str) -> str:
     """Return a widget of QGIS by its name (``Hidden``, ``TextEdit``, ``DateTime``) with text options."""
     texts = "".join(
-        f'<Option name={quoteattr(name)} type="{"bool" if value in ("true", "false") else "QString"}"'
-        f" value={quoteattr(value)}/>"
+        f'<Option name={quoteattr(name)} type="{_option_type(value)}" value={quoteattr(value)}/>'
         for name, value in options.items()
     )
-    return _widget(column, kind, texts)
+    return widget_xml(column, kind, texts)
 
 
-def _widget(column: str, kind: str, options: str) -> str:
+def widget_xml(column: str, kind: str, options: str) -> str:
+    """Return a widget of QGIS by its name, with options as XML."""
     return (
         f"    <field name={quoteattr(column)}><editWidget type={quoteattr(kind)}><config>"
         f'<Option type="Map">{options}</Option></config></editWidget></field>\n'
     )
+
+
+def _option_type(value: str) -> str:
+    if value in ("true", "false"):
+        return "bool"
+    return "int" if value.isdigit() else "QString"
 
 
 def _container(tab: Tab, columns: Sequence[str]) -> str:
@@ -144,16 +150,18 @@ def _container(tab: Tab, columns: Sequence[str]) -> str:
         for name in tab.fields
         if name in place
     ]
-    rows += [
-        f'      <attributeEditorRelation name={quoteattr(name)} relation={quoteattr(name)} label=""'
-        ' showLabel="0" nmRelationId="" forceSuppressFormPopup="0" relationWidgetTypeId=""/>\n'
-        for name in tab.relations
-    ]
     rows += [_container(group, columns) for group in tab.groups]
+    rows += [
+        f"      <attributeEditorRelation name={quoteattr(name)} relation={quoteattr(name)}"
+        f' label={quoteattr(heading)} showLabel="1" nmRelationId="" forceSuppressFormPopup="0"'
+        ' relationWidgetTypeId="relation_editor"/>\n'
+        for name, heading in tab.relations.items()
+    ]
     seen = f'visibilityExpressionEnabled="1" visibilityExpression={quoteattr(tab.visible_if)}'
     if not tab.visible_if:
         seen = 'visibilityExpressionEnabled="0" visibilityExpression=""'
+    body = "".join(rows)
     return (
         f'    <attributeEditorContainer name={quoteattr(tab.title)} groupBox="{int(tab.box)}"'
-        f' columnCount="1" showLabel="1" {seen}>\n{"".join(rows)}    </attributeEditorContainer>\n'
+        f' columnCount="1" showLabel="1" {seen}>\n{body}    </attributeEditorContainer>\n'
     )

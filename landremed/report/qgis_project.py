@@ -66,6 +66,8 @@ class ProjectLayer:
         Further styles by name, as QML.
     smallest_scale : int
         Drawn only from this scale (1 : n) on; 0 for always.
+    group_open : bool
+        Whether the group that begins with this layer is unfolded.
     """
 
     name: str
@@ -79,6 +81,7 @@ class ProjectLayer:
     shown: bool = True
     expanded: bool = False
     smallest_scale: int = 0
+    group_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,8 @@ def _tree(layers: Sequence[ProjectLayer]) -> str:
             group = layer.group
             if group:
                 parts.append(
-                    f'    <layer-tree-group name={quoteattr(group)} checked="Qt::Checked" expanded="1">\n'
+                    f'    <layer-tree-group name={quoteattr(group)} checked="Qt::Checked"'
+                    f' expanded="{int(layer.group_open)}">\n'
                 )
         state = "Qt::Checked" if layer.shown else "Qt::Unchecked"
         parts.append(

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from landremed.report.labels import Labelled
 from landremed.report.palette import CLASS_COLORS, DEADLINE_COLORS, UNIT_COLORS, Fill
-from landremed.report.qgis_forms import Rule, Tab, form_xml, rules_xml, simple_widget
 from landremed.report.qgis_project import (
     DEFAULT_STYLE,
     ProjectCrs,
@@ -18,6 +17,7 @@ from landremed.report.qgis_project import (
     Theme,
     project_xml,
 )
+from landremed.report.result_forms import CHILDREN, result_form
 from landremed.report.review_words import review_word, review_words
 from landremed.report.styles import Category, layer_qml, legend_of
 
@@ -29,54 +29,13 @@ _GROUPS: Final = (
     ("decisions", ("overlaps", "parts", "decisions")),
     ("tables", ("summary", "overlap_features", "land_use", "facts", "trace", "provenance")),
 )
-_CHILDREN: Final = {
-    "overlaps": ("overlaps", "overlap_features", "land_use"),
-    "facts": ("facts", "issues"),
-    "review": (
-        "reviews",
-        "review_overrules",
-        "review_clashes",
-        "review_changes",
-        "review_boundaries",
-        "review_problems",
-    ),
-}
-_DECISION_FIELDS: Final = (
-    "parcel_id",
-    "outcome",
-    "outcome_label",
-    "measure_label",
-    "why",
-    "clause",
-    "missing_facts_label",
-    "reason",
-    "possible_outcomes",
-    "category",
-    "subtype",
-    "area_m2",
-    "area_mu",
-    "flags",
-)
-_DUTY_FIELDS: Final = (
-    "schedule",
-    "due_on",
-    "overdue",
-    "next_milestone_on",
-    "next_milestone_share",
-    "priority",
-    "zero_tolerance",
-    "lead",
-    "cooperating",
-    "implementing",
-    "implementing_unit",
-    "other_units",
-)
-_CODES: Final = ("measure", "missing_facts", "rule", "trace_id", "robust")
+_FOLDED: Final = ("findings", "tables")
 _PARCELS: Final = ("parts", "decisions")
 _DRAWN: Final = ("review_boundaries", "issues", "overlaps", *_PARCELS)
 _SETTLED: Final = Fill("#d9d9d9", "#9a9a9a", 0.5)
 _BOUNDARY: Final = Fill("#000000", "#7b3294", 1.0, "no", "dash", 0.8)
 _OUTLINE: Final = "#404040"
+_SEVERAL: Final = "#1a1a1a"
 _HATCHED_FROM: Final = 25_000
 _SOON, _YEAR = timedelta(days=90), timedelta(days=365)
 
@@ -133,7 +92,9 @@ def result_project(
     for group, names in _GROUPS:
         title_of_group = review_word("groups", group, language)
         listed += [
-            _project_layer(there[name], title_of_group, file_name, styles, there, language)
+            _project_layer(
+                there[name], title_of_group, file_name, styles, there, language, folded=group in _FOLDED
+            )
             for name in names
             if name in there
         ]
@@ -171,7 +132,7 @@ def _styles(
         Category(code, legend.facts.get(code, code), outlined(palette[number % len(palette)]))
         for number, code in enumerate(_missing_alone(there, legend.facts))
     ]
-    by_fact.append(Category("several", words["several"], outlined(UNIT_COLORS[-1])))
+    by_fact.append(Category("several", words["several"], outlined(_SEVERAL)))
     by_fact.append(Category("", words["settled"], _SETTLED))
     return {
         "class": ("category", by_class),
@@ -210,12 +171,10 @@ def _project_layer(
     styles: Mapping[str, tuple[str, list[Category]]],
     there: Mapping[str, Labelled],
     language: str,
+    *,
+    folded: bool,
 ) -> ProjectLayer:
-    columns: Sequence[str] = layer.table.column_names
-    form, widgets, further = _form(layer, columns, there, language), "", {}
-    if layer.name == "reviews":
-        form += rules_xml(_review_rules(language))
-        widgets = simple_widget("remark", "TextEdit", IsMultiline="true")
+    form, further = result_form(layer, language, there), {}
     drawn_by = legend_of(layer.name, language)
     if layer.name == "review_boundaries":
         drawn_by = ("", [Category("", layer.identifier, _BOUNDARY)])
@@ -231,60 +190,17 @@ def _project_layer(
         source=f"./{file_name}|layername={layer.name}",
         group=group,
         geometry=geometry,
-        qml=layer_qml(layer, drawn_by, form=form, widgets=widgets),
+        qml=layer_qml(layer, drawn_by, form=form),
         styles=further,
         read_only=layer.name != "reviews",
         expanded=layer.name == "decisions",
         smallest_scale=_HATCHED_FROM if layer.name == "overlaps" else 0,
+        group_open=not folded,
     )
 
 
-def _form(layer: Labelled, columns: Sequence[str], there: Mapping[str, Labelled], language: str) -> str:
-    tab = review_words("tabs", language)
-    locked = [] if layer.name == "reviews" else columns
-    if layer.name not in ("decisions", "parts"):
-        return form_xml([Tab(tab["row"], columns)], columns=columns, read_only=locked)
-    others = {*_DECISION_FIELDS, *_DUTY_FIELDS}
-    areas = [name for name in columns if name.endswith(("_m2", "_share", "_mu")) and name not in others]
-    ours = {*_DECISION_FIELDS, *_DUTY_FIELDS, *areas, *_CODES}
-    computed = [name for name in columns if name.startswith("fact_")]
-    at = columns.index("trace_id") + 1  # the source attributes follow our own columns
-    source = list(columns[at:])
-    rest = [name for name in columns[:at] if name not in ours and name not in computed]
-
-    def related(key: str) -> list[str]:
-        whole = layer.name == "decisions"
-        return [f"decisions_{name}" for name in _CHILDREN[key] if name in there] if whole else []
-
-    trace = [f"{layer.name}_trace"] if "trace" in there else []
-    tabs = [
-        Tab(tab["decision"], _DECISION_FIELDS),
-        Tab(tab["overlaps"], areas, related("overlaps")),
-        Tab(tab["trace"], ("rule", "clause"), trace),
-        Tab(tab["facts"], computed, related("facts")),
-        Tab(tab["duties"], [*_DUTY_FIELDS, *rest, *_CODES]),
-        Tab(tab["review"], (), related("review")),
-        Tab(tab["source"], source),
-    ]
-    return form_xml([t for t in tabs if t.fields or t.relations], columns=columns, read_only=locked)
-
-
-def _review_rules(language: str) -> dict[str, Rule]:
-    words = review_words("words", language)
-    return {
-        "person": Rule(told=words["needs_name"], required=True, default="@user_full_name"),
-        "role": Rule(default="'reviewer'"),
-        "made_at": Rule(default="format_date(now(), 'yyyy-MM-ddTHH:mm:ss')"),
-        "kind": Rule(required=True, default="'note'"),
-        "remark": Rule(
-            "\"kind\" IS NOT 'overrule' OR length(trim(coalesce(\"remark\", ''))) > 0",
-            words["needs_reason"],
-        ),
-    }
-
-
 def _relations(there: Mapping[str, Any]) -> list[Relation]:
-    children = dict.fromkeys(name for names in _CHILDREN.values() for name in names)
+    children = dict.fromkeys(name for names in CHILDREN.values() for name in names)
     found = [
         Relation(f"decisions_{name}", there[name].identifier, name, "decisions")
         for name in children

@@ -54,6 +54,7 @@ def review_titled(layer: L, language: str, codes: Mapping[str, Mapping[str, str]
     outcomes = value_labels(language)["outcome"]
     listed = {name: review_words(f"values.{name}", language) for name in ("kind", "role", "verdict")}
     listed |= dict.fromkeys(("outcome", "outcome_before", "outcome_after", "machine_outcome"), outcomes)
+    listed |= dict.fromkeys(("accepted", "settled"), review_words("values.yes_no", language))
     found = {name: listed[name] for name in layer.table.column_names if name in listed}
     titled: L = dataclasses.replace(  # type: ignore[type-var]
         layer,

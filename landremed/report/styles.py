@@ -24,12 +24,43 @@ from landremed.report.palette import (
     Fill,
     Marker,
 )
+from landremed.report.qgis_forms import simple_widget, widget_xml
 from landremed.types import SPECIAL_ROLES
 
 __all__ = ["Category", "Style", "default_styles", "layer_qml", "legend_of"]
 
 _SMALLEST_LABEL_SCALE: Final = 10000
 _POINT, _POLYGON, _NO_GEOMETRY = 0, 2, 4
+_LONG_TEXTS: Final = (
+    "why",
+    "flags",
+    "message",
+    "said",
+    "remark",
+    "why_after",
+    "missing_facts_label",
+    "condition",
+)
+_FILLED_IN: Final = ("visits", "resurveyed")
+_DISPLAYED: Final[Mapping[str, Sequence[str]]] = {
+    "overlaps": ("layer", "area_m2"),
+    "pieces": ("layer", "area_m2"),
+    "overlap_features": ("layer", "feature_id", "area_m2"),
+    "land_use": ("code", "area_m2"),
+    "facts": ("fact", "value"),
+    "trace": ("step", "rule", "value"),
+    "issues": ("severity", "code", "parcel_id"),
+    "summary": ("category", "outcome", "count"),
+    "provenance": ("key",),
+    "reviews": ("made_at", "person", "kind", "fact", "value"),
+    "review_clashes": ("fact", "said"),
+    "review_changes": ("outcome_before", "outcome_after"),
+    "review_overrules": ("person", "outcome", "reason"),
+    "review_problems": ("code", "person"),
+    "review_boundaries": ("person", "made_at", "area_m2"),
+    "visits": ("parcel_id", "surveyor", "visited_at"),
+    "resurveyed": ("parcel_id", "surveyor", "visited_at"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +82,9 @@ class Category:
     shown: bool = True
 
 
-def default_styles(layers: Iterable[Labelled], language: str) -> dict[str, Style]:
+def default_styles(
+    layers: Iterable[Labelled], language: str, forms: Mapping[str, str] | None = None
+) -> dict[str, Style]:
     """Return the default style of each layer and table.
 
     Parameters
@@ -60,14 +93,16 @@ def default_styles(layers: Iterable[Labelled], language: str) -> dict[str, Style
         The layers that will be written, with their titles and code lists.
     language : {"zh", "en"}
         Language of the legend.
+    forms : mapping of layer name to str, optional
+        Elements of the attribute forms.
     """
-    return {layer.name: _style(layer, language) for layer in layers}
+    return {layer.name: _style(layer, language, (forms or {}).get(layer.name, "")) for layer in layers}
 
 
-def _style(layer: Labelled, language: str) -> Style:
+def _style(layer: Labelled, language: str, form: str) -> Style:
     return Style(
         name=word("style_name", language),
-        qml=layer_qml(layer, legend_of(layer.name, language)),
+        qml=layer_qml(layer, legend_of(layer.name, language), form=form),
         description=layer.identifier,
     )
 
@@ -116,9 +151,9 @@ def layer_qml(
         labels_enabled=int(labels_parcels),
         renderer=_renderer(attribute, categories) if categories else "",
         labeling=_labeling("parcel_id") if labels_parcels else "",
-        widgets="".join(_widget(name, layer.value_labels.get(name)) for name in columns) + widgets,
+        widgets="".join(_widget(name, layer) for name in ("fid", *columns)) + widgets,
         aliases="".join(_alias(name, title) for name, title in layer.column_titles.items()),
-        display=escape('"parcel_id"') if "parcel_id" in columns else "",
+        display=escape(_display(layer)),
         map_tip=escape(_map_tip(columns)),
         form=form,
         geometry_code=geometry_code,
@@ -158,15 +193,30 @@ def _labeling(field: str) -> str:
     return _template("labeling.xml").substitute(field=quoteattr(field), smallest_scale=_SMALLEST_LABEL_SCALE)
 
 
-def _widget(column: str, codes: Mapping[str, str] | None) -> str:
-    if not codes:
-        return ""
-    pairs = (f"name={quoteattr(label)} value={quoteattr(code)}" for code, label in codes.items())
-    options = "".join(f'<Option type="Map"><Option type="QString" {pair}/></Option>' for pair in pairs)
-    return (
-        f'    <field name={quoteattr(column)}><editWidget type="ValueMap"><config><Option type="Map">'
-        f'<Option type="List" name="map">{options}</Option></Option></config></editWidget></field>\n'
-    )
+def _widget(column: str, layer: Labelled) -> str:
+    """Return the widget of a column that is not shown as plain text."""
+    codes = layer.value_labels.get(column)
+    if codes:
+        pairs = (f"name={quoteattr(label)} value={quoteattr(code)}" for code, label in codes.items())
+        options = "".join(f'<Option type="Map"><Option type="QString" {pair}/></Option>' for pair in pairs)
+        return widget_xml(column, "ValueMap", f'<Option type="List" name="map">{options}</Option>')
+    if column == "fid":
+        return simple_widget(column, "Hidden")
+    if column in _LONG_TEXTS:
+        return simple_widget(column, "TextEdit", IsMultiline="true")
+    if column == "share" or column.endswith("_share"):
+        return simple_widget(column, "Range", AllowNull="true", Style="SpinBox", Precision="4")
+    # else QGIS shows the key of a related row as a list of parcels
+    plain = column == "trace_id" or (column == "parcel_id" and layer.name not in _FILLED_IN)
+    return simple_widget(column, "TextEdit") if plain else ""
+
+
+def _display(layer: Labelled) -> str:
+    """Return the expression by which lists of rows name one."""
+    columns: Sequence[str] = layer.table.column_names
+    shown = [name for name in _DISPLAYED.get(layer.name, ("parcel_id",)) if name in columns]
+    coded = {name: f'represent_value("{name}")' for name in shown if layer.value_labels.get(name)}
+    return " || ' ' || ".join(f"coalesce({coded.get(name, quoteattr(name))}, '')" for name in shown)
 
 
 def _alias(column: str, title: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ __all__ = ["field_project", "question_codes"]
 
 _SHOWN: Final = ("visits", "resurveyed", "parcels", "pieces", "constraints")
 _RESURVEYED: Final = Fill("#7b3294", "#7b3294", 0.4, "solid", "dash", 0.8)
+_ON_SITE: Final = ("parcel_id", "outcome_label", "missing_facts_label")
 _PHOTOS: Final = ("photo_1", "photo_2", "photo_3")
 _POSITION: Final = ("lon", "lat", "gps_accuracy_m")
 _DATE: Final = r"^\\d{4}(-\\d{1,2}(-\\d{1,2})?)?$"
@@ -76,8 +78,9 @@ def field_project(
     with closing(sqlite3.connect(data)) as db:
         extent = layer_extent(db, "parcels")
     source = f"./{name or data.name}|layername="
+    titles = {name: layer.identifier for name, layer in there.items()}
     drawn = [
-        _project_layer(there[layer], source + layer, asked, language)
+        _project_layer(there[layer], source + layer, asked, language, titles)
         for layer in _SHOWN
         if layer in there and (layer != "constraints" or len(there[layer].table))
     ]
@@ -89,12 +92,14 @@ def field_project(
     return project_xml(title, drawn, crs=project_crs(opened.crs), extent=extent, relations=relations)
 
 
-def _project_layer(layer: OutLayer, source: str, asked: list[Question], language: str) -> ProjectLayer:
+def _project_layer(
+    layer: OutLayer, source: str, asked: list[Question], language: str, titles: Mapping[str, str]
+) -> ProjectLayer:
     group = "surroundings" if layer.name in ("pieces", "constraints") else "field"
     titled = dataclasses.replace(
         layer, column_titles={**layer.column_titles, **{q.column: q.label for q in asked}}
     )
-    form, widgets = _form(titled, asked, language)
+    form, widgets = _form(titled, asked, language, titles)
     return ProjectLayer(
         name=layer.name,
         title=layer.identifier,
@@ -125,7 +130,9 @@ def _legend(layer: OutLayer, language: str) -> tuple[str, list[Category]]:
     return "", []
 
 
-def _form(layer: OutLayer, asked: list[Question], language: str) -> tuple[str, str]:
+def _form(
+    layer: OutLayer, asked: list[Question], language: str, titles: Mapping[str, str]
+) -> tuple[str, str]:
     tab = review_words("tabs", language)
     columns = layer.table.column_names
     if layer.name == "visits":
@@ -143,9 +150,9 @@ def _form(layer: OutLayer, asked: list[Question], language: str) -> tuple[str, s
     if layer.name == "parcels":
         tabs.insert(
             0,
-            Tab(tab["visit"], ("parcel_id", "missing_facts_label"), ["parcels_visits", "parcels_resurveyed"]),
+            Tab(tab["visit"], _ON_SITE, {f"parcels_{n}": titles[n] for n in ("visits", "resurveyed")}),
         )
-        tabs.append(Tab(tab["overlaps"], (), ["parcels_pieces"]))
+        tabs.append(Tab(tab["overlaps"], (), {"parcels_pieces": titles["pieces"]}))
     return form_xml(tabs, columns=columns, read_only=columns), ""
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ import shapely
 from landremed.errors import InputError, OutputError, Where
 from landremed.io.gpkg import OutLayer, write_geopackage
 from landremed.provenance import VOLATILE_KEYS
+from landremed.report.code_lists import book_codes
 from landremed.report.resultfile import ResultFile, open_result
 from landremed.report.review_words import review_titled
 from landremed.report.styles import default_styles
@@ -228,8 +230,12 @@ def _write(
     target: Path, opened: ResultFile, layers: list[OutLayer], asked: list[Question], overwrite: bool
 ) -> None:
     language = opened.language
+    codes: dict[str, Mapping[str, Mapping[str, str]]] = {"visits": question_codes(asked, language)}
+    if opened.book is not None:
+        known = book_codes(opened.book, language)
+        codes |= {"parcels": known, "pieces": known, "constraints": known}
     shown = [
-        review_titled(layer, language, question_codes(asked, language) if layer.name == "visits" else None)
+        review_titled(layer, language, codes.get(layer.name))
         if layer.name not in ("package", "package_rows")
         else layer
         for layer in layers

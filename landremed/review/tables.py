@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -73,8 +74,17 @@ BOUNDARY_SCHEMA: Final = _schema(
 """Layer ``review_boundaries``: polygons in the working CRS."""
 
 
-def empty_review_layers(language: str) -> list[OutLayer]:
-    """Return the review tables as a fresh result has them."""
+def empty_review_layers(language: str, facts: Mapping[str, str] | None = None) -> list[OutLayer]:
+    """Return the review tables as a fresh result has them.
+
+    Parameters
+    ----------
+    language : {"zh", "en"}
+        Language of titles and code lists.
+    facts : mapping of fact to str, optional
+        What a review may be about, with labels.
+    """
     tables = [OutLayer(name, schema.empty_table()) for name, schema in REVIEW_SCHEMAS.items()]
     shapes = OutLayer("review_boundaries", BOUNDARY_SCHEMA.empty_table(), pa.array([], pa.large_binary()))
-    return [review_titled(layer, language) for layer in [*tables, shapes]]
+    codes = {name: {"fact": facts or {}} for name in ("reviews", "review_clashes")}
+    return [review_titled(layer, language, codes.get(layer.name)) for layer in [*tables, shapes]]
