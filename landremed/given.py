@@ -131,7 +131,8 @@ def _take_attribute(
     given = draft.codes > 0
     draft.raws.extend(_raw_text(value) for value in distinct)
     draft.raw[given] = raw[given] + 1
-    draft.row[given] = np.flatnonzero(given) + 1
+    numbers = parcels.row_numbers
+    draft.row[given] = numbers[given]
     draft.place[given] = draft.source("attribute", parcels.display, column)
     odd = np.asarray(
         [p is UNKNOWN and not says_unknown(v) for p, v in zip(parsed, distinct, strict=True)] + [False]
@@ -142,7 +143,7 @@ def _take_attribute(
             _CODES[draft.spec.kind],
             parcel_id=parcel_ids[row],
             file=parcels.display,
-            row=row + 1,
+            row=int(numbers[row]),
             field=column,
             value=_raw_text(distinct[raw[row]]),
             params=advice[int(raw[row])],

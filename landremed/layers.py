@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,17 @@ from landremed.repair import Repaired, repair
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["Layer", "Parcels", "Units", "load_layer", "load_parcels", "text_ids"]
+__all__ = [
+    "Ground",
+    "Layer",
+    "Parcels",
+    "Units",
+    "load_layer",
+    "load_parcels",
+    "parcel_ids",
+    "ready_parcels",
+    "text_ids",
+]
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
@@ -51,6 +61,8 @@ class Parcels:
         Valid polygons; null where a row has no usable geometry.
     crs : pyproj.CRS
         Working CRS, projected, metres.
+    not_finite : int
+        Rows without any finite coordinate.
     """
 
     ids: Sequence[str]
@@ -59,6 +71,24 @@ class Parcels:
     crs: pyproj.CRS
     input_crs: pyproj.CRS
     findings: Sequence[Finding] = field(default_factory=list)
+    not_finite: int = 0
+
+    @property
+    def extent(self) -> npt.NDArray[np.float64]:
+        """Bounds of all parcels in the working CRS; NaN without any."""
+        return np.asarray(shapely.total_bounds(self.polygons.geometries))
+
+
+class Ground(Protocol):
+    """What a layer has to know of the parcels."""
+
+    @property
+    def crs(self) -> pyproj.CRS:
+        """Working CRS."""
+
+    @property
+    def extent(self) -> npt.NDArray[np.float64]:
+        """Bounds of all parcels in the working CRS."""
 
 
 @dataclass(frozen=True)
@@ -118,25 +148,57 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
     if not len(source):
         raise InputError("parcels_empty", Where(file=source.display))
     crs, chosen = choose_working_crs(source, spec.crs, project.crs)
-    ids, id_findings = _parcel_ids(source, spec)
+    ids, id_findings = parcel_ids(source, spec)
+    _require_unique(ids, source, spec)
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
     guard_coordinates(source, input_crs, "parcels")
-    repaired = repair(to_working(source, input_crs, crs, "parcels"))
-    # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
-    astray = [replace(f, parcel_id=ids[(f.row or 1) - 1]) for f in out_of_place(source, input_crs)]
-    lost = np.zeros(len(source), dtype=bool)
-    lost[[(f.row or 1) - 1 for f in astray]] = True
-    wkb = pc.if_else(pa.array(lost), pa.scalar(None, pa.large_binary()), repaired.wkb)
-    if all(status == "not_finite" for status in repaired.status):
+    parcels = ready_parcels(source, ids, to_working(source, input_crs, crs, "parcels"), input_crs, crs)
+    if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
-    findings = [*findings, *chosen, *id_findings, *astray, *_repair_findings(repaired, source, ids)]
-    return Parcels(ids, source, PolygonSet(wkb), crs, input_crs, findings)
+    return replace(parcels, findings=[*findings, *chosen, *id_findings, *parcels.findings])
+
+
+def ready_parcels(
+    source: VectorSource, ids: Sequence[str], wkb: pa.Array, input_crs: pyproj.CRS, crs: pyproj.CRS
+) -> Parcels:
+    """Repair parcels, or a share of them; what a row becomes depends on the row alone.
+
+    Parameters
+    ----------
+    source : VectorSource
+        As read, in ``input_crs``.
+    ids : sequence of str
+        From ``parcel_ids``.
+    wkb : pyarrow.Array
+        The geometries of ``source`` in the working CRS.
+    input_crs, crs : pyproj.CRS
+        CRS of the file, and the working CRS.
+    """
+    repaired = repair(wkb)
+    numbers = source.row_numbers
+    # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
+    lost = np.zeros(len(source), dtype=bool)
+    astray = []
+    for finding in out_of_place(source, input_crs):
+        at = (finding.row or 1) - 1
+        lost[at] = True
+        astray.append(replace(finding, parcel_id=ids[at], row=int(numbers[at])))
+    kept = pc.if_else(pa.array(lost), pa.scalar(None, pa.large_binary()), repaired.wkb)
+    return Parcels(
+        ids,
+        source,
+        PolygonSet(kept),
+        crs,
+        input_crs,
+        [*astray, *_repair_findings(repaired, source, ids)],
+        int((repaired.status == "not_finite").sum()),
+    )
 
 
 def load_layer(
     project: Project,
     spec: LayerSpec,
-    parcels: Parcels,
+    parcels: Ground,
     sources: Mapping[str, VectorSource] | None = None,
 ) -> Layer:
     """Read one constraint layer into the working CRS of the parcels.
@@ -228,17 +290,23 @@ def _require_field(source: VectorSource, name: str, key: str) -> None:
         )
 
 
-def _parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], list[Finding]]:
-    """Return one unique id per row; a blank one is replaced by the row number and reported."""
-    rows = len(source)
+def parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], list[Finding]]:
+    """Return one id per row; a blank one is replaced by the row number and reported.
+
+    Raises
+    ------
+    InputError
+        When a field that the id is made of does not exist.
+    """
+    numbers = source.row_numbers.tolist()
     if not spec.id:
-        return [str(i + 1) for i in range(rows)], []
+        return [str(number) for number in numbers], []
     for name in spec.id:
         _require_field(source, name, "parcels.id")
     columns = [text_ids(source.attributes.column(name)).to_pylist() for name in spec.id]
     ids: list[str] = []
     findings = []
-    for row, values in enumerate(zip(*columns, strict=True), 1):
+    for row, values in zip(numbers, zip(*columns, strict=True), strict=True):
         if any(value is None for value in values):
             ids.append(f"row-{row}")
             findings.append(
@@ -248,7 +316,6 @@ def _parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], lis
             )
         else:
             ids.append("-".join(values))
-    _require_unique(ids, source, spec)
     return ids, findings
 
 
@@ -274,6 +341,7 @@ def _repair_findings(
 ) -> Iterable[Finding]:
     """One finding per feature whose geometry was not fine as it stood."""
     subject = "parcel" if ids is not None else "layer"
+    numbers = source.row_numbers
     for i in map(int, np.flatnonzero(np.asarray(repaired.status) != "ok")):
         status = str(repaired.status[i])
         before, after = float(repaired.area_before[i]), float(repaired.area_after[i])
@@ -284,7 +352,7 @@ def _repair_findings(
             code,
             ids[i] if ids is not None else "",
             source.display,
-            i + 1,
+            int(numbers[i]),
             "geometry",
             "",
             {"reason": repaired.reason[i] or "", "before": f"{before:.2f}", "after": f"{after:.2f}"},
@@ -297,14 +365,14 @@ def _require_meeting(
     source: VectorSource,
     polygons: PolygonSet,
     void_boxes: npt.NDArray[np.float64],
-    parcels: Parcels,
+    parcels: Ground,
 ) -> None:
     """Refuse a layer that is empty or lies elsewhere: its zero overlaps would read as "no conflict"."""
     if spec.disjoint:
         return
     if not len(void_boxes) and bool(shapely.is_missing(polygons.geometries).all()):
         raise InputError("layer_empty", Where(file=source.file, layer=source.layer), key=spec.key)
-    ours = shapely.total_bounds(parcels.polygons.geometries)
+    ours = parcels.extent
     theirs = shapely.total_bounds(polygons.geometries)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return
@@ -360,7 +428,7 @@ def _unit_kind(word: str | None) -> frozenset[str]:
 
 
 def _coverage(
-    project: Project, spec: LayerSpec, parcels: Parcels
+    project: Project, spec: LayerSpec, parcels: Ground
 ) -> tuple[PolygonSet | None, VectorSource | None]:
     if spec.coverage is None:
         return None, None

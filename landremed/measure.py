@@ -101,7 +101,13 @@ class Ruler:
     """Layers made ready once; measures parcels, and parts of parcels, against all of them."""
 
     def __init__(
-        self, layers: Sequence[Layer], *, area: AreaMeasure, engine: str = "auto", jobs: int | None = None
+        self,
+        layers: Sequence[Layer],
+        *,
+        area: AreaMeasure,
+        engine: str = "auto",
+        jobs: int | None = None,
+        expected: int | None = None,
     ) -> None:
         self.layers = list(layers)
         self._covered = [i for i, layer in enumerate(layers) if layer.coverage is not None]
@@ -114,7 +120,12 @@ class Ruler:
         self._pairs = {name: pair for name, pair in OUTSIDE.items() if set(pair) <= roles}
         self._area = area
         self.engine: Engine = prepare(
-            inputs, outside=list(self._pairs.values()), area=area, engine=engine, jobs=jobs
+            inputs,
+            outside=list(self._pairs.values()),
+            area=area,
+            engine=engine,
+            jobs=jobs,
+            expected=expected,
         )
 
     def measure(self, parcels: PolygonSet, progress: Progress | None = None) -> Measured:

@@ -22,13 +22,22 @@ from landremed.report.labels import labelled
 from landremed.report.result_forms import result_forms
 from landremed.report.styles import default_styles
 from landremed.result_project import embed_project
-from landremed.results import decision_columns, join_sources, measured_columns, summary_table
+from landremed.results import decision_columns, join_sources, measured_columns
 from landremed.review.carry import carry_reviews
 from landremed.review.tables import empty_review_layers
+from landremed.summary import Sums, summary_sums, summary_table
 from landremed.tables import LAND_USE_SCHEMA
 from landremed.types import Outcome
 
-__all__ = ["check_output", "overlay_layers", "result_layers", "write_layers"]
+__all__ = [
+    "area_sums",
+    "check_output",
+    "overlay_layers",
+    "result_layers",
+    "result_provenance",
+    "rules_fired",
+    "write_layers",
+]
 
 PARTS_OF: Final = "{}#{}"
 
@@ -60,8 +69,11 @@ def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> lis
         *_shared_layers(overlay),
         OutLayer("trace", pa.concat_tables(traces)),
         _spatial("issues", overlay.issues, "Point"),
-        OutLayer("summary", _summary(decisions)),
-        OutLayer("provenance", provenance_table({**overlay.inputs, **_fired(decisions), **provenance})),
+        OutLayer("summary", summary_table(area_sums(decisions))),
+        OutLayer(
+            "provenance",
+            provenance_table(result_provenance(overlay.inputs, rules_fired(decisions), provenance)),
+        ),
     ]
 
 
@@ -82,6 +94,40 @@ def overlay_layers(overlay: Overlay, provenance: Mapping[str, object]) -> list[O
         *measure_tables(overlay),
         OutLayer("provenance", provenance_table({**overlay.inputs, **provenance})),
     ]
+
+
+def area_sums(decisions: Decisions) -> list[Sums]:
+    """Return what ``summary`` adds up: a split parcel counts once, its area by the outcomes of its parts."""
+    overlay, judged = decisions.overlay, decisions.parcels
+    area = overlay.measured.area_m2.copy()
+    area[np.unique(overlay.parent)] = np.nan
+    sums = [summary_sums(judged.category, judged.decided, area, count=True)]
+    if decisions.parts is not None and overlay.part_measured is not None:
+        parts = decisions.parts
+        sums.append(summary_sums(parts.category, parts.decided, overlay.part_measured.area_m2, count=False))
+    return sums
+
+
+def rules_fired(decisions: Decisions) -> dict[str, int]:
+    """Count how often each rule decided; a rule that never does is shown with 0."""
+    fired = dict.fromkeys(decisions.book.rules, 0)
+    for judged in (decisions.parcels, decisions.parts):
+        if judged is None:
+            continue
+        counts = np.bincount(judged.decided.code, minlength=len(judged.decided.decisions))
+        for decision, count in zip(judged.decided.decisions, counts, strict=True):
+            if decision.outcome == Outcome.NEEDS_REVIEW:
+                continue
+            for rule in decision.rules:
+                fired[rule] = fired.get(rule, 0) + int(count)
+    return fired
+
+
+def result_provenance(
+    inputs: Mapping[str, object], fired: Mapping[str, int], more: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the entries of ``provenance`` of a result, in order."""
+    return {**inputs, "rules_fired": json.dumps(fired), **more}
 
 
 def check_output(path: Path, project: Project | None, *, overwrite: bool, also: Sequence[Path] = ()) -> None:
@@ -174,40 +220,3 @@ def _part_ids(overlay: Overlay) -> list[str]:
         PARTS_OF.format(overlay.ids[row], number)
         for row, number in zip(overlay.parent, overlay.part_number, strict=True)
     ]
-
-
-def _summary(decisions: Decisions) -> pa.Table:
-    """Count a split parcel once; give its area to the outcomes of its parts."""
-    overlay, judged = decisions.overlay, decisions.parcels
-    area = overlay.measured.area_m2.copy()
-    area[np.unique(overlay.parent)] = np.nan
-    rows = [
-        (_text(judged.category[row]), str(judged.decided[row].outcome), float(area[row]))
-        for row in range(len(area))
-    ]
-    if decisions.parts is not None and overlay.part_measured is not None:
-        parts = decisions.parts
-        rows += [
-            (_text(parts.category[i]), str(parts.decided[i].outcome), float(overlay.part_measured.area_m2[i]))
-            for i in range(len(overlay.parent))
-        ]
-    return summary_table(judged.category, judged.decided, rows)
-
-
-def _fired(decisions: Decisions) -> dict[str, object]:
-    """Count how often each rule decided; a rule that never does is shown with 0."""
-    fired = dict.fromkeys(decisions.book.rules, 0)
-    for judged in (decisions.parcels, decisions.parts):
-        if judged is None:
-            continue
-        counts = np.bincount(judged.decided.code, minlength=len(judged.decided.decisions))
-        for decision, count in zip(judged.decided.decisions, counts, strict=True):
-            if decision.outcome == Outcome.NEEDS_REVIEW:
-                continue
-            for rule in decision.rules:
-                fired[rule] = fired.get(rule, 0) + int(count)
-    return {"rules_fired": json.dumps(fired)}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

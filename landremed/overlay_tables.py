@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,22 @@ from landremed.tables import ISSUES_SCHEMA, LAND_USE_SCHEMA, OVERLAP_FEATURES_KE
 from landremed.text import default_severity, message_text
 from landremed.types import Finding, Severity
 
-__all__ = ["feature_table", "issue_table", "land_use_table", "overlap_table"]
+__all__ = [
+    "IssueGroups",
+    "feature_table",
+    "issue_groups",
+    "issue_table",
+    "land_use_table",
+    "ordered_issues",
+    "overlap_table",
+]
+
+IssueGroups: TypeAlias = Mapping[str, pa.Table]
+"""Name of a group of findings -> its rows, with the number by which they are ordered in ``_key``."""
+
+_KEY: Final = "_key"
+_TIES: Final = ("field", "code", "parcel_id", "value", "message")
+_FILE_STEP: Final = 1 << 40
 
 
 def overlap_table(ids: Sequence[str], measured: Measured, roles: Sequence[str]) -> pa.Table:
@@ -74,7 +90,7 @@ def issue_table(findings: Iterable[Finding], severity: Mapping[str, Severity], l
     """Return findings as rows of ``issues``, with a ``geometry`` column of points; none that are ``off``."""
     rows, points = [], []
     for finding in findings:
-        weight = severity.get(finding.code) or Severity(default_severity(finding.code))
+        weight = _weight(finding, severity)
         if weight is Severity.OFF:
             continue
         message = message_text(finding.code, finding.params, language)
@@ -96,6 +112,59 @@ def issue_table(findings: Iterable[Finding], severity: Mapping[str, Severity], l
     wkb = shapely.to_wkb(np.array(points, dtype=object), byte_order=1) if points else []
     table = pa.table(arrays, schema=ISSUES_SCHEMA)
     return table.append_column("geometry", pa.array(wkb, pa.large_binary()))
+
+
+def issue_groups(
+    general: Iterable[Finding],
+    parcels: Iterable[Finding],
+    given: Iterable[Finding],
+    pairs: Iterable[Finding],
+    *,
+    files: Sequence[str],
+    severity: Mapping[str, Severity],
+    language: str,
+) -> IssueGroups:
+    """Return the findings of a run, or of a share of its parcels, in the groups in which they are listed.
+
+    Within a group the order follows from the findings alone, so that it is the same however the parcels were
+    divided: ``general`` keeps its own; findings about parcels go by their row; those about values by file and
+    row; those about areas and pairs of parcels by the row given first.
+
+    Parameters
+    ----------
+    general : iterable of Finding
+        About files, layers and columns.
+    parcels, given, pairs : iterable of Finding
+        About single parcels, about their values, and about what was measured.
+    files : sequence of str
+        Files as findings show them, parcels first, then evidence.
+    severity, language
+        As for ``issue_table``.
+    """
+    rank = {name: number for number, name in reversed(list(enumerate(files)))}
+    groups: dict[str, tuple[list[Finding], Callable[[int, Finding], int]]] = {
+        "general": (list(general), lambda at, _: at),
+        "parcels": (list(parcels), lambda _, f: f.row or 0),
+        "given": (list(given), lambda _, f: rank.get(f.file, len(rank)) * _FILE_STEP + (f.row or 0)),
+        "pairs": (list(pairs), lambda _, f: f.row or 0),
+    }
+    tables = {}
+    for name, (findings, number) in groups.items():
+        shown = [f for f in findings if _weight(f, severity) is not Severity.OFF]
+        keys = pa.array([number(at, f) for at, f in enumerate(shown)], pa.int64())
+        table = issue_table(shown, severity, language).append_column(_KEY, keys)
+        order = pc.sort_indices(table, [(_KEY, "ascending"), *((tie, "ascending") for tie in _TIES)])
+        tables[name] = table.take(order)
+    return tables
+
+
+def ordered_issues(groups: IssueGroups) -> pa.Table:
+    """Return the rows of ``issues`` of all groups, in order."""
+    return pa.concat_tables(groups.values()).drop_columns([_KEY])
+
+
+def _weight(finding: Finding, severity: Mapping[str, Severity]) -> Severity:
+    return severity.get(finding.code) or Severity(default_severity(finding.code))
 
 
 def _ids(ids: Sequence[str], rows: np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Array:

@@ -23,7 +23,15 @@ from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
-from landremed.overlay_tables import feature_table, issue_table, land_use_table, overlap_table
+from landremed.overlay_tables import (
+    IssueGroups,
+    feature_table,
+    issue_groups,
+    issue_table,
+    land_use_table,
+    ordered_issues,
+    overlap_table,
+)
 from landremed.parts import cut_parcels, plan_cuts
 from landremed.project import Project
 from landremed.provenance import evidence_entry, library_versions, source_entry, version
@@ -34,10 +42,32 @@ from landremed.tables import FactColumn, GivenFacts, VectorSource
 from landremed.types import MAIN_ROLES, Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
 
-__all__ = ["Decisions", "Overlay", "decide_overlay", "measure_project", "rule_book"]
+__all__ = [
+    "Decisions",
+    "Job",
+    "Overlay",
+    "decide_overlay",
+    "job_inputs",
+    "measure_project",
+    "measure_share",
+    "read_evidence",
+    "require_usable",
+    "rule_book",
+]
 
 Stage: TypeAlias = Callable[[str], None]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every parcel of a project is held against, read and indexed once."""
+
+    project: Project
+    book: RuleBook
+    layers: Sequence[Layer]
+    ruler: Ruler
+    area: AreaMeasure
 
 
 @dataclass(frozen=True)
@@ -121,16 +151,14 @@ def measure_project(
     """
     stage("rules")
     book = rule_book(project)
-    _require_known_facts(project, book)
-    if project.calendar is not None and not (project.base / project.calendar).is_file():
-        raise InputError("calendar_missing", Where(file=project.calendar))
+    require_usable(project, book)
     stage("read parcels")
     parcels = _redrawn(load_parcels(project, sources), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers")
     layers = [load_layer(project, spec, parcels, sources) for spec in project.layers]
     stage("read facts")
-    evidence = _evidence(project)
+    evidence = read_evidence(project)
     given = given_facts(
         book.vocabulary,
         parcels.ids,
@@ -140,17 +168,56 @@ def measure_project(
         evidence,
     )
     stage("index")
-    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs)
+    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids))
+    job = Job(project, book, layers, ruler, area)
     stage("measure")
+    overlay, issues = measure_share(job, parcels, given, progress=progress, stage=stage)
+    inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
+    return replace(overlay, issues=ordered_issues(issues), inputs=inputs)
+
+
+def measure_share(
+    job: Job,
+    parcels: Parcels,
+    given: GivenFacts,
+    *,
+    progress: Progress | None = None,
+    stage: Stage = lambda name: None,
+) -> tuple[Overlay, IssueGroups]:
+    """Measure the parcels of a job, or any share of them; a pure function of the share.
+
+    Parameters
+    ----------
+    job : Job
+        What every parcel is held against.
+    parcels, given
+        The parcels and their given facts.
+    progress, stage
+        As for ``measure_project``.
+
+    Returns
+    -------
+    overlay : Overlay
+        Without ``issues`` and ``inputs``, which belong to the whole.
+    issues : IssueGroups
+        Findings.
+    """
+    project, book, layers, ruler = job.project, job.book, job.layers, job.ruler
     measured = ruler.measure(parcels.polygons, progress)
-    findings = [
-        *parcels.findings,
-        *(f for layer in layers for f in layer.findings),
-        *_absent_layers(project),
-        *given.findings,
-        *_disputed(parcels.ids, measured, project),
-        *same_place(parcels.ids, parcels.polygons, parcels.source.display),
-    ]
+    found = [*parcels.findings, *(f for layer in layers for f in layer.findings)]
+    found += [*_absent_layers(project), *given.findings]
+    pairs = _disputed(parcels, measured, project)
+    numbers = parcels.source.row_numbers
+    pairs += same_place(parcels.ids, parcels.polygons, parcels.source.display, numbers)
+    issues = issue_groups(
+        (f for f in found if not f.parcel_id),
+        (f for f in parcels.findings if f.parcel_id),
+        (f for f in given.findings if f.parcel_id),
+        pairs,
+        files=[parcels.source.display, *(spec.path for spec in project.evidence)],
+        severity=project.severity,
+        language=project.language or "zh",
+    )
     whole = Overlay(
         project=project,
         ids=parcels.ids,
@@ -162,18 +229,15 @@ def measure_project(
         overlaps=overlap_table(parcels.ids, measured, [spec.role for spec in project.layers]),
         features=feature_table(parcels.ids, measured, layers),
         land_use=land_use_table(parcels.ids, measured),
-        issues=issue_table(findings, project.severity, project.language or "zh"),
-        inputs={
-            **_inputs(project, book, parcels, layers, evidence, str(area.kind)),
-            "engine": ruler.engine.name,
-        },
+        issues=issue_table((), project.severity, project.language or "zh"),
+        inputs={},
         parent=np.zeros(0, np.int64),
         part_number=np.zeros(0, np.int64),
         part_polygons=PolygonSet(pa.array([], pa.large_binary())),
         part_measured=None,
     )
     stage("parts")
-    return _with_parts(whole, book, ruler, layers, area)
+    return _with_parts(whole, book, ruler, layers, job.area), issues
 
 
 def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda name: None) -> Decisions:
@@ -223,7 +287,12 @@ def _redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Par
     drawn = {pid: moved(wkb, crs, parcels.crs) for pid, wkb in boundaries.items() if pid in known}
     shapes = parcels.polygons.wkb.to_pylist()
     wkb = [drawn.get(pid, shape) for pid, shape in zip(parcels.ids, shapes, strict=True)]
-    told = [Finding("boundary_redrawn", parcel_id=pid) for pid in parcels.ids if pid in drawn]
+    file, numbers = parcels.source.display, parcels.source.row_numbers.tolist()
+    told = [
+        Finding("boundary_redrawn", pid, file, row)
+        for pid, row in zip(parcels.ids, numbers, strict=True)
+        if pid in drawn
+    ]
     polygons = PolygonSet(pa.array(wkb, pa.large_binary()))
     return replace(parcels, polygons=polygons, findings=[*parcels.findings, *told])
 
@@ -234,16 +303,20 @@ def _require_all_rows(overlay: Overlay, judged: Judged) -> None:
         raise LandremedError("rows_lost", given=len(overlay.ids), left=len(judged.decided.code))
 
 
-def _require_known_facts(project: Project, book: RuleBook) -> None:
+def require_usable(project: Project, book: RuleBook) -> None:
+    """Refuse a project that names facts the rule book does not know, or a calendar that is not there."""
     from landremed.project import unknown_fact
 
     for section, facts in (("fields", project.parcels.fields), ("values", project.parcels.values)):
         for fact in facts:
             if fact not in book.vocabulary and fact.removeprefix("override_") not in book.vocabulary:
                 raise unknown_fact(project, section, fact, list(book.vocabulary))
+    if project.calendar is not None and not (project.base / project.calendar).is_file():
+        raise InputError("calendar_missing", Where(file=project.calendar))
 
 
-def _evidence(project: Project) -> list[EvidenceTable]:
+def read_evidence(project: Project) -> list[EvidenceTable]:
+    """Read the evidence tables of a project, in order."""
     limits = Limits(**project.limits)
     return [
         EvidenceTable(
@@ -255,12 +328,15 @@ def _evidence(project: Project) -> list[EvidenceTable]:
     ]
 
 
-def _disputed(ids: Sequence[str], measured: Measured, project: Project) -> list[Finding]:
+def _disputed(parcels: Parcels, measured: Measured, project: Project) -> list[Finding]:
     """Report every area that two independent computations do not agree on."""
+    numbers = parcels.source.row_numbers
     return [
         Finding(
             "area_disputed",
-            ids[row["parcel"]],
+            parcels.ids[row["parcel"]],
+            parcels.source.display,
+            int(numbers[row["parcel"]]),
             params={
                 "layer": project.layers[row["layer"]].role,
                 "pieces_m2": f"{row['area_pieces_m2']:.4f}",
@@ -382,15 +458,23 @@ def _with_parts(
     )
 
 
-def _inputs(
-    project: Project,
-    book: RuleBook,
-    parcels: Parcels,
-    layers: Sequence[Layer],
-    evidence: Sequence[EvidenceTable],
-    area: str,
+def job_inputs(
+    job: Job, parcels: VectorSource, crs: tuple[pyproj.CRS, pyproj.CRS], evidence: Sequence[EvidenceTable]
 ) -> dict[str, object]:
-    """Return what the result rests on, in the order in which a reader asks."""
+    """Return what the result rests on, in the order in which a reader asks.
+
+    Parameters
+    ----------
+    job : Job
+        Settings and layers.
+    parcels : VectorSource
+        The parcels as read.
+    crs : pair of pyproj.CRS
+        Working CRS, and CRS of the parcels' file.
+    evidence : sequence of EvidenceTable
+        As read.
+    """
+    project, book = job.project, job.book
     tolerance = {f"tolerance.{k}": getattr(project.tolerance, k) for k in project.tolerance.__slots__}
     entries: dict[str, object] = {
         "version": version(),
@@ -399,16 +483,16 @@ def _inputs(
         "rules": book.name,
         "rules_hash": book.content_hash,
         "as_of": project.as_of,
-        "crs": parcels.crs.to_string(),
-        "area": area,
+        "crs": crs[0].to_string(),
+        "area": str(getattr(job.area, "kind", "")),
         "straddle": project.straddle.value,
         "basis": project.basis,
         "language": project.language or "zh",
         **tolerance,
         **{f"reading.{name}": value for name, value in book.readings.items()},
-        "input.parcels": source_entry(parcels.source, parcels.input_crs.to_string()),
+        "input.parcels": source_entry(parcels, crs[1].to_string()),
     }
-    for layer in layers:
+    for layer in job.layers:
         spec = layer.spec
         extra = {"version": spec.version, "date": spec.date, "where": spec.where}
         if layer.coverage_source is not None:
@@ -416,4 +500,5 @@ def _inputs(
         entries[f"input.{spec.role}"] = source_entry(layer.source, layer.input_crs.to_string(), **extra)
     for number, table in enumerate(evidence, 1):
         entries[f"input.evidence.{number}"] = evidence_entry(table.file, table.id_field, table.raw)
-    return entries | library_versions() | {"settings": project.settings_json}
+    settings = {"settings": project.settings_json, "engine": job.ruler.engine.name}
+    return entries | library_versions() | settings

@@ -17,7 +17,7 @@ from landremed.facts import WITHIN, ComputedFacts
 from landremed.law import Decision, RuleBook
 from landremed.measure import Measured
 from landremed.project import LayerSpec
-from landremed.tables import SUMMARY_SCHEMA, FactColumn
+from landremed.tables import FactColumn
 from landremed.types import MAIN_ROLES, Outcome, PartialDate
 from landremed.units import UnitChoice
 from landremed.why import Measures, why_sentences
@@ -28,7 +28,6 @@ __all__ = [
     "demolition_areas",
     "join_sources",
     "measured_columns",
-    "summary_table",
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -144,45 +143,6 @@ def join_sources(columns: Mapping[str, pa.Array], attributes: pa.Table) -> pa.Ta
         taken.add(free.lower())
         joined[free] = attributes.column(name)
     return pa.table(joined)
-
-
-def summary_table(
-    category: FactColumn,
-    decided: Decided,
-    areas: Iterable[tuple[str | None, str, float]],
-) -> pa.Table:
-    """Count parcels and add up areas by category and outcome.
-
-    Parameters
-    ----------
-    category : FactColumn
-        Class of every parcel.
-    decided : Decided
-        Decisions of the parcels; each counts once.
-    areas : iterable of (category, outcome, m²)
-        Areas of whole parcels, and of the parts of split ones.
-    """
-    order = {outcome.value: i for i, outcome in enumerate(Outcome)}
-    sums: dict[tuple[str, str], list[float]] = {}
-    for row, number in enumerate(decided.code):
-        value = category[row]
-        key = (value if isinstance(value, str) else "", str(decided.decisions[number].outcome))
-        sums.setdefault(key, [0, 0.0])[0] += 1
-    for name, outcome, area in areas:
-        entry = sums.setdefault((name or "", outcome), [0, 0.0])
-        entry[1] += 0.0 if np.isnan(area) else area
-    keys = sorted(sums, key=lambda k: (k[0] == "", k[0], order[k[1]]))
-    total = np.array([sums[k][1] for k in keys])
-    return pa.table(
-        [
-            pa.array([k[0] or None for k in keys], pa.string()),
-            pa.array([k[1] for k in keys], pa.string()),
-            pa.array([int(sums[k][0]) for k in keys], pa.int64()),
-            pa.array(round_half_up(total)),
-            pa.array(round_half_up(to_mu(total))),
-        ],
-        schema=SUMMARY_SCHEMA,
-    )
 
 
 def _decision_labels(

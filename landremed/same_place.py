@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from landremed.overlay import PolygonSet
@@ -17,7 +18,9 @@ SAME_PLACE_SHARE: Final = 0.9
 """Two parcels are the same place when their intersection is more than this share of the larger one."""
 
 
-def same_place(ids: Sequence[str], parcels: PolygonSet, file: str) -> list[Finding]:
+def same_place(
+    ids: Sequence[str], parcels: PolygonSet, file: str, rows: npt.NDArray[np.int64] | None = None
+) -> list[Finding]:
     """Return a finding for every pair of parcels that cover nearly the same ground.
 
     Parameters
@@ -28,7 +31,10 @@ def same_place(ids: Sequence[str], parcels: PolygonSet, file: str) -> list[Findi
         Parcels in the working CRS.
     file : str
         Shown with the finding.
+    rows : ndarray of int, optional
+        1-based rows of the parcels in their file, rising; 1, 2, … by default.
     """
+    numbers = np.arange(1, len(ids) + 1) if rows is None else rows
     geometries = parcels.geometries
     bounds = shapely.bounds(geometries)
     tree = shapely.STRtree(geometries)
@@ -54,5 +60,6 @@ def same_place(ids: Sequence[str], parcels: PolygonSet, file: str) -> list[Findi
         point = shapely.point_on_surface(geometries[b])
         params = {"other": ids[a], "percent": f"{100 * share:.1f}"}
         place = (float(point.x), float(point.y))
-        findings.append(Finding("same_place", ids[b], file, int(b) + 1, "geometry", ids[a], params, place))
+        row = int(numbers[b])
+        findings.append(Finding("same_place", ids[b], file, row, "geometry", ids[a], params, place))
     return findings

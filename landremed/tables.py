@@ -69,6 +69,8 @@ class VectorSource:
         Text encoding used, "" where the format fixes it; ``encoding_ground`` says why.
     content_hash : str
         SHA-256 over schema, attributes, geometry and CRS (never over file bytes).
+    rows : ndarray of int64 or None
+        Where this is a share of a layer: the row in the layer (from 0) of each row here.
     """
 
     file: str
@@ -80,9 +82,15 @@ class VectorSource:
     encoding: str
     encoding_ground: str
     content_hash: str
+    rows: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.wkb)
+
+    @property
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """1-based row of the layer for each row here."""
+        return (np.arange(len(self.wkb)) if self.rows is None else self.rows) + 1
 
     @property
     def display(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -16,6 +17,8 @@ from landremed.types import UNKNOWN, FactValue, PartialDate
 __all__ = ["OVERRIDE", "trace_table", "value_text"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+_SOME_DAY: Final = PartialDate(date.min, date.max)
 
 OVERRIDE: Final = "override_"
 """Prefix of a given fact that stands in for a computed one."""
@@ -44,9 +47,9 @@ def trace_table(
     dates = [n for n in names if any(isinstance(v, PartialDate) for v in columns[n].values)]
     shown = np.array([[_mentions(d, name) for name in dates] for d in decisions], dtype=bool)
     shown = shown.reshape(len(decisions), len(dates))
-    key = code.astype(np.int64)
+    key = _alike(decisions, code, columns, set(dates))[code]
     for i, name in enumerate(dates):
-        day = np.where(shown[code, i], columns[name].codes + 1, 0)
+        day = np.where(shown[code, i], _days(columns[name])[columns[name].codes], 0)
         _, key = np.unique(key * (int(day.max(initial=0)) + 1) + day, return_inverse=True)
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
@@ -64,6 +67,41 @@ def value_text(value: FactValue) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return str(value)
+
+
+def _alike(
+    decisions: Sequence[Decision], code: IntArray, columns: Mapping[str, FactColumn], dates: set[str]
+) -> IntArray:
+    """Return a number per decision: those whose traces read alike, but for the days of dates, have one.
+
+    What is not in the trace may differ: an absent and an unreadable value both read "unknown".
+    """
+    known, first = np.unique(code, return_index=True)
+    row = dict(zip(known.tolist(), first.tolist(), strict=True))
+    masked = {
+        name: FactColumn(
+            column.codes, [_SOME_DAY if isinstance(v, PartialDate) else v for v in column.values]
+        )
+        if name in dates
+        else column
+        for name, column in columns.items()
+    }
+    numbers: dict[tuple[object, ...], int] = {}
+    found = [
+        tuple(
+            (s.rule, s.clause, s.condition, _facts_text(s, masked, row.get(at, 0)), s.value, s.decides)
+            for s in decision.trace
+        )
+        for at, decision in enumerate(decisions)
+    ]
+    return np.array([numbers.setdefault(steps, len(numbers)) for steps in found], np.int64)
+
+
+def _days(column: FactColumn) -> IntArray:
+    """Return a number per value of a date, by what is shown of it; 0 for what is no date."""
+    numbers: dict[str, int] = {}
+    shown = (str(v) if isinstance(v, PartialDate) else "" for v in column.values)
+    return np.array([numbers.setdefault(text, len(numbers) + 1) if text else 0 for text in shown], np.int64)
 
 
 def _mentions(decision: Decision, fact: str) -> bool:

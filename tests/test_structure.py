@@ -35,6 +35,7 @@ ALLOWED = {
     "parts": BASE | {"facts", "law", "layers", "measure", "overlay", "project"},
     "same_place": BASE | {"overlay"},
     "provenance": BASE | {"tables", "io"},
+    "summary": BASE | {"area", "decisions", "tables"},
     "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
     "results": BASE | {"tables", "area", "decisions", "facts", "law", "measure", "project", "units", "why"},
     "report": BASE

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["content_hash"]
+__all__ = ["BLOCK", "BlockHash", "content_hash"]
+
+
+BLOCK: Final = 65_536
+"""Rows hashed at a time."""
 
 
 def content_hash(attributes: pa.Table, wkb: pa.Array, crs: str | None) -> str:
-    """Return the SHA-256 of names, types, values, geometry and CRS, in column order.
+    """Return the SHA-256 of names, types, values, geometry and CRS.
 
+    The rows are hashed in blocks, so that a layer can be hashed while it is being read (`BlockHash`).
     Integers count as 64-bit integers, all floats as doubles, every timestamp as milliseconds, so that the
     width a format happens to store makes no difference. File bytes, chunks, and slack do not enter.
 
@@ -28,14 +33,32 @@ def content_hash(attributes: pa.Table, wkb: pa.Array, crs: str | None) -> str:
     crs : str or None
         Canonical text of the CRS.
     """
-    digest = hashlib.sha256(b"landremed layer 1\n")
-    _text(digest, crs or "")
-    digest.update(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
-    for name, column in zip(attributes.column_names, attributes.columns, strict=True):
-        _text(digest, name)
-        _column(digest, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-    _column(digest, wkb)
-    return digest.hexdigest()
+    blocks = BlockHash()
+    for start in range(0, max(len(wkb), 1), BLOCK):
+        blocks.add(attributes.slice(start, BLOCK), wkb.slice(start, BLOCK))
+    return blocks.finished(crs)
+
+
+class BlockHash:
+    """The hash of a layer whose rows arrive in blocks of `BLOCK`, the last one shorter."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256(b"landremed layer 2\n")
+
+    def add(self, attributes: pa.Table, wkb: pa.Array) -> None:
+        """Add the next rows."""
+        block = hashlib.sha256(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
+        for name, column in zip(attributes.column_names, attributes.columns, strict=True):
+            _text(block, name)
+            _column(block, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+        _column(block, wkb)
+        self._digest.update(block.digest())
+
+    def finished(self, crs: str | None) -> str:
+        """Return the hash once all rows are in."""
+        whole = self._digest.copy()
+        _text(whole, crs or "")
+        return whole.hexdigest()
 
 
 def _text(digest: Any, text: str) -> None:
