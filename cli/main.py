@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "convert": ("convert", "From one format to another, saying what is lost."),
     "check": ("check", "Check parcels, layers and evidence before they are used."),
     "explain": ("explain", "Tell how one parcel was decided."),
+    "diff": ("diff", "What changed between two results, and which facts made it."),
     "sample": ("sample", "Write the sample district with its project file."),
     "overlay": ("overlay", "Measure parcels against layers, without deciding."),
     "decide": ("decide", "Decide on what `overlay` measured."),

@@ -30,7 +30,7 @@ from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Straddle
 from landremed.values import parse_value
 
-__all__ = ["measure_tables", "read_overlay"]
+__all__ = ["measure_tables", "read_overlay", "renewed_inputs"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def read_overlay(path: Path, *, project: str | Path | None = None, settings: Seq
         features=read_layer(path, "overlap_features"),
         land_use=read_layer(path, "land_use") if "land_use_groups" in names else None,
         issues=_table_with_geometry(path, "issues"),
-        inputs=_renewed(inputs, checked),
+        inputs=renewed_inputs(inputs, checked),
         parent=none if part_measures is None else part_measures["parent"].to_numpy(),
         part_number=none if part_measures is None else part_measures["number"].to_numpy(),
         part_polygons=PolygonSet(part_wkb),
@@ -226,13 +226,14 @@ def _source_attributes(parcels: pa.Table, measured: Measured) -> pa.Table:
     return kept.rename_columns([n.removeprefix("src_") for n in kept.column_names])
 
 
-def _renewed(inputs: Mapping[str, object], project: Project) -> dict[str, object]:
+def renewed_inputs(inputs: Mapping[str, object], project: Project) -> dict[str, object]:
     """Say which settings decided, where they differ from those measured with."""
     book = rule_book(project)
     changed = {
         "rules": book.name,
         "rules_hash": book.content_hash,
         "as_of": project.as_of,
+        "straddle": project.straddle.value,
         "basis": project.basis,
         "language": project.language or "zh",
         **{f"tolerance.{k}": getattr(project.tolerance, k) for k in project.tolerance.__slots__},

@@ -51,6 +51,9 @@ ALLOWED = {
     "review": BASE
     | {"area", "crs", "decisions", "explain", "facts", "io", "law", "project", "provenance", "report"}
     | {"tables", "trace_table", "values", "why"},
+    "diff": BASE
+    | {"api", "area", "explain", "facts", "io", "law", "ledger", "measure", "output", "overlay_file"}
+    | {"pipeline", "project", "provenance", "report", "same_place", "tables"},
     "verify": BASE
     | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }
@@ -63,7 +66,7 @@ FAMILIES = {
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
 EVERYTHING = {"pipeline", "output", "overlay_file", "api", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
-FOR_COMMANDS |= {"checks", "convert", "inspect"}
+FOR_COMMANDS |= {"checks", "convert", "diff", "inspect"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
 
 

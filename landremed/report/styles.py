@@ -143,7 +143,7 @@ def layer_qml(
     """
     attribute, categories = drawn_by
     columns: Sequence[str] = layer.table.column_names
-    labels_parcels = layer.name in ("decisions", "parts", "parcels")
+    labels_parcels = layer.name in ("decisions", "parts", "parcels", "changes")
     geometry_code = _NO_GEOMETRY
     if categories:
         geometry_code = _POINT if isinstance(categories[0].drawing, Marker) else _POLYGON

@@ -1,0 +1,243 @@
+"""Deciding one parcel on a mixture of what two results know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from landremed.diff.books import Element, differing_elements, mixed_book
+from landremed.diff.sides import Side, column
+from landremed.errors import LandremedError
+from landremed.law import Decision, RuleBook, combine_parts, decide
+from landremed.tables import FactColumn
+from landremed.types import FactValue
+
+__all__ = ["ASPECTS", "Books", "Exchange", "Half", "Thing", "aspect_of"]
+
+ASPECTS: Final = ("outcome", "measure", "clause", "deadline", "overdue")
+"""What of a decision is compared, weightiest first."""
+
+
+class Thing(NamedTuple):
+    """What can be exchanged between old and new.
+
+    ``kind`` is fact, parts (how a cut parcel was cut and measured), shape (whether there is a usable one),
+    rules, reading or as_of; ``name`` is the fact or reading.
+    """
+
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Half:
+    """One side's facts, row by row, by the vocabulary of both books."""
+
+    side: Side
+    facts: Mapping[str, FactColumn]
+    part_facts: Mapping[str, FactColumn]
+    computed: frozenset[str]
+
+    def given_at(self, row: int) -> dict[str, FactValue]:
+        """Return the facts that are not measured."""
+        return {name: c[row] for name, c in self.facts.items() if name not in self.computed}
+
+    def measured_at(self, row: int) -> dict[str, FactValue]:
+        """Return the measured facts of the whole parcel."""
+        return {name: c[row] for name, c in self.facts.items() if name in self.computed}
+
+    def parts_at(self, row: int) -> list[dict[str, FactValue]]:
+        """Return the measured facts of each part; empty for a parcel that was not cut."""
+        rows = self.side.parts_of.get(self.side.ids[row].as_py(), ())
+        return [{name: c[part] for name, c in self.part_facts.items()} for part in rows]
+
+    @cached_property
+    def has_shape(self) -> npt.NDArray[np.bool_]:
+        """Whether each parcel could be measured."""
+        areas = column(self.side.decisions, "area_m2", pa.float64())
+        return np.asarray(areas.is_valid().to_numpy(zero_copy_only=False), bool)
+
+
+@dataclass
+class Books:
+    """The rule books of both sides and their mixtures, each made once."""
+
+    old: Side
+    new: Side
+    _made: dict[Any, RuleBook | None] = field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        """Whether both results were made with the same rule book."""
+        return self.old.provenance.get("rules_hash") == self.new.provenance.get("rules_hash")
+
+    @property
+    def things(self) -> list[Thing]:
+        """Return what of the rules differs: the book, readings, the day of judging."""
+        found = [] if self.same else [Thing("rules")]
+        before, after = self.old.readings, self.new.readings
+        names = dict.fromkeys((*before, *after))
+        found += [Thing("reading", name) for name in names if before.get(name) != after.get(name)]
+        return found + ([Thing("as_of")] if self.old.as_of != self.new.as_of else [])
+
+    @property
+    def elements(self) -> list[Element]:
+        """Return what differs between the two states of the rule book, where both can be had."""
+        if "elements" not in self.old.memo:
+            both = self.old.book and self.new.book and not self.same
+            found = differing_elements(self.old.book, self.new.book) if both else []  # type: ignore[arg-type]
+            self.old.memo["elements"] = found
+        elements: list[Element] = self.old.memo["elements"]
+        return elements
+
+    def book(self, taken: frozenset[Thing], elements: frozenset[Element] | None = None) -> RuleBook | None:
+        """Return the book with these things as the new side has them; None where it cannot be had.
+
+        ``elements`` exchanges only these entries of the book in place of the whole.
+        """
+        readings = tuple(
+            (name, after if Thing("reading", name) in taken else before)
+            for name, before, after in self._readings()
+        )
+        key = (Thing("rules") in taken, readings, elements)
+        if key not in self._made:
+            self._made[key] = self._make(*key)
+        return self._made[key]
+
+    def _readings(self) -> list[tuple[str, str | None, str | None]]:
+        before, after = self.old.readings, self.new.readings
+        return [(name, before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after))]
+
+    def _make(
+        self, renewed: bool, readings: tuple[tuple[str, str | None], ...], elements: frozenset[Element] | None
+    ) -> RuleBook | None:
+        source = self.new if renewed else self.old
+        book = source.book or (self.other(source).book if self.same else None)
+        wanted = {name: value for name, value in readings if value is not None}
+        try:
+            if elements is not None and self.old.book and self.new.book:
+                return mixed_book(self.old.book, self.new.book, elements, wanted)
+            if book is None:
+                return None
+            known = {name: value for name, value in wanted.items() if name in book.reading_specs}
+            return book.with_readings(known)
+        except (LandremedError, KeyError, ValueError):
+            return None
+
+    def other(self, side: Side) -> Side:
+        """Return the other side."""
+        return self.new if side is self.old else self.old
+
+
+class Exchange:
+    """One parcel in both results, and what came out of any mixture of the two.
+
+    Parameters
+    ----------
+    old, new : Half
+        Facts of both sides.
+    rows : (int, int)
+        The parcel's row in each.
+    books : Books
+        Rule books and their mixtures.
+    asked : frozenset of str
+        Facts that can matter; the others are never exchanged.
+    """
+
+    def __init__(
+        self, old: Half, new: Half, rows: tuple[int, int], books: Books, asked: frozenset[str]
+    ) -> None:
+        both = tuple(zip((old, new), rows, strict=True))
+        self._books = books
+        self._computed = old.computed | new.computed
+        self._given = [half.given_at(row) for half, row in both]
+        self._measured = [half.measured_at(row) for half, row in both]
+        self._parts = [half.parts_at(row) for half, row in both]
+        self._shapes = [bool(half.has_shape[row]) for half, row in both]
+        self._made: dict[Any, Decision | None] = {}
+        self.things = self._things([*dict.fromkeys((*new.facts, *old.facts))], asked)
+
+    def decide(self, taken: frozenset[Thing], elements: frozenset[Element] | None = None) -> Decision | None:
+        """Return what comes out with these things as the new side has them, the rest as the old one has it.
+
+        None where the rule book that would be needed cannot be had.
+        """
+        key = (taken, elements)
+        if key not in self._made:
+            self._made[key] = self._decided(taken, elements)
+        return self._made[key]
+
+    def _things(self, names: Sequence[str], asked: frozenset[str]) -> list[Thing]:
+        cut = any(self._parts)
+        found = []
+        for name in names:
+            values = self._measured if name in self._computed else self._given
+            if name not in asked or (cut and name in self._computed):
+                continue
+            if values[0].get(name) != values[1].get(name):
+                found.append(Thing("fact", name))
+        if cut and self._whole(0) != self._whole(1):
+            found.append(Thing("parts"))
+        if self._shapes[0] != self._shapes[1]:
+            found.append(Thing("shape"))
+        return found + self._books.things
+
+    def _whole(self, side: int) -> Sequence[Mapping[str, FactValue]]:
+        return self._parts[side] or [self._measured[side]]
+
+    def _decided(self, taken: frozenset[Thing], elements: frozenset[Element] | None) -> Decision | None:
+        book = self._books.book(taken, elements)
+        if book is None:
+            return None
+
+        def side_of(thing: Thing) -> int:
+            return int(thing in taken)
+
+        given = {**self._given[0]}
+        for kind, name in taken:
+            if kind == "fact" and name not in self._computed:
+                given[name] = self._given[1].get(name)
+        as_of: date = (self._books.old, self._books.new)[side_of(Thing("as_of"))].as_of
+        has_shape = self._shapes[side_of(Thing("shape"))]
+        if any(self._parts):
+            side = side_of(Thing("parts"))
+            decided = [
+                decide(book, {**given, **measured}, as_of=as_of, has_geometry=has_shape)
+                for measured in self._whole(side)
+            ]
+            return combine_parts(book, decided) if self._parts[side] else decided[0]
+        measured = {
+            name: self._measured[side_of(Thing("fact", name))].get(name)
+            for name in (*self._measured[0], *self._measured[1])
+        }
+        return decide(book, {**given, **measured}, as_of=as_of, has_geometry=has_shape)
+
+
+def aspect_of(decision: Decision, aspect: str) -> object:
+    """Return what of a decision an aspect compares."""
+    if aspect == "measure":
+        return (decision.outcome, decision.measure)
+    if aspect == "clause":
+        return decision.clauses
+    if aspect == "deadline":
+        return (decision.schedules, decision.due_on)
+    return getattr(decision, aspect)
+
+
+def joint_codes(
+    first: FactColumn, second: FactColumn
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[FactValue]]:
+    """Return the codes of two columns into one list of values."""
+    number: dict[FactValue, int] = {}
+    at = [
+        np.array([number.setdefault(v, len(number)) for v in column.values], np.int64)
+        for column in (first, second)
+    ]
+    return at[0][first.codes], at[1][second.codes], list(number)
