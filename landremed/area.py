@@ -53,6 +53,8 @@ _SERIES: Final = (
     5 / 2304 * _E2**4,
 )
 _GEODESIC_EDGE_M: Final = 500.0
+_MOST_INSERTED: Final = 2_000_000  # points put into long edges, beyond which something is wrong
+_MOST_PER_EDGE: Final = 50
 
 
 def default_kind(crs: pyproj.CRS) -> AreaKind:
@@ -245,6 +247,8 @@ def _divide_edges(
     extra = np.where(length > longest_m, (length / longest_m).astype(np.int64), 0)
     if not extra.any():
         return xy, offsets
+    if extra.sum() > _MOST_INSERTED + _MOST_PER_EDGE * len(xy):
+        raise ProjectError("edges_too_long", Where(), longest=f"{length.max() / 1000:.0f}", count=len(xy))
     count = extra + 1
     source = np.repeat(np.arange(len(xy)), count)
     start = np.r_[0, np.cumsum(count)]

@@ -252,6 +252,7 @@ def _narrow(table: pa.Table) -> pa.Table:
 
 def _write_parquet(source: VectorSource, path: Path, crs: pyproj.CRS | None) -> None:
     import pyarrow.parquet as pq
+    import shapely
 
     column: dict[str, Any] = {
         "encoding": "WKB",
@@ -259,7 +260,9 @@ def _write_parquet(source: VectorSource, path: Path, crs: pyproj.CRS | None) -> 
         "crs": crs.to_json_dict() if crs is not None else None,
     }
     geo = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    table = source.attributes.append_column("geometry", source.wkb)
+    readable = pa.array(~shapely.is_missing(parse_wkb(source.wkb)))
+    wkb = pc.if_else(readable, source.wkb, pa.scalar(None, pa.large_binary()))
+    table = source.attributes.append_column("geometry", wkb)
     pq.write_table(table.replace_schema_metadata({b"geo": json.dumps(geo).encode()}), path)
 
 

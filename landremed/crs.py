@@ -134,7 +134,9 @@ def choose_working_crs(
     return chosen, [Finding("working_crs_chosen", file=parcels.display, params=params)]
 
 
-def to_working(source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: str) -> pa.Array:
+def to_working(
+    source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: str, *, strict: bool = True
+) -> pa.Array:
     """Return the geometries in the working CRS; vertices only are moved.
 
     Parameters
@@ -147,6 +149,8 @@ def to_working(source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: 
         The working CRS.
     key : str
         Table of the project file, for the message.
+    strict : bool
+        Whether one vertex without image stops; else it becomes infinite, for ``repair`` to report its row.
 
     Returns
     -------
@@ -167,7 +171,7 @@ def to_working(source: VectorSource, crs: pyproj.CRS, working: pyproj.CRS, key: 
         raise CrsError(
             "crs_datum_shift", where, own=crs_label(crs), working=crs_label(working), key=key_table(key)
         )
-    return _transform(source.wkb, where, crs, working)
+    return _transform(source.wkb, where, crs, working, strict)
 
 
 def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS) -> int:
@@ -210,25 +214,27 @@ def _same_meridian(crs: pyproj.CRS, working: pyproj.CRS) -> bool:
     )
 
 
-def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS) -> pa.Array:
+def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS, strict: bool) -> pa.Array:
     """Move all vertices, some thousand rows at a time."""
     starts = range(0, len(wkb), _CHUNK)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        parts = list(pool.map(lambda s: _transform_rows(wkb, s, where, crs, working), starts))
+        parts = list(pool.map(lambda s: _transform_rows(wkb, s, where, (crs, working), strict), starts))
     return pa.concat_arrays(parts) if parts else wkb
 
 
 def _transform_rows(
-    wkb: pa.Array, start: int, where: Where, crs: pyproj.CRS, working: pyproj.CRS
+    wkb: pa.Array, start: int, where: Where, between: tuple[pyproj.CRS, pyproj.CRS], strict: bool
 ) -> pa.Array:
     import shapely
+
+    crs, working = between
 
     rows = wkb.slice(start, _CHUNK)
     geometries = parse_wkb(rows)
     old, index = shapely.get_coordinates(geometries, return_index=True)
     new = _moved(crs, working, old)
     lost = np.isfinite(old).all(axis=1) & ~np.isfinite(new).all(axis=1)
-    if lost.any():
+    if strict and lost.any():
         at = int(np.flatnonzero(lost)[0])
         raise CrsError(
             "crs_transform_failed",

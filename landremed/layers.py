@@ -17,7 +17,14 @@ import pyarrow.compute as pc
 import pyproj
 import shapely
 
-from landremed.crs import choose_working_crs, guard_coordinates, out_of_place, resolve_crs, to_working
+from landremed.crs import (
+    choose_working_crs,
+    crs_label,
+    guard_coordinates,
+    out_of_place,
+    resolve_crs,
+    to_working,
+)
 from landremed.errors import CrsError, InputError, Where
 from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
@@ -45,6 +52,8 @@ _KIND_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "zone": ("zone", "开发区", "开发区管委会", "管委会", "功能区"),
     "town": ("town", "镇", "街道", "街镇", "乡镇", "镇街", "镇人民政府", "街道办事处"),
 }
+_WIDEST_M: Final = 2e6
+"""No parcel is wider; one that is has a vertex in a wrong place."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,8 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
     _require_unique(ids, source, spec)
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
     guard_coordinates(source, input_crs, "parcels")
-    parcels = ready_parcels(source, ids, to_working(source, input_crs, crs, "parcels"), input_crs, crs)
+    placed_wkb = to_working(source, input_crs, crs, "parcels", strict=False)
+    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
     return replace(parcels, findings=[*findings, *chosen, *id_findings, *parcels.findings])
@@ -177,17 +187,17 @@ def ready_parcels(
     repaired = repair(wkb)
     numbers = source.row_numbers
     # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
-    lost = np.zeros(len(source), dtype=bool)
-    astray = []
-    for finding in out_of_place(source, input_crs):
-        at = (finding.row or 1) - 1
-        lost[at] = True
-        astray.append(replace(finding, parcel_id=ids[at], row=int(numbers[at])))
-    kept = pc.if_else(pa.array(lost), pa.scalar(None, pa.large_binary()), repaired.wkb)
+    polygons = PolygonSet(repaired.wkb)
+    odd = {f.row or 1: f for f in [*_too_wide(polygons, source, input_crs), *out_of_place(source, input_crs)]}
+    astray = [replace(odd[row], parcel_id=ids[row - 1], row=int(numbers[row - 1])) for row in sorted(odd)]
+    if astray:
+        lost = np.zeros(len(source), dtype=bool)
+        lost[[row - 1 for row in odd]] = True
+        polygons = PolygonSet(pc.if_else(pa.array(lost), pa.scalar(None, pa.large_binary()), repaired.wkb))
     return Parcels(
         ids,
         source,
-        PolygonSet(kept),
+        polygons,
         crs,
         input_crs,
         [*astray, *_repair_findings(repaired, source, ids)],
@@ -241,6 +251,15 @@ def load_layer(
         void_boxes=void_boxes,
         findings=[*findings, *_repair_findings(repaired, source, None), *unit_findings],
     )
+
+
+def _too_wide(polygons: PolygonSet, source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
+    """Return a finding for every parcel so wide that one of its vertices must be wrong."""
+    box = shapely.bounds(polygons.geometries)
+    width = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    rows = np.flatnonzero(width > _WIDEST_M).tolist()
+    code, place, params = "parcel_out_of_place", source.display, {"crs": crs_label(crs)}
+    return [Finding(code, file=place, row=r + 1, value=_box_text(box[r]), params=params) for r in rows]
 
 
 def text_ids(column: pa.ChunkedArray | pa.Array) -> pa.Array:

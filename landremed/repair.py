@@ -31,6 +31,7 @@ CHANGE_MIN_M2 = 1.0
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _CHUNK = 8192
+_FARTHEST = 1e8  # metres or degrees: farther than any place on Earth in any CRS, zone numbers included
 
 
 class Status(StrEnum):
@@ -142,7 +143,9 @@ def _chunk(wkb: pa.Array) -> dict[int, _Case]:
     kinds = shapely.get_type_id(geometries)
     polygonal = (kinds == _POLYGON) | (kinds == _MULTIPOLYGON)
     fine = polygonal & shapely.is_valid(geometries) & ~shapely.is_empty(geometries)
-    fine &= np.isfinite(shapely.area(geometries))
+    fine &= np.isfinite(shapely.area(geometries)) & (np.abs(shapely.bounds(geometries)) < _FARTHEST).all(
+        axis=1
+    )
     return {row: _judge(geometries[row], wkb[row].as_py()) for row in np.flatnonzero(~fine).tolist()}
 
 
@@ -151,6 +154,10 @@ def _judge(geometry: Any, raw: bytes | None) -> _Case:
         return _Case(Status.EMPTY, "no geometry")
     if geometry is not None and geometry.is_empty:
         return _Case(Status.EMPTY, "empty geometry")
+    return _judged_by_numbers(geometry, raw)
+
+
+def _judged_by_numbers(geometry: Any, raw: bytes) -> _Case:
     coordinates = loose_coordinates(raw) if geometry is None else shapely.get_coordinates(geometry)
     if coordinates is None or not len(coordinates):
         return _Case(Status.UNREPAIRABLE, "damaged geometry")
@@ -159,6 +166,10 @@ def _judge(geometry: Any, raw: bytes | None) -> _Case:
         return _Case(Status.NOT_FINITE, "coordinates not finite")
     if len(good) < len(coordinates):
         return _Case(Status.NOT_FINITE, "coordinates not finite", point=_pair(good[0]), box=_box(good))
+    near = good[(np.abs(good) < _FARTHEST).all(axis=1)]
+    if len(near) < len(good):
+        place = _pair(near[0]) if len(near) else None
+        return _Case(Status.UNREPAIRABLE, "coordinates farther than the Earth", point=place, box=_box(good))
     return _mended(_closed(raw) if geometry is None else geometry, _pair(good[0]), _box(good))
 
 

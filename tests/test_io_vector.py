@@ -18,6 +18,7 @@ import pytest
 import shapely
 
 from landremed.errors import InputError
+from landremed.io.damaged import DAMAGED
 from landremed.io.drivers import split_layer
 from landremed.io.limits import Limits
 from landremed.io.vector import list_layers, read_vector, require_field
@@ -393,7 +394,7 @@ def test_one_damaged_record_costs_only_itself(tmp_path: Path) -> None:
         if row != lost - 1:
             assert source.wkb[row] == intact.wkb[row]
             assert source.attributes.column("n")[row] == intact.attributes.column("n")[row]
-    assert source.wkb[lost - 1].as_py() is None
+    assert source.wkb[lost - 1].as_py() == DAMAGED
 
 
 @pytest.mark.parametrize(
@@ -448,7 +449,7 @@ def test_reading_makes_no_noise(
     broken["features"][1]["geometry"]["coordinates"] = "x"
     (tmp_path / "p.geojson").write_text(json.dumps(broken))
     source, _ = read_vector(str(tmp_path / "p.geojson"))
-    assert source.wkb[1].as_py() is None
+    assert source.wkb[1].as_py() == DAMAGED
     (tmp_path / "bad.geojson").write_text('{"type": "FeatureCollection", "features": [')
     with pytest.raises(InputError):
         read_vector(str(tmp_path / "bad.geojson"))

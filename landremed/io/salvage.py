@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from landremed.io.damaged import DAMAGED
 from landremed.io.drivers import Dataset
 from landremed.io.gdal import RawLayer, quiet
 from landremed.types import Finding
@@ -58,7 +59,7 @@ def salvage(dataset: Dataset, layer: str, crs: str | None) -> tuple[RawLayer, li
     if not records or records[-1] is None or len(lost) > _MAX_LOST * len(records):
         return None
     table = pa.table({name: _column([r and r.properties[name] for r in records]) for name in names})
-    wkb = pa.array([_wkb(r) for r in records], pa.large_binary())
+    wkb = pa.array([DAMAGED if r is None else _wkb(r) for r in records], pa.large_binary())
     findings = [Finding("record_unreadable", row=number + 1) for number in lost]
     return RawLayer(table, pa.chunked_array([wkb]), crs), findings
 
@@ -78,7 +79,7 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def _wkb(record: Any) -> bytes | None:
-    if record is None or record.geometry is None:
+    if record.geometry is None:
         return None
     with np.errstate(invalid="ignore"):
         raw: bytes = shapely.to_wkb(shapely.geometry.shape(record.geometry), byte_order=1)

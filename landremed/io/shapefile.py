@@ -18,6 +18,9 @@ from landremed.types import Finding
 __all__ = ["ShapefileLayer", "read_shapefile"]
 
 
+_DELETED = ord("*")
+
+
 @dataclass(frozen=True, slots=True)
 class ShapefileLayer:
     """A shapefile as read, with the encoding of its text."""
@@ -43,12 +46,16 @@ def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> Shapef
     chosen = choose_encoding(table, _codepage(dataset.path), encoding, where)
     geometry = read_bulk(dataset, layer, columns=[], encoding="ISO-8859-1", return_fids=True)
     rows = np.asarray(geometry.table.column(0).combine_chunks(), dtype=np.int64)
-    if len(rows) and rows.max() >= len(table.records):
-        raise InputError("file_truncated", where)
+    shapes, deleted = _shapes(dataset), int((table.records[:, 0] == _DELETED).sum())
+    if shapes != len(table.records) or len(rows) != shapes - deleted:
+        here = Where(file=dataset.shown)
+        raise InputError("shapefile_counts_differ", here, rows=len(table.records), shapes=shapes)
     attributes, broken = table.to_arrow(chosen.name)
     if len(rows) != len(table.records) or (len(rows) and not np.array_equal(rows, np.arange(len(rows)))):
         attributes = attributes.take(pa.array(rows))
     findings = []
+    if deleted:
+        findings.append(Finding("rows_deleted", file=dataset.shown, params={"count": deleted}))
     if chosen.guessed:
         findings.append(
             Finding(
@@ -62,6 +69,16 @@ def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> Shapef
             Finding("text_undecodable", file=dataset.shown, params={"encoding": chosen.name, "count": broken})
         )
     return ShapefileLayer(RawLayer(attributes, geometry.wkb, geometry.crs), chosen, findings)
+
+
+def _shapes(dataset: Dataset) -> int:
+    """Return the number of shapes by the index, which must not lead beyond the end of the file."""
+    index = sidecar(dataset.path, ".shx")
+    raw = b"" if index is None else index.read_bytes()[100:]
+    entries = np.frombuffer(raw[: len(raw) // 8 * 8], ">i4").astype(np.int64).reshape(-1, 2)
+    if len(entries) and 2 * int(entries.sum(axis=1).max()) + 8 > dataset.path.stat().st_size:
+        raise InputError("file_truncated", Where(file=dataset.shown))
+    return len(entries)
 
 
 def _codepage(path: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,7 +207,15 @@ def _check_zip(data: bytes, where: Where, limits: Limits) -> None:
                     with archive.open(info) as member:
                         if b"<!" in member.read(4096).replace(b"<!--", b""):
                             raise InputError("table_text_broken", where, reason="DOCTYPE in " + info.filename)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
         raise InputError("file_truncated", where, reason=_short(error)) from error
 
 

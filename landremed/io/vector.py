@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.crs import CRS_IMPLIED
 from landremed.errors import InputError, Where
+from landremed.io.damaged import DAMAGED, damaged_rows
 from landremed.io.drivers import Dataset, nearest, open_dataset, split_layer
 from landremed.io.encoding import TextEncoding, decodes
 from landremed.io.gdal import (
@@ -30,6 +34,7 @@ from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.salvage import salvage
 from landremed.io.shapefile import read_shapefile
+from landremed.io.stated_rows import geojson_as_features, rows_in_filegdb
 from landremed.io.survey_txt import read_survey_txt
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
@@ -229,6 +234,12 @@ def _read(
         if saved is None:
             raise unreadable(dataset, error) from error
         raw, findings = saved
+    if dataset.driver == "GeoJSON":
+        raw, findings = _all_members(dataset, name, raw)
+    if dataset.driver == "OpenFileGDB" and raw.table.num_rows < (stated := rows_in_filegdb(dataset, name)):
+        raise InputError(
+            "file_truncated", Where(file=dataset.shown), reason=f"{raw.table.num_rows} < {stated}"
+        )
     if 0 <= raw.table.num_rows < int(info["features"]):
         counted = describe(dataset, name, force_feature_count=True)["features"]
         if raw.table.num_rows < int(counted):
@@ -238,18 +249,45 @@ def _read(
     return raw, _FIXED, findings
 
 
+def _all_members(dataset: Dataset, name: str, raw: RawLayer) -> tuple[RawLayer, list[Finding]]:
+    """Return a GeoJSON layer with the members that GDAL passed over, which are rows without geometry."""
+    mended = geojson_as_features(dataset.path, raw.table.num_rows)
+    if mended is None:
+        return raw, []
+    text, odd = mended
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / dataset.path.name
+        path.write_bytes(text)
+        whole = read_bulk(dataclasses.replace(dataset, path=path), name, columns=None)
+    wkb = _marked(as_large_binary(whole.wkb), np.array(odd, np.int64))
+    findings = [Finding("record_unreadable", row=at + 1) for at in odd]
+    return dataclasses.replace(whole, wkb=pa.chunked_array([wkb])), findings
+
+
 def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple[pa.Array, list[Finding]]:
     # GDAL's Arrow reader of FlatGeobuf writes broken offsets as soon as one row has no geometry
     wkb = as_large_binary(raw.wkb) if sound_offsets(raw.wkb) else _linear(dataset, name, place)
     if has_curves(wkb):
         wkb = _linear(dataset, name, place)
+    lost = damaged_rows(dataset, name, wkb)
     plain = plain_wkb(wkb)
     findings = []
     if plain.flattened:
         findings.append(Finding("z_ignored", params={"count": plain.flattened}))
-    for row in plain.unreadable:
-        findings.append(Finding("geometry_unreadable", row=int(row) + 1))
-    return plain.wkb, findings
+    known = np.flatnonzero(pc.equal(wkb, pa.scalar(DAMAGED, wkb.type)).fill_null(False))
+    lost = np.union1d(lost, plain.unreadable)
+    for row in np.setdiff1d(lost, known).tolist():
+        findings.append(Finding("geometry_unreadable", row=row + 1))
+    return _marked(plain.wkb, lost), findings
+
+
+def _marked(wkb: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Put the mark of a damaged geometry in some rows, so that nobody takes them for empty ones."""
+    if not len(rows):
+        return wkb
+    mask = np.zeros(len(wkb), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(wkb, pa.array(mask), pa.array([DAMAGED] * len(rows), pa.large_binary()))
 
 
 def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
