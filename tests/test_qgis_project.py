@@ -202,7 +202,14 @@ def test_forms_relations_and_titles(told):
     decisions = told["layers"]["landremed_decisions"]
     assert decisions["tabs"] == ["建议", "压占", "核对过程", "事实来源", "时限与责任", "复核", "原始属性"]
     assert decisions["aliases"]["outcome"] == "建议类别"
-    for column in ("outcome", "category", "subtype", "measure", "overdue", "fact_occupies_ecological_red_line"):
+    for column in (
+        "outcome",
+        "category",
+        "subtype",
+        "measure",
+        "overdue",
+        "fact_occupies_ecological_red_line",
+    ):
         assert decisions["widgets"][column] == "ValueMap", column
     assert decisions["widgets"]["why"] == "TextEdit"
     assert decisions["widgets"]["ecological_red_line_share"] == "Range"
