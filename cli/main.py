@@ -7,6 +7,7 @@ import importlib
 import locale
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
@@ -103,7 +104,10 @@ def main(arguments: list[str] | None = None) -> None:
         _survive_narrow_encoding(stream)
     rest, settings = _global_options(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = cli.main(args=rest, prog_name="landremed", standalone_mode=False, obj=settings)
+        with warnings.catch_warnings():
+            if not settings.debug:
+                warnings.simplefilter("ignore")  # what libraries tell programmers
+            status = cli.main(args=rest, prog_name="landremed", standalone_mode=False, obj=settings)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -113,16 +117,20 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("Interrupted." if settings.language == "en" else "已中断。", err=True)
         sys.exit(130)
     except Exception as error:
-        sys.exit(_tell(error, settings))
+        sys.exit(_tell(error, settings, rest))
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _tell(error: Exception, settings: Settings) -> int:
+def _tell(error: Exception, settings: Settings, arguments: list[str]) -> int:
     """Say what stopped the command in one sentence."""
     from landremed.errors import LandremedError
 
     if settings.debug:
         raise error
+    if not isinstance(error, (LandremedError, BrokenPipeError)):
+        from landremed.checks import damaged_file
+
+        error = damaged_file(arguments) or error
     if isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  keeps the interpreter quiet at exit

@@ -17,6 +17,7 @@ import pyogrio
 import pyproj
 
 from landremed.errors import InputError, Where
+from landremed.io.gdal import quiet
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer, layer_names, read_layer
 from landremed.io.wkb import as_large_binary
 from landremed.layers import Units
@@ -209,8 +210,12 @@ def _given(sources: pa.Table, ids: Sequence[str], project: Project) -> GivenFact
 
 
 def _read_spatial(path: Path, layer: str) -> tuple[pa.Table, pa.Array]:
-    _, table = pyogrio.read_arrow(path, layer=layer)
-    wkb = as_large_binary(table[GEOMETRY_COLUMN])
+    try:
+        with quiet():
+            _, table = pyogrio.read_arrow(path, layer=layer)
+        wkb = as_large_binary(table[GEOMETRY_COLUMN])
+    except (RuntimeError, ValueError, KeyError, pa.ArrowException) as error:  # pyogrio raises many classes
+        raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)[:200]) from error
     return table.drop_columns([GEOMETRY_COLUMN]), wkb
 
 

@@ -121,8 +121,7 @@ def make(reader: str, folder: Path) -> list[Path]:
         good_files.rule_book(folder)
         return sorted((folder / "book").rglob("*.yaml"))
     if reader == "calendar":
-        path = good_files.project(folder)
-        path.write_text(good_files.PROJECT + '\n[calendar]\npath = "h.csv"\n', encoding="utf-8")
+        good_files.results(folder, lambda arguments: call(list(arguments))[0])
         (folder / "h.csv").write_text(
             "date,kind,name\n2022-10-01,holiday,国庆节\n2022-10-08,workday,\n", encoding="utf-8"
         )
@@ -178,7 +177,10 @@ def commands(reader: str, folder: Path, turn: int) -> list[list[str]]:
             ["init", path, f"red_line={f['r.gpkg']}", "-o", out["x.toml"]],
         ]
         return [*jobs, more[turn % len(more)]]
-    if reader in ("csv", "xlsx", "toml", "calendar", "yaml"):
+    if reader == "calendar":
+        monthly = ["report", "monthly", f["l.gpkg"], "--month", "2022-09", "--calendar", str(folder / "h.csv")]
+        return [[*monthly, "--draft", "--who", "x", "-o", out["shp"]]]
+    if reader in ("csv", "xlsx", "toml", "yaml"):
         first = ["rules", "check", f["book"]] if reader == "yaml" else ["check", f["project.toml"]]
         return [first, ["run", f["project.toml"], "-o", out["x.gpkg"]]] if turn % 2 else [first]
     name, parcel = f["o.gpkg"], good_files.IDS[0]

@@ -6,5 +6,6 @@ Every finding has a stable code (``docs/findings.md``), a row, and where there i
 from __future__ import annotations
 
 from landremed.checks.project_files import CheckResult, check_project
+from landremed.checks.result_file import damaged_file
 
-__all__ = ["CheckResult", "check_project"]
+__all__ = ["CheckResult", "check_project", "damaged_file"]

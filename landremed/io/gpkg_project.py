@@ -12,6 +12,7 @@ import re
 import shutil
 import sqlite3
 import zipfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -82,7 +83,10 @@ def relink(path: Path) -> list[str]:
         The file is open elsewhere, or cannot be replaced.
     """
     with closing(_open(path)) as db:
-        found = list(_projects(db))
+        try:
+            found = list(_projects(db))
+        except (sqlite3.Error, ValueError) as error:
+            raise InputError("relink_damaged", Where(file=str(path)), reason=str(error)[:200]) from error
     if not found:
         raise InputError("relink_no_project", Where(file=str(path)))
     own = f"./{_escaped(path.resolve().name)}"
@@ -119,8 +123,23 @@ def _projects(db: sqlite3.Connection) -> list[tuple[str, str]]:
         return []
     found = []
     for name, content in db.execute("SELECT name, content FROM qgis_projects ORDER BY name"):
-        text = content.decode("ascii") if isinstance(content, bytes) else str(content)
+        found.append((str(name), _unpacked(content)))
+    return found
+
+
+def _unpacked(content: object) -> str:
+    """Return the project's text; a ValueError says that it is damaged."""
+    text = content.decode("ascii") if isinstance(content, bytes) else str(content)
+    try:
         with zipfile.ZipFile(io.BytesIO(bytes.fromhex(text))) as archive:
             inner = next(n for n in archive.namelist() if n.endswith(".qgs"))
-            found.append((str(name), archive.read(inner).decode("utf-8")))
-    return found
+            return archive.read(inner).decode("utf-8")
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        StopIteration,
+    ) as error:
+        raise ValueError(str(error) or "no project inside") from error

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +39,7 @@ def layer_names(path: Path) -> list[str]:
     InputError
         The file is missing or no GeoPackage.
     """
-    with closing(_open(path)) as db:
+    with closing(_open(path)) as db, _told(path):
         return [row[0] for row in db.execute("SELECT table_name FROM gpkg_contents ORDER BY rowid")]
 
 
@@ -81,9 +81,10 @@ def read_layer(
         "DATE": pa.date32(),
         "BLOB": pa.binary(),
     }
-    arrays = [
-        pa.array(list(v), kinds.get(k, pa.string())) for v, k in zip(rows, declared.values(), strict=True)
-    ]
+    with _told(path):
+        arrays = [
+            pa.array(list(v), kinds.get(k, pa.string())) for v, k in zip(rows, declared.values(), strict=True)
+        ]
     return pa.table(arrays, names=list(declared))
 
 
@@ -104,7 +105,7 @@ def _read(
     path: Path, layer: str, ids: Iterable[str | int] | None, key: str, columns: Sequence[str] | None
 ) -> tuple[list[list[Any]], dict[str, str]]:
     """Return the values of each column, and the kind of each column by name."""
-    with closing(_open(path)) as db:
+    with closing(_open(path)) as db, _told(path):
         declared = _columns(db, path, layer)
         names = list(columns) if columns is not None else list(declared)
         for name in [*names, *([key] if ids is not None else [])]:
@@ -113,14 +114,9 @@ def _read(
                 raise InputError("result_column_missing", where, column=name)
         fields = ", ".join(quoted(name) for name in names) or "NULL"
         select = f"SELECT fid, {fields} FROM {quoted(layer)}"  # noqa: S608
-        try:
-            rows = _rows(db, select, key, ids)
-            kinds = {name: _KINDS.get(declared[name].split("(")[0], "TEXT") for name in names}
-            values = [
-                [_python(row[i], kind) for row in rows] for i, kind in enumerate(kinds.values(), start=1)
-            ]
-        except (sqlite3.Error, ValueError) as error:
-            raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)) from error
+        rows = _rows(db, select, key, ids)
+        kinds = {name: _KINDS.get(declared[name].split("(")[0], "TEXT") for name in names}
+        values = [[_python(row[i], kind) for row in rows] for i, kind in enumerate(kinds.values(), start=1)]
     return values, kinds
 
 
@@ -140,7 +136,7 @@ def nearest_ids(path: Path, layer: str, wanted: str, *, limit: int = 5) -> list[
     """
     from difflib import SequenceMatcher
 
-    with closing(_open(path)) as db:
+    with closing(_open(path)) as db, _told(path):
         _columns(db, path, layer)
         found = _similar(db, layer, wanted)
     plain = _plain(wanted)
@@ -176,6 +172,15 @@ def _plain(text: str) -> str:
     return "".join(re.sub(r"\d+", lambda found: str(int(found.group())), text.lower()).split()).replace(
         "_", "-"
     )
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say that the file is damaged where its tables are not what they must be."""
+    try:
+        yield
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from landremed.errors import RuleBookError
 from landremed.law.book import RuleBook
 from landremed.law.decide import decide
 from landremed.law.decision import Decision
-from landremed.law.source import Block, Page, Text, nearest
+from landremed.law.source import Block, Page, Text, decoded, nearest
 from landremed.types import UNKNOWN, FactSpec, FactValue, PartialDate
 
 __all__ = ["Case", "CaseResult", "Mismatch", "decision_text", "parse_partial_date", "read_cases", "run_cases"]
@@ -76,7 +76,7 @@ def read_cases(folder: Traversable, book: RuleBook, problems: list[RuleBookError
     for path in entries:
         if not path.name.endswith(".yaml"):
             continue
-        page = Page.read(path.read_text(encoding="utf-8"), f"{book.name}/cases/{path.name}", problems)
+        page = Page.read(decoded(path, problems), f"{book.name}/cases/{path.name}", problems)
         for case in _page_cases(page, book):
             if case.id in seen:
                 page.fault("law_duplicate_id", case.line, id=case.id)

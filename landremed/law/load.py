@@ -19,7 +19,7 @@ from landremed.law.load_ledger import read_ledger
 from landremed.law.load_schedules import Terms, read_readings, read_schedules
 from landremed.law.readings import apply_readings
 from landremed.law.records import ClassRules, Clause, Measure, OutcomeSpec
-from landremed.law.source import Block, Item, Page, Rows, Text, nearest
+from landremed.law.source import Block, Item, Page, Rows, Text, decoded, nearest
 from landremed.law.vocabulary import (
     Vocabulary,
     built_in_books,
@@ -105,7 +105,7 @@ def read_book(folder: Traversable, name: str, shared: Vocabulary | None = None) 
     shared = shared or shared_vocabulary()
     for path in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if path.is_file() and path.name.endswith(".yaml"):
-            text = _decoded(path, draft.problems)
+            text = decoded(path, draft.problems)
             draft.pages[path.name] = Page.read(text, f"{name}/{path.name}", draft.problems)
     for required in _FIXED_FILES:
         if required not in draft.pages:
@@ -117,14 +117,6 @@ def read_book(folder: Traversable, name: str, shared: Vocabulary | None = None) 
         vocabulary = read_vocabulary(draft.pages["facts.yaml"], shared)
     draft.book = _assemble(draft, name, vocabulary)
     return draft
-
-
-def _decoded(path: Traversable, problems: list[RuleBookError]) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, OSError) as error:
-        problems.append(RuleBookError("law_unreadable", Where(file=path.name), problem=str(error)))
-        return "{}"
 
 
 def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:

@@ -10,13 +10,14 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.resources.abc import Traversable
 from typing import NamedTuple, TypeAlias
 
 import yaml
 
 from landremed.errors import RuleBookError, Where
 
-__all__ = ["Block", "Item", "Label", "Page", "Rows", "Text", "nearest", "parse_date"]
+__all__ = ["Block", "Item", "Label", "Page", "Rows", "Text", "decoded", "nearest", "parse_date"]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 40
@@ -64,6 +65,15 @@ class Label(NamedTuple):
     def of(self, language: str) -> str:
         """Return the text in ``zh`` or ``en``."""
         return self.zh if language == "zh" else self.en
+
+
+def decoded(path: Traversable, problems: list[RuleBookError]) -> str:
+    """Return the text of a file, an empty page and a problem where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        problems.append(RuleBookError("law_unreadable", Where(file=path.name), problem=str(error)))
+        return "{}"
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -114,7 +114,9 @@ def canonical(value: object) -> str:
     >>> canonical({"b": 1, "a": "台账"})
     '{"a":"台账","b":1}'
     """
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, default=repr
+    )
 
 
 def event_hash(payload: Iterable[object]) -> str:

@@ -59,7 +59,10 @@ class Journal:
     def stored_head(self) -> tuple[int, str] | None:
         """Number and hash of the last event as the file noted them apart from the events."""
         row = self.db.execute("SELECT seq, hash FROM head").fetchone()
-        return (int(row[0]), str(row[1])) if row else None
+        if row is None:
+            return None
+        seq = row[0] if isinstance(row[0], int) else -1  # written by somebody else
+        return (seq, str(row[1]))
 
     @property
     def opening(self) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -139,7 +140,14 @@ def replay(path: Path | str) -> Replay:
         checks += _areas(case, geometry)
         checks += _facts(case)
         checks += _decision(case, geometry, book)
-    except (KeyError, ValueError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        shapely.errors.ShapelyError,
+        pyproj.exceptions.CRSError,
+    ) as error:
         raise InputError(
             "report_casefile_broken", where, reason=f"{type(error).__name__}: {error}"
         ) from error
@@ -156,7 +164,7 @@ def _read(file: Path) -> dict[str, bytes]:
             if len(entries) > _MOST_FILES or sum(entry.file_size for entry in entries) > _MOST_BYTES:
                 raise InputError("report_casefile_broken", where, reason="too large")
             return {entry.filename: archive.read(entry) for entry in entries if not entry.is_dir()}
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError) as error:
         raise InputError("report_casefile_broken", where, reason=str(error)) from error
 
 

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+import pyarrow as pa
 import pyogrio
 import shapely
 
 from landremed.errors import InputError, Where
+from landremed.io.gdal import quiet
 from landremed.io.gpkg import GEOMETRY_COLUMN, layer_names
 from landremed.io.gpkg_read import read_rows
-from landremed.io.wkb import as_large_binary
+from landremed.io.wkb import as_large_binary, parse_wkb
 from landremed.review.fingerprint import row_text, shape_hash
 from landremed.review.records import Boundary, Problem, Review
 
@@ -66,7 +68,7 @@ def read_package(path: Path) -> FieldPackage:
             with closing(sqlite3.connect(data)) as db:
                 sound = db.execute("PRAGMA integrity_check").fetchone()[0]
                 db.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)) from error
         if sound != "ok":
             raise InputError("package_damaged", Where(file=str(path)), verdict=sound)
@@ -247,7 +249,11 @@ def _columns_edited(pid: str, row: Mapping[str, Any], packed: str, package: str)
 def _shapes(data: Path, layer: str) -> list[tuple[dict[str, Any], shapely.Geometry | None]]:
     if layer not in layer_names(data):
         return []
-    _, table = pyogrio.read_arrow(data, layer=layer)
-    shapes = shapely.from_wkb(as_large_binary(table[GEOMETRY_COLUMN]).to_pylist())
+    try:
+        with quiet():
+            _, table = pyogrio.read_arrow(data, layer=layer)
+        shapes = parse_wkb(as_large_binary(table[GEOMETRY_COLUMN]))
+    except (RuntimeError, ValueError, KeyError, pa.ArrowException) as error:  # pyogrio raises many classes
+        raise InputError("package_damaged", Where(file=data.name, layer=layer), verdict=str(error)) from error
     rows = table.drop_columns([GEOMETRY_COLUMN]).to_pylist()
     return list(zip(rows, shapes, strict=True))
