@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from landremed_cli.rules_review import coverage_command, new_command, table_command
 
 if TYPE_CHECKING:
     from landremed.law import CheckReport, RuleCard
@@ -14,25 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _BOOK = click.option(
-    "--book", default="binhai-2022", show_default=True, metavar="NAME|FOLDER", help="Rule book to read."
+    "--book", metavar="NAME|FOLDER", help="Rule book to read (default: the one of rules/default.yaml)."
 )
-_FOLDER = click.argument("folder", default="binhai-2022", metavar="[FOLDER]")
+_FOLDER = click.argument("folder", required=False, metavar="[FOLDER]")
 
 
 @click.group("rules")
 def command() -> None:
-    """Read a rule book, check it, run its own cases."""
+    """Read a rule book, check it, run its own cases, hold it against data, print it, begin another."""
 
 
 @command.command("list")
 @_BOOK
 @click.pass_obj
-def list_command(settings: Any, book: str) -> None:
+def list_command(settings: Any, book: str | None) -> None:
     """List every rule with its clause and result; --json adds the conditions."""
     from landremed.law import list_rules, load_rulebook
     from landremed.report.terminal import table
 
-    loaded = load_rulebook(book)
+    loaded = load_rulebook(_named(book))
     rows = list_rules(loaded, settings.language)
     if settings.json:
         _dump(rows)
@@ -54,12 +55,13 @@ def list_command(settings: Any, book: str) -> None:
 @click.argument("rule")
 @_BOOK
 @click.pass_obj
-def show_command(settings: Any, rule: str, book: str) -> None:
+def show_command(settings: Any, rule: str, book: str | None) -> None:
     """Show one RULE beside its clause: condition, deadline, steps, readings and cases."""
     from landremed.law import check_rulebook, describe_rule, load_rulebook
 
-    loaded = load_rulebook(book)
-    card = describe_rule(loaded, rule, settings.language, check_rulebook(book).results)
+    name = _named(book)
+    loaded = load_rulebook(name)
+    card = describe_rule(loaded, rule, settings.language, check_rulebook(name).results)
     if settings.json:
         _dump(asdict(card))
     else:
@@ -69,7 +71,7 @@ def show_command(settings: Any, rule: str, book: str) -> None:
 @command.command("check")
 @_FOLDER
 @click.pass_context
-def check_command(context: click.Context, folder: str) -> None:
+def check_command(context: click.Context, folder: str | None) -> None:
     """Look for faults in a rule book; exit status 1 when there is one.
 
     FOLDER is a rule book's folder or the name of a built-in one. Also lists the pairs of rules where only
@@ -78,7 +80,7 @@ def check_command(context: click.Context, folder: str) -> None:
     from landremed.law import check_rulebook
 
     settings = context.obj
-    report = check_rulebook(folder)
+    report = check_rulebook(_named(folder))
     if settings.json:
         faults = [
             {"code": p.code, "file": p.where.file, "line": p.where.row, "message": p.text(settings.language)}
@@ -95,7 +97,7 @@ def check_command(context: click.Context, folder: str) -> None:
 @command.command("test")
 @_FOLDER
 @click.pass_context
-def test_command(context: click.Context, folder: str) -> None:
+def test_command(context: click.Context, folder: str | None) -> None:
     """Run a rule book's own cases; exit status 1 when one comes out otherwise.
 
     FOLDER is a rule book's folder or the name of a built-in one.
@@ -103,7 +105,7 @@ def test_command(context: click.Context, folder: str) -> None:
     from landremed.law import test_rulebook
 
     settings = context.obj
-    name, results, faults = test_rulebook(folder)
+    name, results, faults = test_rulebook(_named(folder))
     failed = [result for result in results if result.mismatches]
     if settings.json:
         rows = [
@@ -124,6 +126,17 @@ def test_command(context: click.Context, folder: str) -> None:
         if results and not settings.quiet:
             click.echo(_say(code, settings, name=name, count=len(results), failed=len(failed)))
     context.exit(1 if faults else 0)
+
+
+for _extra in (coverage_command, table_command, new_command):
+    command.add_command(_extra)
+
+
+def _named(book: str | None) -> str:
+    """Return the rule book named, or the default one."""
+    from landremed.law.vocabulary import default_book
+
+    return book or default_book()
 
 
 def _print_check(report: CheckReport, settings: Any) -> None:

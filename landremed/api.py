@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from landremed.io.gpkg import OutLayer
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
+from landremed.law.vocabulary import default_book
 from landremed.measure import Progress
 from landremed.output import check_output, overlay_layers, result_layers, write_layers
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
@@ -302,7 +303,7 @@ def run_frames(
 def decide_case(
     facts: Mapping[str, FactValue],
     *,
-    rules: str | Path = "binhai-2022",
+    rules: str | Path | None = None,
     readings: Mapping[str, object] | None = None,
     as_of: date | None = None,
 ) -> Decision:
@@ -312,14 +313,14 @@ def decide_case(
     ----------
     facts : mapping of fact to value
         Facts by name (``landremed rules list``); what is left out is unknown.
-    rules : str or path
-        Rule book.
+    rules : str or path, optional
+        Rule book; the one of ``rules/default.yaml`` by default.
     readings : mapping, optional
         The office's readings.
     as_of : date, optional
         Day on which deadlines are judged; today by default.
     """
-    book = load_rulebook(rules).with_readings(readings or {})
+    book = load_rulebook(rules or default_book()).with_readings(readings or {})
     return decide_facts(book, facts, as_of=as_of or date.today())
 
 

@@ -102,7 +102,7 @@ class Checker:
             file=self.file,
             name=head.get("name", Path(self.file or table["parcels"]["path"]).stem),
             crs=head.get("crs"),
-            rules=head.get("rules", "binhai-2022"),
+            rules=head.get("rules", ""),
             as_of=head.get("as_of") or date.today(),
             straddle=Straddle(head.get("straddle", Straddle.REVIEW)),
             language=head.get("language"),

@@ -21,6 +21,7 @@ from landremed.explain.facts import OVERRIDE, fact_value
 from landremed.io.gpkg import GEOMETRY_COLUMN, layer_names
 from landremed.io.wkb import as_large_binary
 from landremed.law import RuleBook, load_rulebook
+from landremed.law.kept import kept_readings, kept_rulebook
 from landremed.tables import GIVEN_FACTS_SCHEMA, FactColumn
 from landremed.types import COLUMN_STEM, UNKNOWN, FactValue
 
@@ -86,8 +87,7 @@ class Side:
     @property
     def readings(self) -> dict[str, str]:
         """Readings in force."""
-        prefix = "reading."
-        return {k.removeprefix(prefix): v for k, v in self.provenance.items() if k.startswith(prefix)}
+        return kept_readings(self.provenance)
 
     def input(self, role: str) -> dict[str, Any]:
         """Return what is known of an input; empty when it was not given."""
@@ -199,32 +199,17 @@ def _table(file: Path, layer: str) -> pa.Table:
 def _book(provenance: Mapping[str, str], file: Path, rules: str | Path | None) -> RuleBook | None:
     """Return the rule book a result was made with, None where only another state of it can be had."""
     wanted = provenance.get("rules_hash", "")
-    readings = {k.removeprefix("reading."): v for k, v in provenance.items() if k.startswith("reading.")}
     if rules is not None:
         book = load_rulebook(rules)
         if book.content_hash != wanted:
             where = Where(file=str(file), value=str(rules))
             raise InputError("diff_other_rules", where, name=provenance.get("rules", ""), hash=wanted[:12])
-        return book.with_readings(readings)
-    for name in _names(provenance, file):
-        try:
-            book = load_rulebook(name)
-        except LandremedError:
-            continue
-        if book.content_hash == wanted:
-            return book.with_readings(readings)
-    return None
-
-
-def _names(provenance: Mapping[str, str], file: Path) -> list[str | Path]:
-    """Return where the rule book may lie: by its name, or as the project named it, from here or the file."""
-    name = provenance.get("rules", "")
+        return book.with_readings(kept_readings(provenance))
     try:
-        settings = json.loads(provenance.get("settings") or "{}")
-        written = str(settings.get("project", {}).get("rules") or name)
-    except (json.JSONDecodeError, AttributeError):
-        written = name
-    return [name, Path(written), file.resolve().parent / written, file.resolve().parent / name]
+        book = kept_rulebook(provenance, file)
+    except LandremedError:
+        return None
+    return book if book.content_hash == wanted else None
 
 
 def _facts(book: RuleBook, table: pa.Table, given: pa.Table, ids: pa.Array) -> dict[str, FactColumn]:

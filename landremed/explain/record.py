@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg_read import layer_names, nearest_ids, read_rows
-from landremed.law import RuleBook, load_rulebook
+from landremed.law import RuleBook
+from landremed.law.kept import kept_rulebook
 from landremed.text import message_text
 
 __all__ = ["ParcelRecord", "Row", "listed"]
@@ -46,7 +47,7 @@ class ParcelRecord:
         provenance = {
             str(r["key"]): str(r["value"] or "") for r in _rows(path, "provenance", None, layers=layers)
         }
-        book, notes = _book(provenance, language)
+        book, notes = _book(provenance, language, path)
         trace_id = row.get("trace_id")
         parts = [] if part_of else _parts(path, parcel_id, layers)
         return cls(
@@ -119,18 +120,15 @@ def _parts(path: Path, parcel_id: str, layers: Sequence[str]) -> list[dict[str, 
     return found
 
 
-def _book(provenance: Mapping[str, str], language: str) -> tuple[RuleBook | None, list[str]]:
+def _book(provenance: Mapping[str, str], language: str, path: Path) -> tuple[RuleBook | None, list[str]]:
     """Load the rule book the file was made with, in the readings it was made with."""
     name = provenance.get("rules", "")
-    readings = {
-        key.removeprefix("reading."): value for key, value in provenance.items() if key.startswith("reading.")
-    }
     try:
-        book = load_rulebook(name)
+        book = kept_rulebook(provenance, path)
         notes = []
         if provenance.get("rules_hash", book.content_hash) != book.content_hash:
             notes.append(message_text("explain_other_rulebook", {"book": name}, language))
-        return book.with_readings(readings), notes
+        return book, notes
     except LandremedError as error:
         params = {"book": name, "reason": error.text(language)}
         return None, [message_text("explain_no_rulebook", params, language)]

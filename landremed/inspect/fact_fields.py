@@ -43,10 +43,11 @@ class FactField:
 
 
 def vocabulary() -> Mapping[str, FactSpec]:
-    """Return the facts of the built-in rule book."""
+    """Return the facts of the rule book that is used where none is named."""
     from landremed.law import load_rulebook
+    from landremed.law.vocabulary import default_book
 
-    return load_rulebook("binhai-2022").vocabulary
+    return load_rulebook(default_book()).vocabulary
 
 
 def fact_fields(columns: Mapping[str, Mapping[Any, int]], facts: Mapping[str, FactSpec]) -> list[FactField]:

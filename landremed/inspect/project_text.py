@@ -10,6 +10,7 @@ from landremed.inspect.draft import Binding, Draft
 from landremed.inspect.fact_fields import vocabulary
 from landremed.inspect.look import LayerLook
 from landremed.inspect.words import word
+from landremed.law.vocabulary import default_book
 from landremed.text import error_text
 
 __all__ = ["project_text"]
@@ -62,7 +63,7 @@ def _project(draft: Draft, language: str) -> Iterator[str]:
         same = draft.parcels.crs.startswith(draft.crs)
         ground = word("init_crs_own" if same else "init_crs_zone", language)
         yield f"crs = {_quoted(draft.crs)}    # {word('init_crs', language, ground=ground)}"
-    yield 'rules = "binhai-2022"'
+    yield f'rules = "{default_book()}"'
     yield f"# {word('init_as_of', language)}"
     yield f'language = "{language}"'
     yield ""

@@ -16,6 +16,7 @@ from landremed.types import FactSpec, ValueSpec
 __all__ = [
     "Vocabulary",
     "built_in_books",
+    "default_book",
     "load_vocabulary",
     "read_vocabulary",
     "rules_root",
@@ -46,6 +47,12 @@ def built_in_books() -> tuple[str, ...]:
     return tuple(
         sorted(entry.name for entry in rules_root().iterdir() if entry.joinpath("plan.yaml").is_file())
     )
+
+
+def default_book() -> str:
+    """Return the name of the rule book that is used where none is named (``rules/default.yaml``)."""
+    page = Page.read(rules_root().joinpath("default.yaml").read_text(encoding="utf-8"), "default.yaml", [])
+    return str(page.text(page.content, "rules"))
 
 
 def load_vocabulary() -> Mapping[str, FactSpec]:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg_read import layer_names, read_layer
-from landremed.law import RuleBook, load_rulebook
+from landremed.law import RuleBook
+from landremed.law.kept import kept_rulebook
 from landremed.types import UNKNOWN, FactSpec, FactValue
 from landremed.values import parse_date
 
@@ -125,7 +126,8 @@ def rule_book_of(told: Mapping[str, Any], where: Where, *, exact: bool = True) -
     """
     name = str(told.get("rules", ""))
     try:
-        book = load_rulebook(name)
+        asked = {key: str(told.get(key, "")) for key in ("rules", "rules_hash", "settings")}
+        book = kept_rulebook(asked, Path(where.file) if where.file else None)
     except LandremedError as error:
         raise InputError("ledger_no_rules", where, book=name, reason=error.text("en")) from error
     if exact and book.content_hash != told.get("rules_hash"):

@@ -20,6 +20,7 @@ from landremed.area import area_measure, round_half_up
 from landremed.errors import InputError, LandremedError, Where
 from landremed.explain import explain, render
 from landremed.law import load_rulebook
+from landremed.law.kept import kept_place
 from landremed.law.load import open_folder
 from landremed.law.vocabulary import rules_root
 from landremed.report.dossier_page import boundary_points
@@ -180,8 +181,9 @@ def _rule_files(opened: ResultFile, parcel: str) -> dict[str, bytes]:
     name = opened.provenance.get("rules", "")
     where = Where(file=str(opened.path))
     try:
-        folder, own = open_folder(name)
-        found = load_rulebook(name).content_hash
+        place = kept_place(opened.provenance, opened.path)
+        folder, own = open_folder(place)
+        found = load_rulebook(place).content_hash
     except LandremedError as error:
         raise InputError("report_rules_gone", where, parcel=parcel, book=name) from error
     if found != opened.provenance.get("rules_hash"):

@@ -19,7 +19,8 @@ import shapely
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg_extras import quoted
 from landremed.io.gpkg_read import layer_names, nearest_ids, read_layer
-from landremed.law import RuleBook, load_rulebook
+from landremed.law import RuleBook
+from landremed.law.kept import kept_rulebook
 
 __all__ = ["ResultFile", "open_result"]
 
@@ -178,16 +179,18 @@ def open_result(path: Path | str) -> ResultFile:
         entries = read_layer(path, "provenance").to_pylist()
         provenance = {str(row["key"]): str(row["value"] or "") for row in entries}
     return ResultFile(
-        path, layers, provenance, _book(provenance), read_layer(path, "decisions"), _crs(path, provenance)
+        path,
+        layers,
+        provenance,
+        _book(provenance, path),
+        read_layer(path, "decisions"),
+        _crs(path, provenance),
     )
 
 
-def _book(provenance: Mapping[str, str]) -> RuleBook | None:
-    readings = {
-        key.removeprefix("reading."): value for key, value in provenance.items() if key.startswith("reading.")
-    }
+def _book(provenance: Mapping[str, str], path: Path) -> RuleBook | None:
     try:
-        return load_rulebook(provenance.get("rules", "")).with_readings(readings)
+        return kept_rulebook(provenance, path)
     except LandremedError:
         return None
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg_read import layer_names, read_rows
-from landremed.law import RuleBook, load_rulebook
+from landremed.law import RuleBook
+from landremed.law.kept import kept_rulebook
 
 __all__ = ["Basis", "read_basis", "rows_of"]
 
@@ -45,7 +46,7 @@ def read_basis(path: Path) -> Basis:
         if layer not in layers:
             raise InputError("result_layer_missing", Where(file=str(path)), layer=layer)
     provenance = {str(row["key"]): str(row["value"] or "") for row in read_rows(path, "provenance")}
-    return Basis(layers, provenance, _book(provenance))
+    return Basis(layers, provenance, _book(provenance, path))
 
 
 def rows_of(
@@ -62,11 +63,8 @@ def rows_of(
     return sorted(found, key=lambda row: int(row["fid"]))
 
 
-def _book(provenance: Mapping[str, str]) -> RuleBook | None:
-    readings = {
-        key.removeprefix("reading."): value for key, value in provenance.items() if key.startswith("reading.")
-    }
+def _book(provenance: Mapping[str, str], path: Path) -> RuleBook | None:
     try:
-        return load_rulebook(provenance.get("rules", "")).with_readings(readings)
+        return kept_rulebook(provenance, path)
     except LandremedError:
         return None
