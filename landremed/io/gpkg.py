@@ -13,7 +13,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyogrio
 
 from landremed.errors import OutputError, Where
+from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
 from landremed.io.gpkg_read import layer_names, read_layer
 
@@ -44,6 +45,9 @@ _FIXED_DATE: Final = "2000-01-01T00:00:00.000Z"
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 _WKB_POLYGON: Final = {b"\x01\x03\x00\x00\x00", b"\x00\x00\x00\x00\x03"}
 _MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
+_BULK_FROM: Final = 2000
+"""Layers of so many rows are written page by page."""
+
 _INDEXED: Final = ("parcel_id", "trace_id")
 
 
@@ -156,10 +160,9 @@ def write_geopackage(
         for layer, table in tables
     ]
     with replace_whole(path, overwrite=overwrite) as temp:
-        _write_layers(temp, tables, crs_wkt)
+        _write_rows(temp, tables, crs_wkt, notes)
         with closing(sqlite3.connect(temp)) as db:
             add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
-            _add_indexes(db, notes)
             _check_written(db, {layer.name: table.num_rows for layer, table in tables}, Where(file=str(path)))
         finish(temp)
 
@@ -202,6 +205,37 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         _remove(temp)
 
 
+def _write_rows(
+    temp: Path, tables: Sequence[tuple[OutLayer, pa.Table]], crs_wkt: str, notes: Iterable[TableNotes]
+) -> None:
+    """Write small layers through GDAL; let it make the tables of big ones, which are then filled."""
+    big = [_bulk_layer(layer, table) for layer, table in tables if _is_big(layer, table)]
+    filled = {layer.name for layer in big}
+    _write_layers(temp, [_emptied(*at) if at[0].name in filled else at for at in tables], crs_wkt)
+    with closing(sqlite3.connect(temp)) as db:
+        _add_indexes(db, notes)
+    if big:
+        load_layers(temp, big)
+
+
+def _is_big(layer: OutLayer, table: pa.Table) -> bool:
+    if table.num_rows < _BULK_FROM or layer.geometry_type != "MultiPolygon":
+        return False
+    return is_loadable(table.schema, [table[name] for name in _INDEXED if name in table.column_names])
+
+
+def _bulk_layer(layer: OutLayer, table: pa.Table) -> BulkLayer:
+    shapes = layer.geometry
+    if shapes is not None and not isinstance(shapes, pa.ChunkedArray):
+        shapes = pa.chunked_array([shapes])
+    return BulkLayer(layer.name, table, shapes)
+
+
+def _emptied(layer: OutLayer, table: pa.Table) -> tuple[OutLayer, pa.Table]:
+    geometry = layer.geometry.slice(0, 0) if layer.geometry is not None else None
+    return replace(layer, geometry=geometry), table.slice(0, 0)
+
+
 def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_wkt: str) -> None:
     with _gdal_options(OGR_CURRENT_DATE=_FIXED_DATE, OGR_SQLITE_SYNCHRONOUS="OFF"), warnings.catch_warnings():
         # the temporary file's name does not end in .gpkg, on purpose
@@ -210,7 +244,7 @@ def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_w
             options = {"FID": _FID_COLUMN, "DESCRIPTION": layer.description}
             options["IDENTIFIER"] = layer.identifier or layer.name
             kwargs: dict[str, Any] = {"geometry_type": None}
-            rows = table
+            rows = pa.table([_clean(column) for column in table.columns], names=table.column_names)
             if layer.geometry is not None:
                 options["GEOMETRY_NAME"] = GEOMETRY_COLUMN
                 kwargs = {
@@ -218,7 +252,7 @@ def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_w
                     "geometry_name": GEOMETRY_COLUMN,
                     "crs": crs_wkt,
                 }
-                rows = table.append_column(GEOMETRY_COLUMN, _as_multi(layer.geometry))
+                rows = rows.append_column(GEOMETRY_COLUMN, _as_multi(layer.geometry))
             pyogrio.raw.write_arrow(
                 rows,
                 str(temp),
@@ -253,7 +287,7 @@ def _storable(layer: OutLayer) -> pa.Table:
 
 def _storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
         kind = kind.value_type
         column = column.cast(kind)
     if pa.types.is_nested(kind):
@@ -261,13 +295,21 @@ def _storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_null(kind) or pa.types.is_time(kind):
         return column.cast(pa.string())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        if pc.any(pc.match_substring(column, "\0")).as_py():  # SQLite would cut the text there
-            column = pc.replace_substring(column, "\0", "\ufffd")
-        return pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return column.cast(pa.float64())
     return column.cast(pa.int64()) if pa.types.is_uint64(kind) or pa.types.is_duration(kind) else column
+
+
+def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text as a GeoPackage holds it: none that is empty, none that SQLite would cut."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return column
+    if pc.any(pc.match_substring(column, "\0")).as_py():  # SQLite would cut the text there
+        column = pc.replace_substring(column, "\0", "\ufffd")
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
 
 
 def _json(value: object) -> str:

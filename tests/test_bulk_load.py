@@ -1,0 +1,205 @@
+"""Layers written page by page hold exactly what GDAL and SQLite would have written row by row."""
+
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from landremed.io import gpkg
+from landremed.io.bulk_pages import PageFile
+from landremed.io.bulk_record import varints
+from landremed.io.gpkg import OutLayer, write_geopackage
+
+PLAIN = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+
+
+def polygons(rng, rows):
+    """Squares, some with holes, some of several parts, some with very many vertices, some missing."""
+    x, y = rng.uniform(5e5, 6e5, rows), rng.uniform(4.2e6, 4.3e6, rows)
+    shapes = shapely.box(x, y, x + rng.uniform(1, 50, rows), y + rng.uniform(1, 50, rows))
+    for row in range(0, rows, 7):
+        shapes[row] = shapely.Point(x[row], y[row]).buffer(20, quad_segs=int(rng.integers(1, 400)))
+    for row in range(3, rows, 11):
+        shapes[row] = shapes[row].difference(shapes[row].buffer(-0.3))
+    for row in range(5, rows, 13):
+        shapes[row] = shapely.MultiPolygon([shapes[row], shapely.box(0, 0, 1, 1)])
+    shapes[4::17] = None
+    return shapes
+
+
+def table(rng, rows):
+    words = np.array(["", "A", "永久基本农田", "x" * 60, "y" * 5000, "nul\0byte"], dtype=object)
+    text = words[rng.integers(0, len(words), rows)]
+    text[1::9] = None
+    whole = rng.integers(-(2**62), 2**62, rows) >> rng.integers(0, 62, rows)
+    real = rng.normal(size=rows)
+    real[::5], real[1::5] = 0.0, -0.0
+    ids = [f"P{rng.integers(0, max(1, rows // 3)):05d}" if rng.random() > 0.05 else None for _ in range(rows)]
+    days = [date(2000, 1, 1) + timedelta(days=int(d)) for d in rng.integers(-9999, 9999, rows)]
+    return pa.table(
+        {
+            "parcel_id": pa.array(ids, pa.string()),
+            "text": pa.array(text, pa.string()),
+            "coded": pa.array(text, pa.string()).dictionary_encode(),
+            "whole": pa.array(whole, pa.int64(), mask=rng.random(rows) < 0.1),
+            "small": pa.array(whole % 100, pa.int16()),
+            "flag": pa.array(rng.integers(0, 2, rows), pa.int64(), mask=rng.random(rows) < 0.2),
+            "yes": pa.array(rng.random(rows) < 0.5),
+            "real": pa.array(real, mask=rng.random(rows) < 0.1),
+            "single": pa.array(real.astype(np.float32)),
+            "day": pa.array(days, pa.date32()),
+            "nothing": pa.nulls(rows, pa.string()),
+            "trace_id": pa.array(rng.integers(0, 40, rows), pa.int64()),
+        }
+    )
+
+
+def layers(seed, rows):
+    rng = np.random.default_rng(seed)
+    wkb = pa.array(shapely.to_wkb(polygons(rng, rows), byte_order=1), pa.large_binary(), from_pandas=True)
+    return [OutLayer("decisions", table(rng, rows), wkb), OutLayer("facts", table(rng, rows))]
+
+
+def written(path, monkeypatch, bulk_from, content):
+    monkeypatch.setattr(gpkg, "_BULK_FROM", bulk_from)
+    write_geopackage(path, content, crs_wkt="EPSG:4548")
+    return sqlite3.connect(path)
+
+
+def everything(db):
+    names = [
+        n
+        for (n,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'rtree%'"
+        )
+    ]
+    return {name: db.execute(f'SELECT *, rowid FROM "{name}" ORDER BY rowid').fetchall() for name in names}
+
+
+def assert_sound(db):
+    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert db.execute("SELECT rtreecheck('rtree_decisions_geom')").fetchone() == ("ok",)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000), rows=st.sampled_from([1, 2, 3, 52, 60, 300, 1100]))
+def test_same_as_row_by_row(tmp_path, monkeypatch, seed, rows):
+    content = layers(seed, rows)
+    for name in ("a.gpkg", "b.gpkg"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with (
+        closing(written(tmp_path / "a.gpkg", monkeypatch, 10**9, content)) as slow,
+        closing(written(tmp_path / "b.gpkg", monkeypatch, 1, content)) as fast,
+    ):
+        assert slow.execute(PLAIN).fetchall() == fast.execute(PLAIN).fetchall()
+        one, other = everything(slow), everything(fast)
+        assert one.keys() == other.keys()
+        for name, rows_of in one.items():
+            # repr tells 0.0 from -0.0 and 1 from 1.0
+            if name == "gpkg_contents":  # GDAL rounds the bounds it notes
+                for ours, theirs in zip(other[name], rows_of, strict=True):
+                    assert [pytest.approx(v, rel=1e-14) if isinstance(v, float) else v for v in ours] == [
+                        *theirs
+                    ]
+            elif name != "sqlite_sequence":
+                assert repr(rows_of) == repr(other[name]), name
+        assert sorted(r[:2] for r in one["sqlite_sequence"]) == sorted(
+            r[:2] for r in other["sqlite_sequence"]
+        )
+        assert_sound(fast)
+
+
+def test_trees_of_several_levels(tmp_path, monkeypatch):
+    rows = 60_000
+    rng = np.random.default_rng(3)
+    ids = np.array([f"{n:012d}" for n in rng.permutation(rows)])
+    x, y = rng.uniform(5e5, 6e5, rows), rng.uniform(4.2e6, 4.3e6, rows)
+    boxes = shapely.box(x, y, x + 5, y + 5)
+    content = OutLayer(
+        "decisions",
+        pa.table({"parcel_id": ids, "n": np.arange(rows), "trace_id": rng.integers(0, 9, rows)}),
+        pa.array(shapely.to_wkb(boxes, byte_order=1), pa.large_binary()),
+    )
+    path = tmp_path / "out.gpkg"
+    with closing(written(path, monkeypatch, 1, [content])) as db:
+        assert_sound(db)
+        for row in rng.integers(0, rows, 200):
+            plan = "SELECT n FROM decisions INDEXED BY idx_decisions_parcel_id WHERE parcel_id = ?"
+            assert db.execute(plan, (ids[row],)).fetchall() == [(row,)]
+        assert db.execute("SELECT count(*) FROM decisions WHERE trace_id = 4").fetchone()[0] == int(
+            (content.table["trace_id"].to_numpy() == 4).sum()
+        )
+        # the file can go on being edited
+        db.execute("CREATE TABLE later AS SELECT * FROM decisions WHERE n < 1000")
+        db.commit()
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    window = (5.2e5, 4.22e6, 5.25e5, 4.23e6)
+    found = pyogrio.read_dataframe(path, layer="decisions", bbox=window)["n"].tolist()
+    assert sorted(found) == np.flatnonzero(shapely.intersects(boxes, shapely.box(*window))).tolist()
+
+
+def test_qgis_style_edits_keep_it_sound(tmp_path, monkeypatch):
+    """Rows added, changed and deleted through GDAL afterwards, with its triggers."""
+    path = tmp_path / "out.gpkg"
+    written(path, monkeypatch, 1, layers(1, 1500)).close()
+    frame = pyogrio.read_dataframe(path, layer="decisions").head(5)
+    pyogrio.write_dataframe(frame, path, layer="decisions", driver="GPKG", append=True)
+    with closing(sqlite3.connect(path)) as db:
+        assert_sound(db)
+        assert db.execute("SELECT count(*), max(fid) FROM decisions").fetchone() == (1505, 1505)
+        assert db.execute("SELECT feature_count FROM gpkg_ogr_contents LIMIT 1").fetchone() == (1505,)
+
+
+def test_equal_layers_equal_bytes(tmp_path, monkeypatch):
+    content = layers(5, 3000)
+    for name in ("a.gpkg", "b.gpkg"):
+        written(tmp_path / name, monkeypatch, 1, content).close()
+    assert (tmp_path / "a.gpkg").read_bytes() == (tmp_path / "b.gpkg").read_bytes()
+
+
+def test_the_page_that_sqlite_never_uses_is_left_out(tmp_path):
+    path = tmp_path / "empty.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE t (a)")
+    lock = (1 << 30) // 4096 + 1
+    with PageFile(path) as file:
+        file._pages = lock - 3
+        assert file.take(4).tolist() == [lock - 2, lock - 1, lock + 1, lock + 2]
+        assert file.take(1).tolist() == [lock + 3]
+        file._pages = lock - 1
+        assert file.take(1).tolist() == [lock + 1]
+        file._pages = 2
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=30))
+def test_varints_as_sqlite_reads_them(numbers):
+    for number, raw in zip(numbers, varints(np.array(numbers)).data.to_pylist(), strict=True):
+        value = 0
+        for byte in raw:
+            value = value << 7 | byte & 0x7F
+        assert value == number
+        assert [bool(b & 0x80) for b in raw] == [True] * (len(raw) - 1) + [False]
+        assert len(raw) == max(1, -(-number.bit_length() // 7))
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "out.gpkg"
+    written(path, monkeypatch, 1, layers(1, 50)).close()
+    before = path.read_bytes()
+
+    def fails(self, data, place):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PageFile, "_put", fails)
+    with pytest.raises(gpkg.OutputError, match="No space left"):
+        write_geopackage(path, layers(2, 50), crs_wkt="EPSG:4548", overwrite=True)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out.gpkg"]
