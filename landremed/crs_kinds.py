@@ -57,7 +57,19 @@ def parse_crs(text: str, where: Where | None = None) -> pyproj.CRS:
         crs = next((part for part in crs.sub_crs_list if part.is_projected or part.is_geographic), crs)
     if crs.is_bound and crs.source_crs is not None:
         crs = crs.source_crs
-    return _registered(crs)
+    crs = _registered(crs)
+    if crs.is_projected and not _can_be_computed(crs):
+        raise CrsError("crs_unknown", where, crs=crs.name)
+    return crs
+
+
+def _can_be_computed(crs: pyproj.CRS) -> bool:
+    """Tell whether PROJ knows the projection, which a misspelt name of a method hides until it is used."""
+    try:
+        pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    except pyproj.exceptions.ProjError:
+        return False
+    return True
 
 
 def crs_label(crs: pyproj.CRS) -> str:

@@ -7,21 +7,27 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 import shapely
 
 from landremed.overlay import PolygonSet
 from landremed.types import Finding
 
-__all__ = ["SAME_PLACE_SHARE", "same_place"]
+__all__ = ["SAME_PLACE_SHARE", "first_of_each", "same_place"]
 
 SAME_PLACE_SHARE: Final = 0.9
 """Two parcels are the same place when their intersection is more than this share of the larger one."""
+
+_MOST_PARTNERS: Final = 3
 
 
 def same_place(
     ids: Sequence[str], parcels: PolygonSet, file: str, rows: npt.NDArray[np.int64] | None = None
 ) -> list[Finding]:
     """Return a finding for every pair of parcels that cover nearly the same ground.
+
+    A shape that stands more than twice is paired with its first occurrence only, and a parcel with three
+    others at most.
 
     Parameters
     ----------
@@ -36,9 +42,12 @@ def same_place(
     """
     numbers = np.arange(1, len(ids) + 1) if rows is None else rows
     geometries = parcels.geometries
+    first = first_of_each(parcels)
+    once = geometries.copy()
+    once[first != np.arange(len(first))] = None
     bounds = shapely.bounds(geometries)
-    tree = shapely.STRtree(geometries)
-    left, right = tree.query(geometries)
+    tree = shapely.STRtree(once)
+    left, right = tree.query(once)
     left, right = left[left < right], right[left < right]
     size = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
     low, high = (
@@ -48,7 +57,9 @@ def same_place(
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     # a shared area of 90 % of both needs boxes that agree too
     close = shared > 0.5 * np.maximum(size[left], size[right])
-    left, right = left[close], right[close]
+    left, right = _few(left[close], right[close])
+    again = np.flatnonzero(first != np.arange(len(first)))
+    left, right = np.r_[left, first[again]], np.r_[right, again]
     common = shapely.area(shapely.intersection(geometries[left], geometries[right]))
     larger = np.maximum(shapely.area(geometries[left]), shapely.area(geometries[right]))
     same = common > SAME_PLACE_SHARE * larger
@@ -63,3 +74,27 @@ def same_place(
         row = int(numbers[b])
         findings.append(Finding("same_place", ids[b], file, row, "geometry", ids[a], params, place))
     return findings
+
+
+def first_of_each(parcels: PolygonSet) -> npt.NDArray[np.int64]:
+    """Return per row the first row with the very same shape; its own number where it has none."""
+    rows = np.arange(len(parcels))
+    encoded = parcels.wkb.dictionary_encode().indices
+    if encoded.null_count == 0 and pc.count_distinct(encoded).as_py() == len(rows):
+        return rows
+    codes = np.asarray(encoded.fill_null(-1), dtype=np.int64)
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    found: npt.NDArray[np.int64] = np.where(codes < 0, rows, first[which.ravel()])
+    return found
+
+
+def _few(
+    left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Keep the first pairs of every row: many parcels on one spot would else make pairs without end."""
+    order = np.lexsort((left, right))
+    left, right = left[order], right[order]
+    begins = np.flatnonzero(np.r_[True, right[1:] != right[:-1]]) if len(right) else np.zeros(0, np.int64)
+    rank = np.arange(len(right)) - np.repeat(begins, np.diff(np.r_[begins, len(right)]))
+    keep = rank < _MOST_PARTNERS
+    return left[keep], right[keep]

@@ -10,18 +10,14 @@ the file holds without a word, the damaged files are kept in the folder of finds
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import multiprocessing
 import os
 import resource
 import shutil
-import sqlite3
-import struct
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,20 +25,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "bad_inputs"))
 import damage
 import good_files
+from command import call, fault
 
 SECONDS, MEGABYTES = 20.0, 1500.0
-NOISE = (
-    "ERROR 1:",
-    "Warning 1:",
-    "Warning:",
-    "ERROR 4:",
-    "ERROR 6:",
-    "ERROR 3:",
-    "RuntimeWarning",
-    "UserWarning",
-    "DeprecationWarning",
-    "Exception ignored",
-)
 READERS = (
     *good_files.VECTORS,
     "csv",
@@ -57,39 +42,6 @@ READERS = (
     "sheets",
     "casefile",
 )
-
-
-class Stop(BaseException):
-    """Raised out of a command when the child's clock rings."""
-
-
-def call(arguments: list[str]) -> tuple[int, str]:
-    """Run one command in this process; return its status and everything it printed, GDAL's own lines too."""
-    from landremed_cli.main import main
-
-    with tempfile.TemporaryFile() as stream:
-        saved = os.dup(1), os.dup(2)
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
-        out, err = sys.stdout, sys.stderr
-        sys.stdout = sys.stderr = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
-        status: Any = 0
-        try:
-            main(arguments)
-        except SystemExit as stop:
-            status = stop.code or 0
-        except Exception:
-            status = -1
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError, ValueError):
-                sys.stdout.close()
-            sys.stdout, sys.stderr = out, err
-            for fd, number in zip(saved, (1, 2), strict=True):
-                os.dup2(fd, number)
-                os.close(fd)
-        stream.seek(0)
-        return int(status), stream.read().decode("utf-8", "replace")
 
 
 def make(reader: str, folder: Path) -> list[Path]:
@@ -178,7 +130,15 @@ def commands(reader: str, folder: Path, turn: int) -> list[list[str]]:
         ]
         return [*jobs, more[turn % len(more)]]
     if reader == "calendar":
-        monthly = ["report", "monthly", f["l.gpkg"], "--month", "2022-09", "--calendar", str(folder / "h.csv")]
+        monthly = [
+            "report",
+            "monthly",
+            f["l.gpkg"],
+            "--month",
+            "2022-09",
+            "--calendar",
+            str(folder / "h.csv"),
+        ]
         return [[*monthly, "--draft", "--who", "x", "-o", out["shp"]]]
     if reader in ("csv", "xlsx", "toml", "yaml"):
         first = ["rules", "check", f["book"]] if reader == "yaml" else ["check", f["project.toml"]]
@@ -214,50 +174,6 @@ def commands(reader: str, folder: Path, turn: int) -> list[list[str]]:
     return [["ledger", "audit", ledger], ["ledger", "progress", ledger], more[turn % len(more)]]
 
 
-def judge(reader: str, folder: Path, arguments: list[str], status: int, text: str) -> str:
-    """Return the kind of fault, "" for none."""
-    if "Traceback (most recent" in text or status == -1:
-        return "traceback"
-    if "Internal fault" in text or "内部错误" in text:
-        return "internal fault"
-    if status not in (0, 1, 2, 3):
-        return f"status {status}"
-    if any(word in text for word in NOISE):
-        return "noise"
-    out = folder / "out"
-    left = sorted(p.name for p in out.iterdir())
-    if status in (1, 2) and left and arguments[0] != "info":
-        return "half an output: " + ", ".join(left)
-    if status == 1 and "Error: " not in text and arguments[0] not in ("info", "check", "rules", "ledger"):
-        return "no sentence"
-    if arguments[0] == "convert" and status in (0, 3) and (out / "x.geojson").exists():
-        rows = len(json.loads((out / "x.geojson").read_text(encoding="utf-8"))["features"])
-        held = stated(folder / good_files.VECTORS[reader])
-        if rows < held and "row" not in text:
-            return f"{rows} of {held} rows without a word"
-    return ""
-
-
-def stated(path: Path) -> int:
-    """Return how many rows a damaged file says it has, by means of its own; 0 where that cannot be told."""
-    try:
-        if path.suffix == ".geojson":
-            return len(json.loads(path.read_bytes())["features"])
-        if path.suffix == ".shp":
-            records = struct.unpack("<I", path.with_suffix(".dbf").read_bytes()[4:8])[0]
-            return max(records, (path.with_suffix(".shx").stat().st_size - 100) // 8)
-        if path.suffix == ".txt":
-            return path.read_bytes().count(b"@")
-        if path.suffix == ".gpkg":
-            with contextlib.closing(sqlite3.connect(path)) as db:
-                return int(db.execute("SELECT count(*) FROM p").fetchone()[0])
-        if path.suffix == ".gdb":
-            return good_files.ROWS
-    except (ValueError, KeyError, TypeError, OSError, struct.error, sqlite3.Error):
-        pass
-    return 0
-
-
 def peak_mb() -> float:
     with Path("/proc/self/status").open(encoding="ascii") as stream:
         return next(int(line.split()[1]) / 1000 for line in stream if line.startswith("VmHWM"))
@@ -289,12 +205,13 @@ def child(reader: str, good: Path, work: Path, pipe: Any) -> None:
             began = time.perf_counter()
             pipe.send(("begin", arguments))
             status, text = call(["--lang", "en", *arguments])
-            fault = judge(reader, work, arguments, status, text)
-            if fault in ("internal fault",):
+            source = work / good_files.VECTORS[reader] if reader in good_files.VECTORS else None
+            wrong = fault(arguments, status, text, work / "out", source)
+            if wrong == "internal fault":
                 text += call(["--lang", "en", "--debug", *arguments])[1]
             shutil.rmtree(work / "out", ignore_errors=True)
             (work / "out").mkdir()
-            answers.append((arguments, status, text, fault, time.perf_counter() - began))
+            answers.append((arguments, status, text, wrong, time.perf_counter() - began))
         pipe.send(("done", answers, peak_mb() - base))
 
 
@@ -345,10 +262,10 @@ class Runner:
             if answer[0] == "begin":
                 current = answer[1]
                 continue
-            for arguments, status, text, fault, seconds in answer[1]:
+            for arguments, status, text, wrong, seconds in answer[1]:
                 self.statuses[f"{arguments[0]} {status}"] += 1
-                if fault:
-                    self.keep(seed, fault, arguments, text)
+                if wrong:
+                    self.keep(seed, wrong, arguments, text)
                 if seconds > SECONDS / 2:
                     self.keep(seed, "slow", arguments, f"{seconds:.1f} s\n{text}")
             if answer[2] > MEGABYTES:
@@ -362,11 +279,11 @@ class Runner:
         self.process.join()
         self.process = None
 
-    def keep(self, seed: str, fault: str, arguments: list[str], text: str) -> None:
+    def keep(self, seed: str, wrong: str, arguments: list[str], text: str) -> None:
         lines = [line for line in text.strip().splitlines() if line.strip()]
         inner = [line.strip() for line in lines if line.lstrip().startswith("File ") and "landremed" in line]
         last = lines[-1][:150] if lines else ""
-        key = f"{fault} | {' '.join(arguments[:2])} | {inner[-1] if inner else ''} | {last}"
+        key = f"{wrong} | {' '.join(arguments[:2])} | {inner[-1] if inner else ''} | {last}"
         key = key.replace(str(self.home), "")
         self.known[key] += 1
         if self.known[key] > 2:

@@ -14,7 +14,7 @@ from landremed.checks.pairs import enclosed_gaps, mean_width, places, shared_gro
 from landremed.inspect.aliases import aliases, first_of, minimum_area_m2
 from landremed.layers import Parcels, text_ids
 from landremed.project import Tolerance
-from landremed.same_place import SAME_PLACE_SHARE, same_place
+from landremed.same_place import SAME_PLACE_SHARE, first_of_each, same_place
 from landremed.types import Finding
 
 __all__ = ["SPIKE_DEGREES", "shape_findings", "spikes"]
@@ -38,8 +38,11 @@ def shape_findings(parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
     """
     polygons = parcels.polygons.geometries
     yield from same_place(parcels.ids, parcels.polygons, parcels.source.display)
-    yield from _overlaps(parcels, polygons, tolerance.min_overlap_area_m2)
-    yield from _gaps(parcels, polygons, tolerance)
+    rows = np.arange(len(polygons))
+    once = polygons.copy()
+    once[first_of_each(parcels.polygons) != rows] = None  # same_place says these
+    yield from _overlaps(parcels, once, tolerance.min_overlap_area_m2)
+    yield from _gaps(parcels, once, tolerance)
     yield from _slivers(parcels, polygons, tolerance)
     yield from _spikes(parcels, polygons)
 

@@ -15,11 +15,12 @@ from contextlib import closing
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from landremed.io.drivers import Dataset, sidecar
 from landremed.io.gdal import quiet
 
-__all__ = ["DAMAGED", "damaged_rows"]
+__all__ = ["DAMAGED", "damaged_rows", "marked"]
 
 DAMAGED = b"\x00"
 """Stands for a stored geometry that nobody can read; it is no WKB."""
@@ -58,6 +59,15 @@ def damaged_rows(dataset: Dataset, layer: str, wkb: pa.Array) -> Rows:
         return rows
     found: Rows = rows[stored]
     return found
+
+
+def marked(wkb: pa.Array, rows: Rows) -> pa.Array:
+    """Put the mark of a damaged geometry in some rows, so that nobody takes them for empty ones."""
+    if not len(rows):
+        return wkb
+    mask = np.zeros(len(wkb), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(wkb, pa.array(mask), pa.array([DAMAGED] * len(rows), pa.large_binary()))
 
 
 def _in_geopackage(dataset: Dataset, layer: str, rows: Rows, total: int) -> npt.NDArray[np.bool_]:

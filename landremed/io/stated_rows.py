@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import mmap
 import re
+import sqlite3
 import struct
+import tempfile
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from landremed.errors import InputError, Where
+from landremed.io.damaged import marked
 from landremed.io.drivers import Dataset
-from landremed.io.gdal import quiet
+from landremed.io.gdal import RawLayer, describe, quiet, read_bulk
+from landremed.io.wkb import as_large_binary
+from landremed.types import Finding
 
-__all__ = ["geojson_as_features", "rows_in_filegdb"]
+__all__ = ["all_members", "require_all_rows"]
 
 _GDB_VERSION = 3
 _FEATURES = re.compile(rb'"features"\s*:\s*\[')
@@ -26,7 +35,53 @@ _SIGNS = np.zeros(256, bool)
 _SIGNS[list(b'{}[],"')] = True
 
 
-def rows_in_filegdb(dataset: Dataset, layer: str) -> int:
+def require_all_rows(dataset: Dataset, layer: str, rows: int, counted: int) -> None:
+    """Refuse a layer of which fewer rows were read than the file says it holds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The file.
+    layer : str
+        Layer.
+    rows : int
+        Rows that were read.
+    counted : int
+        Rows by GDAL's description.
+
+    Raises
+    ------
+    InputError
+        Code ``file_truncated``.
+    """
+    stated = counted
+    if dataset.driver == "OpenFileGDB":
+        stated = max(counted, _rows_in_filegdb(dataset, layer))
+    elif 0 <= rows < counted:  # a count that is kept apart may be out of date
+        exact = _rows_in_geopackage(dataset, layer) if dataset.driver == "GPKG" else None
+        stated = (
+            int(describe(dataset, layer, force_feature_count=True)["features"]) if exact is None else exact
+        )
+    if 0 <= rows < stated:
+        raise InputError("file_truncated", Where(file=dataset.shown), reason=f"{rows} < {stated}")
+
+
+def all_members(dataset: Dataset, layer: str, raw: RawLayer) -> tuple[RawLayer, list[Finding]]:
+    """Return a GeoJSON layer with the members that GDAL passed over, which are rows without geometry."""
+    mended = _as_features(dataset.path, raw.table.num_rows)
+    if mended is None:
+        return raw, []
+    text, odd = mended
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / dataset.path.name
+        path.write_bytes(text)
+        whole = read_bulk(replace(dataset, path=path), layer, columns=None)
+    wkb = marked(as_large_binary(whole.wkb), np.array(odd, np.int64))
+    findings = [Finding("record_unreadable", row=at + 1) for at in odd]
+    return replace(whole, wkb=pa.chunked_array([wkb])), findings
+
+
+def _rows_in_filegdb(dataset: Dataset, layer: str) -> int:
     """Return the number of rows in the header of a FileGDB layer's table, 0 where that cannot be told."""
     import pyogrio
 
@@ -51,7 +106,17 @@ def rows_in_filegdb(dataset: Dataset, layer: str) -> int:
     return int(rows) if version == _GDB_VERSION else 0
 
 
-def geojson_as_features(path: Path, rows: int) -> tuple[bytes, list[int]] | None:
+def _rows_in_geopackage(dataset: Dataset, layer: str) -> int | None:
+    """Count the rows of a GeoPackage layer, None where its table cannot be counted."""
+    name = layer.replace('"', '""')
+    try:
+        with closing(sqlite3.connect(dataset.path.as_uri() + "?mode=ro", uri=True)) as db:
+            return int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])  # noqa: S608
+    except sqlite3.Error:
+        return None
+
+
+def _as_features(path: Path, rows: int) -> tuple[bytes, list[int]] | None:
     """Look for members of a GeoJSON collection that GDAL passed over.
 
     Parameters
@@ -67,7 +132,7 @@ def geojson_as_features(path: Path, rows: int) -> tuple[bytes, list[int]] | None
         The text with every member made a feature, and the places (from 0) of those that were none; None
         when nothing is missing.
     """
-    if members_of_geojson(path) <= rows:
+    if _members_of_geojson(path) <= rows:
         return None
     try:
         document = json.loads(path.read_bytes())
@@ -85,7 +150,7 @@ def geojson_as_features(path: Path, rows: int) -> tuple[bytes, list[int]] | None
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"), odd
 
 
-def members_of_geojson(path: Path) -> int:
+def _members_of_geojson(path: Path) -> int:
     """Count the members of a collection by its commas and brackets, which is far quicker than parsing it."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
         start = _FEATURES.search(raw)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.crs import CRS_IMPLIED
 from landremed.errors import InputError, Where
-from landremed.io.damaged import DAMAGED, damaged_rows
+from landremed.io.damaged import DAMAGED, damaged_rows, marked
 from landremed.io.drivers import Dataset, nearest, open_dataset, split_layer
 from landremed.io.encoding import TextEncoding, decodes
 from landremed.io.gdal import (
@@ -34,7 +32,7 @@ from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.salvage import salvage
 from landremed.io.shapefile import read_shapefile
-from landremed.io.stated_rows import geojson_as_features, rows_in_filegdb
+from landremed.io.stated_rows import all_members, require_all_rows
 from landremed.io.survey_txt import read_survey_txt
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
@@ -235,33 +233,9 @@ def _read(
             raise unreadable(dataset, error) from error
         raw, findings = saved
     if dataset.driver == "GeoJSON":
-        raw, findings = _all_members(dataset, name, raw)
-    if dataset.driver == "OpenFileGDB" and raw.table.num_rows < (stated := rows_in_filegdb(dataset, name)):
-        raise InputError(
-            "file_truncated", Where(file=dataset.shown), reason=f"{raw.table.num_rows} < {stated}"
-        )
-    if 0 <= raw.table.num_rows < int(info["features"]):
-        counted = describe(dataset, name, force_feature_count=True)["features"]
-        if raw.table.num_rows < int(counted):
-            raise InputError(
-                "file_truncated", Where(file=dataset.shown), reason=f"{raw.table.num_rows} < {counted}"
-            )
+        raw, findings = all_members(dataset, name, raw)
+    require_all_rows(dataset, name, raw.table.num_rows, int(info["features"]))
     return raw, _FIXED, findings
-
-
-def _all_members(dataset: Dataset, name: str, raw: RawLayer) -> tuple[RawLayer, list[Finding]]:
-    """Return a GeoJSON layer with the members that GDAL passed over, which are rows without geometry."""
-    mended = geojson_as_features(dataset.path, raw.table.num_rows)
-    if mended is None:
-        return raw, []
-    text, odd = mended
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / dataset.path.name
-        path.write_bytes(text)
-        whole = read_bulk(dataclasses.replace(dataset, path=path), name, columns=None)
-    wkb = _marked(as_large_binary(whole.wkb), np.array(odd, np.int64))
-    findings = [Finding("record_unreadable", row=at + 1) for at in odd]
-    return dataclasses.replace(whole, wkb=pa.chunked_array([wkb])), findings
 
 
 def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple[pa.Array, list[Finding]]:
@@ -278,16 +252,7 @@ def _geometry(raw: RawLayer, dataset: Dataset, name: str, place: Where) -> tuple
     lost = np.union1d(lost, plain.unreadable)
     for row in np.setdiff1d(lost, known).tolist():
         findings.append(Finding("geometry_unreadable", row=row + 1))
-    return _marked(plain.wkb, lost), findings
-
-
-def _marked(wkb: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
-    """Put the mark of a damaged geometry in some rows, so that nobody takes them for empty ones."""
-    if not len(rows):
-        return wkb
-    mask = np.zeros(len(wkb), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(wkb, pa.array(mask), pa.array([DAMAGED] * len(rows), pa.large_binary()))
+    return marked(plain.wkb, lost), findings
 
 
 def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
@@ -313,6 +278,8 @@ def _attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
     columns: dict[str, pa.Array] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        if isinstance(array.type, pa.BaseExtensionType):  # JSON within a text field
+            array = array.storage
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):

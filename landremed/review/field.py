@@ -11,9 +11,10 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -60,6 +61,16 @@ def read_package(path: Path) -> FieldPackage:
     """
     if not path.exists():
         raise InputError("result_missing", Where(file=str(path)))
+    try:
+        return _read_copy(path)
+    except InputError as error:  # the private copy is named by the file that was given
+        where = replace(error.where, file=str(path))
+        raise InputError(error.code, where, **error.params) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise InputError("package_damaged", Where(file=str(path)), verdict=str(error)) from error
+
+
+def _read_copy(path: Path) -> FieldPackage:
     with (
         tempfile.TemporaryDirectory(prefix="landremed-") as work,
         _unfolded(path, Path(work)) as (data, photos),

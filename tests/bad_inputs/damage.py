@@ -232,6 +232,7 @@ _ODD_VALUES = (
 def damage_sqlite(path: Path, rng: random.Random) -> None:
     """Change one thing in a SQLite file: a value, a row, a column or a table of it."""
     db = sqlite3.connect(path)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
         tables = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
         tables = [t for t in tables if not t.startswith(("sqlite_", "rtree_"))]
