@@ -19,7 +19,6 @@ from landremed.given import EvidenceTable, given_facts
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
 from landremed.law import RuleBook, combine_parts, load_rulebook
-from landremed.law.vocabulary import default_book
 from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import PolygonSet
@@ -113,7 +112,7 @@ class Decisions:
 
 def rule_book(project: Project) -> RuleBook:
     """Load the project's rule book with the office's readings."""
-    name = project.rules or default_book()
+    name = project.rules
     folder = project.base / name
     return load_rulebook(folder if folder.is_dir() else name).with_readings(project.readings)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from landremed.errors import ProjectError, Where
 from landremed.io.limits import Limits
+from landremed.law.vocabulary import default_book
 from landremed.project_spec import EvidenceSpec, LayerSpec, ParcelsSpec, Project, Tolerance, role_name
 from landremed.text import catalogue
 from landremed.types import MAIN_ROLES, SPECIAL_ROLES, AreaKind, Severity, Straddle
@@ -102,7 +103,7 @@ class Checker:
             file=self.file,
             name=head.get("name", Path(self.file or table["parcels"]["path"]).stem),
             crs=head.get("crs"),
-            rules=head.get("rules", ""),
+            rules=head.get("rules") or default_book(),
             as_of=head.get("as_of") or date.today(),
             straddle=Straddle(head.get("straddle", Straddle.REVIEW)),
             language=head.get("language"),

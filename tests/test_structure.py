@@ -24,7 +24,7 @@ ALLOWED = {
     "given": BASE | {"tables", "values", "io"},
     "area": BASE | {"crs"},
     "overlay": BASE | {"crs", "area", "tables", "io"},
-    "project": BASE | {"io"},
+    "project": BASE | {"io", "law"},
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
     "measure": BASE | {"tables", "layers", "overlay"},
     "facts": BASE | {"tables", "measure", "project"},
