@@ -7,12 +7,13 @@ measured never becomes false.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from landremed.law.vocabulary import load_vocabulary, within_layers
 from landremed.measure import OUTSIDE, Measured
 from landremed.project import Tolerance
 from landremed.tables import FactColumn
@@ -28,14 +29,8 @@ TRUE: Final = np.int8(1)
 FALSE: Final = np.int8(0)
 OPEN: Final = np.int8(-1)
 
-WITHIN: Final[Mapping[str, str]] = {
-    "within_urban_development_boundary": "urban_development_boundary",
-    "within_green_barrier": "green_ecological_barrier",
-}
-"""Facts that ask on which side of a boundary a parcel lies."""
-
-_NOT_OCCUPIED: Final = frozenset((*WITHIN.values(), *SPECIAL_ROLES))
-"""Layers a parcel lies in, rather than occupies."""
+WITHIN: Final[Mapping[str, str]] = within_layers(load_vocabulary())
+"""Facts that ask on which side of a boundary a parcel lies, with the layer; from ``rules/facts.yaml``."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +47,15 @@ class ComputedFacts:
         Parcels with a positive overlap below the tolerance.
     cultivated : int8 array or None
         Whether cultivated land in the parcel is more than the tolerance.
+    within : mapping of fact to layer
+        Facts that ask on which side of a layer's boundary a parcel lies.
     """
 
     truth: Mapping[str, TruthArray]
     straddles: Mapping[str, BoolArray]
     slivers: Mapping[str, BoolArray]
     cultivated: TruthArray | None
+    within: Mapping[str, str] = field(default_factory=lambda: WITHIN)
 
 
 def counts(overlap_m2: FloatArray, parcel_m2: FloatArray, tolerance: Tolerance) -> BoolArray:
@@ -83,7 +81,9 @@ def counts(overlap_m2: FloatArray, parcel_m2: FloatArray, tolerance: Tolerance) 
         return np.where(parcel_m2 < 2 * tolerance.min_overlap_area_m2, by_share & (overlap_m2 > 0), usual)
 
 
-def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle) -> ComputedFacts:
+def computed_facts(
+    measured: Measured, tolerance: Tolerance, straddle: Straddle, within: Mapping[str, str] = WITHIN
+) -> ComputedFacts:
     """Derive the computed facts of all parcels from their areas.
 
     Parameters
@@ -94,11 +94,15 @@ def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle)
         What counts.
     straddle : Straddle
         ``majority`` decides straddling parcels by the larger side; the others leave them unknown.
+    within : mapping of fact to layer
+        Facts that ask on which side of a layer's boundary a parcel lies; those of a rule book that has more.
     """
+    # layers a parcel lies in, rather than occupies
+    lain_in = {*WITHIN.values(), *SPECIAL_ROLES}
     area = measured.area_m2
     truth: dict[str, TruthArray] = {}
     straddles, slivers = {}, {}
-    asked = [role for role in (*MAIN_ROLES, *measured.overlap_m2) if role not in _NOT_OCCUPIED]
+    asked = [role for role in (*MAIN_ROLES, *measured.overlap_m2) if role not in lain_in]
     for role in dict.fromkeys(asked):
         truth[f"occupies_{role}"] = np.full(len(area), OPEN)
     for role, overlap in measured.overlap_m2.items():
@@ -108,7 +112,7 @@ def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle)
         slivers[role] = (overlap > 0) & ~hit
         if role in asked:
             truth[f"occupies_{role}"] = _known(hit, area, measured.complete[role], measured.void[role])
-    for fact, role in WITHIN.items():
+    for fact, role in within.items():
         if role not in measured.overlap_m2:
             truth[fact] = np.full(len(area), OPEN)
             continue
@@ -122,7 +126,7 @@ def computed_facts(measured: Measured, tolerance: Tolerance, straddle: Straddle)
         truth[fact] = np.where(unknown, OPEN, value).astype(np.int8)
     for fact, (inner, boundary) in OUTSIDE.items():
         truth[fact] = _outside_truth(measured, fact, inner, boundary, tolerance)
-    return ComputedFacts(truth, straddles, slivers, _cultivated_truth(measured, tolerance))
+    return ComputedFacts(truth, straddles, slivers, _cultivated_truth(measured, tolerance), within)
 
 
 def fact_columns(

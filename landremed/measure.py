@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from landremed.law.vocabulary import load_vocabulary, outside_layers
 from landremed.layers import Layer, Units
 from landremed.overlay import LayerInput, PolygonSet, prepare
 from landremed.overlay.engine import Engine
@@ -31,11 +32,8 @@ CHUNK: Final = 50_000
 CULTIVATED_CODES: Final = "01"
 """Land-use codes that start so are cultivated land (耕地)."""
 
-OUTSIDE: Final[Mapping[str, tuple[str, str]]] = {
-    "red_line_outside_boundary": ("ecological_red_line", "urban_development_boundary"),
-    "farmland_outside_boundary": ("permanent_basic_farmland", "urban_development_boundary"),
-}
-"""Three-way measure -> (layer, boundary it is measured outside of)."""
+OUTSIDE: Final[Mapping[str, tuple[str, str]]] = outside_layers(load_vocabulary())
+"""Three-way measure -> (layer, boundary it is measured outside of), from ``rules/facts.yaml``."""
 
 _SLACK_M2: Final = 1e-4  # the exactness promised for areas; less missing cover is rounding
 

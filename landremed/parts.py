@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from landremed.facts import WITHIN, ComputedFacts, counts
+from landremed.facts import ComputedFacts, counts
 from landremed.law import Decision, RuleBook, facts_used
 from landremed.layers import Layer
 from landremed.measure import OUTSIDE, Measured
@@ -42,25 +42,25 @@ def plan_cuts(
     plan: dict[int, list[str]] = {}
     for row, number in enumerate(code):
         decision = decisions[number]
-        facts = _asked_sides(book, decision) if straddle is Straddle.SPLIT else []
+        facts = _asked_sides(book, decision, computed.within) if straddle is Straddle.SPLIT else []
         facts += book.cuts.get(decision.table_category or "", ())
         for fact in facts:
-            layer = WITHIN.get(fact, fact.removeprefix(_OCCUPIES))
+            layer = computed.within.get(fact, fact.removeprefix(_OCCUPIES))
             truth = computed.truth[fact][row]
-            wanted = truth == -1 if fact in WITHIN else truth == 1
+            wanted = truth == -1 if fact in computed.within else truth == 1
             if wanted and layer in computed.straddles and computed.straddles[layer][row]:
                 plan.setdefault(row, []).append(layer)
     return plan
 
 
-def _asked_sides(book: RuleBook, decision: Decision) -> list[str]:
+def _asked_sides(book: RuleBook, decision: Decision, within: Mapping[str, str]) -> list[str]:
     """Return the facts of the boundaries that a table asks about, itself or by a three-way fact."""
     asked = set(decision.uses)
     if decision.table_category is not None:
         used = facts_used(book, decision.table_category, decision.subtype, "")
         boundaries = {boundary for name, (_, boundary) in OUTSIDE.items() if name in used}
-        asked |= {fact for fact, layer in WITHIN.items() if layer in boundaries}
-    return [fact for fact in WITHIN if fact in asked]
+        asked |= {fact for fact, layer in within.items() if layer in boundaries}
+    return [fact for fact in within if fact in asked]
 
 
 def cut_parcels(

@@ -19,6 +19,8 @@ from landremed.given import EvidenceTable, given_facts
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
 from landremed.law import RuleBook, combine_parts, load_rulebook
+from landremed.law.spatial import asked_layers
+from landremed.law.vocabulary import within_layers
 from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import PolygonSet
@@ -39,7 +41,7 @@ from landremed.results import Judged, demolition_areas
 from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.tables import FactColumn, GivenFacts, VectorSource
-from landremed.types import MAIN_ROLES, Finding, Straddle, Unknown
+from landremed.types import Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
 
 __all__ = [
@@ -205,7 +207,7 @@ def measure_share(
     project, book, layers, ruler = job.project, job.book, job.layers, job.ruler
     measured = ruler.measure(parcels.polygons, progress)
     found = [*parcels.findings, *(f for layer in layers for f in layer.findings)]
-    found += [*_absent_layers(project), *given.findings]
+    found += [*_absent_layers(project, book), *given.findings]
     pairs = _disputed(parcels, measured, project)
     numbers = parcels.source.row_numbers
     pairs += same_place(parcels.ids, parcels.polygons, parcels.source.display, numbers)
@@ -257,7 +259,7 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
     columns, computed = _all_facts(overlay.measured, overlay.given, book, project, None)
     decided = _decide(book, columns, overlay.measured, project, 0)
     parts = None
-    demolish, restore = demolition_areas(overlay.measured.area_m2, decided)
+    demolish, restore = demolition_areas(book, overlay.measured.area_m2, decided)
     if overlay.part_measured is not None and len(overlay.parent):
         part_columns, part_computed = _all_facts(
             overlay.part_measured, overlay.given, book, project, overlay.parent
@@ -265,7 +267,7 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
         part_decided = _decide(
             book, part_columns, overlay.part_measured, project, int(decided.trace_id.max(initial=0))
         )
-        sizes = demolition_areas(overlay.part_measured.area_m2, part_decided)
+        sizes = demolition_areas(book, overlay.part_measured.area_m2, part_decided)
         parts = _judged(
             book, project, overlay.part_measured, part_computed, part_columns, part_decided, sizes
         )
@@ -348,9 +350,12 @@ def _disputed(parcels: Parcels, measured: Measured, project: Project) -> list[Fi
     ]
 
 
-def _absent_layers(project: Project) -> list[Finding]:
+def _absent_layers(project: Project, book: RuleBook) -> list[Finding]:
+    """Report the layers that rules ask about and nobody gave."""
     given = {spec.role for spec in project.layers}
-    return [Finding("layer_absent", params={"role": role}) for role in MAIN_ROLES if role not in given]
+    return [
+        Finding("layer_absent", params={"role": role}) for role in asked_layers(book) if role not in given
+    ]
 
 
 def _all_facts(
@@ -358,7 +363,7 @@ def _all_facts(
 ) -> tuple[dict[str, FactColumn], ComputedFacts]:
     """Join computed and given facts; ``parent`` spreads the parcels' given facts over parts."""
     straddle = Straddle.REVIEW if parent is not None else project.straddle
-    computed = computed_facts(measured, project.tolerance, straddle)
+    computed = computed_facts(measured, project.tolerance, straddle, within_layers(book.vocabulary))
     numeric = [name for name, spec in book.vocabulary.items() if spec.kind == "number"]
     columns = given.columns
     if parent is not None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from landremed.area import round_half_up, to_mu
 from landremed.decisions import Decided
-from landremed.facts import WITHIN, ComputedFacts
+from landremed.facts import ComputedFacts
 from landremed.law import Decision, RuleBook
 from landremed.measure import Measured
 from landremed.project import LayerSpec
@@ -35,8 +35,6 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Columns: TypeAlias = dict[str, pa.Array]
 
 _TRUTH: Final = ("false", "true", "unknown")
-_NO_RECULTIVATION: Final = "land_consolidation"
-_DEMOLISH: Final = "demolish"
 _OCCURRED: Final = "occurred_on"
 
 
@@ -108,7 +106,7 @@ def decision_columns(
     areas_part = measured_columns(measured) | {
         "demolish_area_m2": _areas(judged.demolish_m2),
         "restore_area_m2": _areas(judged.restore_m2),
-        "restore_cultivation": _restore_cultivation(judged),
+        "restore_cultivation": _restore_cultivation(book, judged),
     }
     rest: Columns = {
         "category": _codes(judged.category),
@@ -204,7 +202,7 @@ def _measured_notices(judged: Judged) -> Iterator[tuple[str, BoolArray]]:
     known = ~np.isnan(judged.measured.area_m2)
     for role, mask in judged.computed.slivers.items():
         yield f"sliver_overlap:{role}", mask
-    for role in WITHIN.values():
+    for role in dict.fromkeys(judged.computed.within.values()):
         if role in judged.computed.straddles:
             yield f"straddles:{role}", judged.computed.straddles[role]
     for role, complete in judged.measured.complete.items():
@@ -239,21 +237,19 @@ def _decision_mask(judged: Judged, test: Any) -> BoolArray:
     return holds[judged.decided.code]
 
 
-def demolition_areas(area_m2: FloatArray, decided: Decided) -> tuple[FloatArray, FloatArray]:
+def demolition_areas(book: RuleBook, area_m2: FloatArray, decided: Decided) -> tuple[FloatArray, FloatArray]:
     """Return the areas to be demolished and to be restored, 0 where nothing is."""
-    demolish = np.array([d.measure == _DEMOLISH for d in decided.decisions], dtype=bool)[decided.code]
+    demolish = np.array([book.demolishes(d.measure) for d in decided.decisions], dtype=bool)[decided.code]
     restore = np.array([d.outcome == Outcome.DEMOLISH_RESTORE for d in decided.decisions], dtype=bool)
     none = np.zeros(len(area_m2))
     return np.where(demolish, area_m2, none), np.where(restore[decided.code], area_m2, none)
 
 
-def _restore_cultivation(judged: Judged) -> pa.Array:
+def _restore_cultivation(book: RuleBook, judged: Judged) -> pa.Array:
     truth = judged.computed.cultivated
     if truth is None:
         return pa.nulls(len(judged.category), pa.int64())
-    asked = _decision_mask(
-        judged, lambda d: d.outcome == Outcome.DEMOLISH_RESTORE and d.measure != _NO_RECULTIVATION
-    )
+    asked = _decision_mask(judged, lambda d: book.recultivates(d.outcome, d.measure))
     value = np.where(asked, truth, 0).astype(np.int64)
     return pa.array(value, mask=value < 0)
 

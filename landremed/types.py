@@ -170,6 +170,10 @@ class FactSpec:
         Whether it counts only when somebody makes it: absent means not claimed.
     order : int
         Place in the order in which missing facts are listed.
+    within : str
+        Of a computed fact: the layer that the parcel lies inside or outside of.
+    layer, outside : str
+        Of a computed three-way fact: the layer that counts only outside of the other.
     """
 
     name: str
@@ -181,6 +185,9 @@ class FactSpec:
     order: int = 0
     values: Mapping[str, ValueSpec] = dataclasses.field(default_factory=dict)
     synonyms: tuple[str, ...] = ()
+    within: str = dataclasses.field(default="", repr=False)
+    layer: str = dataclasses.field(default="", repr=False)
+    outside: str = dataclasses.field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

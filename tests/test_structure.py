@@ -26,8 +26,8 @@ ALLOWED = {
     "overlay": BASE | {"crs", "area", "tables", "io"},
     "project": BASE | {"io", "law"},
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
-    "measure": BASE | {"tables", "layers", "overlay"},
-    "facts": BASE | {"tables", "measure", "project"},
+    "measure": BASE | {"tables", "layers", "law", "overlay"},
+    "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
     "decisions": BASE | {"tables", "law", "trace_table"},
     "trace_table": BASE | {"tables", "law"},
@@ -46,7 +46,7 @@ ALLOWED = {
     "convert": BASE | {"area", "crs", "io", "layers", "tables"},
     "inspect": BASE | {"crs", "given", "io", "law", "layers", "project", "report", "tables", "values"},
     "checks": BASE
-    | {"area", "given", "inspect", "io", "layers", "output", "overlay_tables", "pipeline", "project"}
+    | {"area", "given", "inspect", "io", "law", "layers", "output", "overlay_tables", "pipeline", "project"}
     | {"report", "same_place", "tables", "values"},
     "review": BASE
     | {"area", "crs", "decisions", "explain", "facts", "io", "law", "project", "provenance", "report"}

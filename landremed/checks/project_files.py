@@ -22,6 +22,7 @@ from landremed.io.gpkg import OutLayer, check_target
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
 from landremed.io.vector import read_vector, split_layer
+from landremed.law.spatial import asked_layers
 from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.output import write_layers
 from landremed.overlay_tables import issue_table
@@ -31,7 +32,7 @@ from landremed.report.labels import word as label
 from landremed.report.summary import findings_text
 from landremed.report.terminal import table
 from landremed.tables import GivenFacts
-from landremed.types import MAIN_ROLES, Finding
+from landremed.types import Finding
 
 __all__ = ["CheckResult", "check_project"]
 
@@ -158,8 +159,9 @@ def check_project(
     for layer in layers:
         findings += [*layer.findings, *layer_findings(layer, parcels, checked, given.columns)]
     findings += crossing_findings(layers, checked.tolerance.min_overlap_area_m2)
-    absent = set(MAIN_ROLES) - {s.role for s in checked.layers}
-    findings += [Finding("layer_absent", params={"role": role}) for role in MAIN_ROLES if role in absent]
+    given_roles = {s.role for s in checked.layers}
+    absent = [role for role in asked_layers(book) if role not in given_roles]
+    findings += [Finding("layer_absent", params={"role": role}) for role in absent]
     issues = issue_table(_placed(findings, parcels), checked.severity, checked.language or "zh")
     result = CheckResult(issues, parcels.crs.to_wkt(), checked)
     if output is not None:

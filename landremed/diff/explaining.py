@@ -17,7 +17,6 @@ from landremed.diff.origins import (
     Origin,
     Settings,
     given_rows,
-    layers_of,
     measuring_changes,
     override_name,
 )
@@ -27,6 +26,8 @@ from landremed.diff.search import smallest_set
 from landremed.diff.sides import column
 from landremed.law import RuleBook, facts_used
 from landremed.law.situation import fact_text
+from landremed.law.spatial import layers_of_fact
+from landremed.law.vocabulary import within_layers
 
 __all__ = ["Explainer"]
 
@@ -55,7 +56,8 @@ class Explainer:
         self._books = books
         self._limit = limit
         self._known: list[RuleBook] = [b for b in (old.side.book, new.side.book) if b is not None]
-        self._settings = Settings(old.side, new.side, pairs)
+        within = {k: v for book in self._known for k, v in within_layers(book.vocabulary).items()}
+        self._settings = Settings(old.side, new.side, pairs, within)
         self._asked: dict[tuple[str | None, ...], frozenset[str]] = {}
         self._measuring: dict[Any, tuple[Origin, ...]] = {}
         kind = pa.string()
@@ -200,8 +202,12 @@ class Explainer:
             grounds = settings.grounds(fact, pair)
         key = (fact, redrawn, grounds)
         if key not in self._measuring:
-            self._measuring[key] = tuple(self._grounds(layers_of(fact), redrawn, grounds))
+            self._measuring[key] = tuple(self._grounds(self._layers(fact), redrawn, grounds))
         return self._measuring[key]
+
+    def _layers(self, fact: str) -> tuple[str, ...]:
+        spec = next((b.vocabulary[fact] for b in self._known if fact in b.vocabulary), None)
+        return layers_of_fact(spec) if spec is not None else ()
 
     def _grounds(
         self, roles: Sequence[str], redrawn: bool, grounds: tuple[bool, tuple[str, ...]] | None

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from landremed.diff.pairs import Pairs
 from landremed.diff.sides import Side, column
 from landremed.explain.facts import OVERRIDE
-from landremed.facts import WITHIN, computed_facts
+from landremed.facts import computed_facts
 from landremed.measure import OUTSIDE, Measured
 from landremed.project import Tolerance
 from landremed.types import Straddle
 
-__all__ = ["Given", "Origin", "Settings", "given_rows", "layers_of", "measuring_changes"]
+__all__ = ["Given", "Origin", "Settings", "given_rows", "measuring_changes"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -66,17 +66,6 @@ def given_rows(side: Side, ids: Sequence[str], facts: Sequence[str]) -> dict[tup
     }
 
 
-def layers_of(fact: str) -> tuple[str, ...]:
-    """Return the layers that a measured fact rests on."""
-    if fact in OUTSIDE:
-        return OUTSIDE[fact]
-    if fact in WITHIN:
-        return (WITHIN[fact],)
-    if fact == "cultivated_area_m2":
-        return ("land_use",)
-    return (fact.removeprefix("occupies_").removesuffix("_area_m2"),)
-
-
 def measuring_changes(old: Side, new: Side, roles: Sequence[str], redrawn: bool) -> list[Origin]:
     """Return what was measured otherwise: layers, the parcel's own shape, or the way of measuring.
 
@@ -109,10 +98,13 @@ class Settings:
         Both results.
     pairs : Pairs
         Rows that belong together.
+    within : mapping of fact to layer
+        Facts that ask on which side of a boundary a parcel lies.
     """
 
-    def __init__(self, old: Side, new: Side, pairs: Pairs) -> None:
+    def __init__(self, old: Side, new: Side, pairs: Pairs, within: Mapping[str, str]) -> None:
         self._sides = (old, new)
+        self._within = within
         self._pairs = pairs
         keys = [f"tolerance.{name}" for name in Tolerance.__slots__ if name != "position_m"]
         self.keys = [k for k in (*keys, "straddle") if old.provenance.get(k) != new.provenance.get(k)]
@@ -158,7 +150,9 @@ class Settings:
                 rows = (self._pairs.old, self._pairs.new)
                 self._measured = [_areas(s, r) for s, r in zip(self._sides, rows, strict=True)]
             tolerance, straddle = self._settings(keys)
-            self._truth[key] = computed_facts(self._measured[int(areas)], tolerance, straddle).truth
+            self._truth[key] = computed_facts(
+                self._measured[int(areas)], tolerance, straddle, self._within
+            ).truth
         return self._truth[key].get(fact)
 
     def _settings(self, taken: frozenset[str]) -> tuple[Tolerance, Straddle]:

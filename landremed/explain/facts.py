@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from landremed.explain.record import ParcelRecord, Row, listed
 from landremed.law import RuleBook
+from landremed.law.spatial import layers_of_fact
 from landremed.report.labels import flag_text, role_title, value_label
 from landremed.report.numbers import area_text, share_text
 from landremed.types import COLUMN_STEM, UNKNOWN, FactSpec, FactValue, PartialDate
@@ -26,11 +27,6 @@ __all__ = [
 
 OVERRIDE: Final = "override_"
 _FEATURES_SHOWN: Final = 10
-_THREE_WAY: Final = {
-    "red_line_outside_boundary": ("ecological_red_line", "urban_development_boundary"),
-    "farmland_outside_boundary": ("permanent_basic_farmland", "urban_development_boundary"),
-    "cultivated": ("land_use",),
-}
 _GAPS: Final = ("straddles", "coverage_incomplete", "layer_unusable_here")
 _FEATURE_KEYS: Final = frozenset({"parcel_id", "layer", "feature_id", "area_m2"})
 
@@ -232,11 +228,12 @@ def _given(row: Row) -> dict[str, Any]:
 
 def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], dict[str, Any]]:
     """Say what was measured for a computed fact, against which layer, and which features were hit."""
-    stem = _stem(fact)
-    roles = _THREE_WAY.get(stem, (stem,))
+    spec = record.book.vocabulary.get(fact) if record.book else None
+    stem = _stem(fact, spec)
+    roles = (layers_of_fact(spec) if spec is not None else ()) or (stem,)
     area, share = record.row.get(f"{stem}_area_m2"), record.row.get(f"{stem}_share")
     whole = record.row.get("area_m2")
-    if share is None and area is not None and whole and stem in _THREE_WAY:
+    if share is None and area is not None and whole and roles != (stem,):
         share = min(area / whole, 1.0)
     inputs = {role: _input(record, role) for role in roles}
     texts = []
@@ -271,8 +268,10 @@ def _why_unknown(record: ParcelRecord, roles: Sequence[str], area: float | None)
     return record.words("explain_source_not_measured" if area is None else "explain_source_not_covered")
 
 
-def _stem(fact: str) -> str:
-    return COLUMN_STEM.get(fact) or fact.removeprefix("occupies_").removesuffix("_area_m2")
+def _stem(fact: str, spec: FactSpec | None) -> str:
+    """Return the stem of the area column a measured fact rests on."""
+    within = spec.within if spec is not None else ""
+    return COLUMN_STEM.get(fact) or within or fact.removeprefix("occupies_").removesuffix("_area_m2")
 
 
 def _input(record: ParcelRecord, role: str) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from landremed.law.records import (
     Step,
 )
 from landremed.law.source import Label, nearest, parse_date
-from landremed.types import FactSpec
+from landremed.types import FactSpec, Outcome
 
 __all__ = ["RuleBook"]
 
@@ -91,6 +91,16 @@ class RuleBook:
         if found is not None and found.outcome_label is not None and found.outcome == outcome:
             return found.outcome_label.of(language)
         return self.outcomes[outcome].label.of(language)
+
+    def demolishes(self, measure: str) -> bool:
+        """Tell whether a measure takes down what stands on the parcel."""
+        found = self.measures.get(measure)
+        return found is not None and found.demolishes
+
+    def recultivates(self, outcome: str, measure: str) -> bool:
+        """Tell whether cultivated land goes back under the plough; an open measure does not rule it out."""
+        found = self.measures.get(measure)
+        return outcome == Outcome.DEMOLISH_RESTORE and (found is None or found.recultivates)
 
     def measure_label(self, measure: str, language: str) -> str:
         """Return the measure's name ("" for none)."""

@@ -208,7 +208,9 @@ def _measures(page: Page, outcomes: Mapping[str, OutcomeSpec]) -> dict[str, Meas
     found: dict[str, Measure] = {}
     for block in page.blocks(page.content.get("measures"), "a measure"):
         keys = ("code", "outcome", "zh", "en")
-        if not page.keys(block, "a measure", keys, ("outcome_label", "scheduled")):
+        if not page.keys(
+            block, "a measure", keys, ("outcome_label", "scheduled", "demolishes", "recultivates")
+        ):
             continue
         code, outcome = page.text(block, "code"), str(page.text(block, "outcome"))
         if code in found:
@@ -218,8 +220,15 @@ def _measures(page: Page, outcomes: Mapping[str, OutcomeSpec]) -> dict[str, Meas
             hint = nearest(outcome, valid)
             page.fault("law_unknown_value", block.line, name="outcome", value=outcome, nearest=hint)
         shown = page.label(block, "outcome_label") if "outcome_label" in block else None
-        scheduled = page.flag(block, "scheduled", True)
-        found[str(code)] = Measure(str(code), outcome, page.label(block), shown, scheduled)
+        found[str(code)] = Measure(
+            str(code),
+            outcome,
+            page.label(block),
+            shown,
+            page.flag(block, "scheduled", True),
+            page.flag(block, "demolishes", False),
+            page.flag(block, "recultivates", True),
+        )
     return found
 
 
@@ -273,7 +282,10 @@ def _number(page: Page, text: Text, name: str) -> float:
 def _content_hash(draft: Draft, vocabulary: Vocabulary) -> str:
     """Hash what the files say, blind to comments, quoting, key order and layout."""
     content = {file: _plain(page.content) for file, page in draft.pages.items() if file != "facts.yaml"}
-    facts = [repr(spec) for spec in vocabulary.facts.values()] + sorted(vocabulary.straddle)
+    # books written before facts named their layers keep their hash
+    layers = (f"{s.name} {s.within} {s.layer} {s.outside}" for s in vocabulary.facts.values())
+    named = [text for text in layers if len(text.split()) > 1]
+    facts = [repr(spec) for spec in vocabulary.facts.values()] + sorted(vocabulary.straddle) + named
     text = json.dumps([content, facts], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -20,11 +20,15 @@ _CONDITIONS = ("cultivated", "after_due")
 
 
 class State(NamedTuple):
-    """One state. ``counts`` is open, done, struck or dropped (see the head of ``ledger.yaml``)."""
+    """One state. ``counts`` is open, done, struck or dropped (see the head of ``ledger.yaml``).
+
+    ``returned``: the parcel was sent back, which is counted.
+    """
 
     id: str
     label: Label
     counts: str
+    returned: bool = False
 
     @property
     def on_account(self) -> bool:
@@ -53,11 +57,12 @@ class Move:
 
 
 class LedgerItem(NamedTuple):
-    """A gate or a mark. ``meeting``: needs the number of a meeting."""
+    """A gate or a mark. ``meeting``: needs a meeting's number; ``renewed``: due again after a relapse."""
 
     id: str
     label: Label
     meeting: bool = False
+    renewed: bool = False
 
 
 class Gates(NamedTuple):
@@ -104,6 +109,17 @@ class LedgerRules:
     exclusions: tuple[Exclusion, ...]
     dated: date
 
+    @property
+    def returned(self) -> frozenset[str]:
+        """States of parcels that were sent back."""
+        return frozenset(code for code, state in self.states.items() if state.returned)
+
+    @property
+    def approved(self) -> str:
+        """The state in which a parcel's plan is approved: the first from which the work begins."""
+        work = self.gates.before
+        return next((move.sources[0] for move in self.moves if move.target == work), self.start)
+
 
 def read_ledger(
     page: Page, terms: Terms, schedules: Mapping[str, Schedule], items: tuple[Scoped, ...], dated: date
@@ -146,13 +162,14 @@ class _Reader:
     def states(self) -> dict[str, State]:
         found: dict[str, State] = {}
         for block in self.page.blocks(self.page.content.get("states"), "a state"):
-            if not self.page.keys(block, "a state", ("id", "zh", "en", "counts")):
+            if not self.page.keys(block, "a state", ("id", "zh", "en", "counts"), ("returned",)):
                 continue
             code, counts = self.page.text(block, "id"), self.page.text(block, "counts")
             self.known(counts, _COUNTS, "counts")
             if code in found:
                 self.page.fault("law_duplicate_id", code.line, id=str(code))
-            found[str(code)] = State(str(code), self.page.label(block), str(counts))
+            returned = self.page.flag(block, "returned", False)
+            found[str(code)] = State(str(code), self.page.label(block), str(counts), returned)
         return found
 
     def moves(self, states: Mapping[str, State]) -> tuple[Move, ...]:
@@ -193,12 +210,12 @@ class _Reader:
     def items(self, block: Block, what: str) -> tuple[LedgerItem, ...]:
         found: dict[str, LedgerItem] = {}
         for entry in self.page.blocks(block.get("items"), what):
-            if self.page.keys(entry, what, ("id", "zh", "en"), ("meeting",)):
+            if self.page.keys(entry, what, ("id", "zh", "en"), ("meeting", "renewed")):
                 code = self.page.text(entry, "id")
                 if code in found:
                     self.page.fault("law_duplicate_id", code.line, id=str(code))
-                meeting = self.page.flag(entry, "meeting", False)
-                found[str(code)] = LedgerItem(str(code), self.page.label(entry), meeting)
+                flags = (self.page.flag(entry, key, False) for key in ("meeting", "renewed"))
+                found[str(code)] = LedgerItem(str(code), self.page.label(entry), *flags)
         return tuple(found.values())
 
     def stages(self) -> tuple[Stage, ...]:

@@ -108,13 +108,19 @@ class OutcomeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A clause's own kind of action."""
+    """A clause's own kind of action.
+
+    ``demolishes``: what stands on the parcel is taken down. ``recultivates``: cultivated land in it goes back
+    under the plough.
+    """
 
     code: str
     outcome: str
     label: Label
     outcome_label: Label | None
     scheduled: bool
+    demolishes: bool = False
+    recultivates: bool = True
 
 
 @dataclass(frozen=True, slots=True)

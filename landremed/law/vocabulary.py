@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,9 +19,11 @@ __all__ = [
     "built_in_books",
     "default_book",
     "load_vocabulary",
+    "outside_layers",
     "read_vocabulary",
     "rules_root",
     "shared_vocabulary",
+    "within_layers",
 ]
 
 _KINDS = ("bool", "code", "date", "number")
@@ -85,6 +88,16 @@ def shared_vocabulary() -> Vocabulary:
     return found
 
 
+def within_layers(facts: Mapping[str, FactSpec]) -> dict[str, str]:
+    """Return the facts that ask on which side of a layer's boundary a parcel lies, with the layer."""
+    return {name: spec.within for name, spec in facts.items() if spec.within}
+
+
+def outside_layers(facts: Mapping[str, FactSpec]) -> dict[str, tuple[str, str]]:
+    """Return the three-way facts: (layer, boundary outside of which it counts)."""
+    return {name: (spec.layer, spec.outside) for name, spec in facts.items() if spec.outside}
+
+
 def read_vocabulary(page: Page, base: Vocabulary) -> Vocabulary:
     """Read a ``facts.yaml`` on top of another vocabulary.
 
@@ -111,7 +124,7 @@ def read_vocabulary(page: Page, base: Vocabulary) -> Vocabulary:
 
 
 def _read_fact(page: Page, block: Block, order: int) -> FactSpec | None:
-    optional = ("source", "claim", "values", "synonyms", "straddles")
+    optional = ("source", "claim", "values", "synonyms", "straddles", "within", "layer", "outside")
     if not page.keys(block, "a fact", ("name", "type", "zh", "en"), optional):
         return None
     kind = _one_of(page, page.text(block, "type"), _KINDS, "type")
@@ -129,6 +142,9 @@ def _read_fact(page: Page, block: Block, order: int) -> FactSpec | None:
         order=order,
         values=values,
         synonyms=tuple(map(str, page.texts(block, "synonyms"))),
+        within=str(page.text(block, "within")),
+        layer=str(page.text(block, "layer")),
+        outside=str(page.text(block, "outside")),
     )
 
 
@@ -158,17 +174,7 @@ def _add_values(page: Page, block: Block, facts: dict[str, FactSpec]) -> None:
         codes = [fact.name for fact in facts.values() if fact.kind == "code"]
         page.fault("law_unknown_fact", name.line, name=str(name), nearest=nearest(name, codes))
         return
-    facts[name] = FactSpec(
-        name=spec.name,
-        kind=spec.kind,
-        label_zh=spec.label_zh,
-        label_en=spec.label_en,
-        source=spec.source,
-        claim=spec.claim,
-        order=spec.order,
-        values=_read_values(page, block, spec.values),
-        synonyms=spec.synonyms,
-    )
+    facts[name] = replace(spec, values=_read_values(page, block, spec.values))
 
 
 def _check_scopes(page: Page, facts: Mapping[str, FactSpec]) -> None:

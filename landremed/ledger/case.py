@@ -120,8 +120,10 @@ class ParcelCase:
             self.ticks.clear()
             self.stages.clear()
             self.gates.clear()
-            self.marks.pop("eliminated", None)
-        if target == "sent_back":
+            for mark in rules.marks:
+                if mark.renewed:
+                    self.marks.pop(mark.id, None)
+        if target in rules.returned:
             self.sent_back += 1
         self.state, self.since = target, event.booked_on
         counts = rules.states[target].counts if target in rules.states else "open"

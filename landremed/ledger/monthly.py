@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.errors import InputError, Where
+from landremed.law import RuleBook
 from landremed.law.load_ledger import LedgerRules
 from landremed.ledger.balance import FLOWS, LineKey, balance
 from landremed.ledger.case import ParcelCase, area_cents, mu
@@ -25,15 +26,6 @@ from landremed.types import Outcome
 __all__ = ["figures_of", "month_days", "monthly_document", "monthly_figures"]
 
 _DOCUMENT: Final = 1
-_CLASSES: Final = (
-    "lake",
-    "illegal_occupation",
-    "pre_expropriation",
-    "irregular_reserve",
-    "idle_land",
-    "abandoned_farmland",
-    "approved_unsupplied",
-)
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -145,7 +137,7 @@ def monthly_figures(
         "rules": {"name": book.name, "hash": book.content_hash},
         "basis": basis,
         "total": figures_of(present, rules, first),
-        "by": {name: _grouped(present, rules, first, key, label) for name, (key, label) in keys.items()},
+        "by": {name: _grouped(present, desk, first, key, label) for name, (key, label) in keys.items()},
         "subsets": _subsets(present, rules, first),
         "account": _accounts(events, rules, first, last, desk, language),
         "milestones": [
@@ -158,8 +150,8 @@ def monthly_figures(
         "due_next": [_due_row(line.to_dict(), desk, language) for line in due if not line.overdue],
         "problems": _notes(present, "problem"),
         "next_steps": _notes(present, "next_step"),
-        "sent_back": _moved(events, first, "sent_back", cases),
-        "relapsed": _moved(events, first, "", cases, relapse=True),
+        "sent_back": _moved(events, first, rules.returned, cases),
+        "relapsed": _moved(events, first, frozenset(), cases, relapse=True),
         "new_violations": _marks(present, rules, language),
         "objections": _objections(events, first),
         "not_reported": missing_units(desk.journal.events, month),
@@ -211,7 +203,7 @@ def figures_of(cases: Iterable[ParcelCase], rules: LedgerRules, first: date) -> 
 
 def _grouped(
     cases: Sequence[ParcelCase],
-    rules: LedgerRules,
+    desk: Desk,
     first: date,
     key: Callable[[ParcelCase], str],
     label: Callable[[str], str],
@@ -219,14 +211,16 @@ def _grouped(
     groups: dict[str, list[ParcelCase]] = {}
     for case in cases:
         groups.setdefault(key(case), []).append(case)
-    names = sorted(groups, key=_in_order)
-    return [{"code": name, "label": label(name)} | figures_of(groups[name], rules, first) for name in names]
+    names = sorted(groups, key=_order(desk.book))
+    return [
+        {"code": name, "label": label(name)} | figures_of(groups[name], desk.rules, first) for name in names
+    ]
 
 
-def _in_order(code: str) -> tuple[bool, int, str]:
+def _order(book: RuleBook) -> Callable[[str], tuple[bool, int, str]]:
     """Put classes and outcomes into the plan's order, others by name, the nameless last."""
-    known = (*_CLASSES, *(outcome.value for outcome in Outcome))
-    return code == "", known.index(code) if code in known else len(known), code
+    known = {code: place for place, code in enumerate((*book.classes, *(o.value for o in Outcome)))}
+    return lambda code: (code == "", known.get(code, len(known)), code)
 
 
 def _subsets(cases: Sequence[ParcelCase], rules: LedgerRules, first: date) -> dict[str, Any]:
@@ -267,7 +261,7 @@ def _accounts(
                     for flow in ("opening", *FLOWS, "remeasured", "closing")
                 },
             }
-            for code in sorted(lines, key=_in_order)
+            for code in sorted(lines, key=_order(book))
         ]
     return found
 
@@ -297,7 +291,7 @@ def _notes(cases: Iterable[ParcelCase], kind: str) -> list[dict[str, str]]:
 def _moved(
     events: Iterable[Event],
     first: date,
-    state: str,
+    states: frozenset[str],
     cases: Mapping[str, ParcelCase],
     *,
     relapse: bool = False,
@@ -312,7 +306,7 @@ def _moved(
         for event in events
         if event.event == Kind.STATE
         and event.booked_on >= first
-        and (event.new.get("relapse") if relapse else event.new["state"] == state)
+        and (event.new.get("relapse") if relapse else event.new["state"] in states)
     ]
 
 

@@ -131,12 +131,12 @@ def approve_batch(
     meeting : str
         Its number.
     state : str
-        State the parcels go into; ``plan_approved`` by default.
+        State the parcels go into; by default the one in which a plan is approved.
     """
     if not meeting.strip():
         raise InputError("ledger_meeting_missing", Where(value="--meeting"))
     with reading_desk(path) as desk:
-        gates = desk.rules.gates
+        gates, approved = desk.rules.gates, desk.rules.approved
         cases = desk.cases()
         asked = {p for p in parcels if p in cases and cases[p].record.get("measure") in gates.measures}
         codes = tuple(item.id for item in gates.items if item.meeting)
@@ -145,7 +145,7 @@ def approve_batch(
         Change(
             parcel,
             day or clerk.today,
-            state=state or "plan_approved",
+            state=state or approved,
             gates=codes if parcel in asked else (),
             meeting=meeting.strip(),
             evidence=kept,

@@ -27,10 +27,16 @@ from landremed.explain.facts import known_facts
 from landremed.law import Decision, RuleBook, combine_parts, decide
 from landremed.law.load import read_book
 from landremed.law.source import Page
-from landremed.law.vocabulary import Vocabulary, read_vocabulary
+from landremed.law.vocabulary import (
+    Vocabulary,
+    load_vocabulary,
+    outside_layers,
+    read_vocabulary,
+    within_layers,
+)
 from landremed.report.casefile import SCHEMA
 from landremed.report.words import Words
-from landremed.types import AreaKind
+from landremed.types import AreaKind, FactSpec
 
 __all__ = ["Check", "Replay", "replay"]
 
@@ -55,14 +61,6 @@ _VALUES: Final = (
     "priority",
     "zero_tolerance",
 )
-_WITHIN: Final = {
-    "within_urban_development_boundary": "urban_development_boundary",
-    "within_green_barrier": "green_ecological_barrier",
-}
-_OUTSIDE: Final = {
-    "red_line_outside_boundary": "ecological_red_line",
-    "farmland_outside_boundary": "permanent_basic_farmland",
-}
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,8 @@ def replay(path: Path | str) -> Replay:
         checks = list(_files(files, listed))
         book = _book(files, case["provenance"], where)
         checks.append(Check("rules", "rules_hash", str(case["provenance"]["rules_hash"]), book.content_hash))
-        checks += _areas(case, geometry)
-        checks += _facts(case)
+        checks += _areas(case, geometry, book)
+        checks += _facts(case, book)
         checks += _decision(case, geometry, book)
     except (
         KeyError,
@@ -200,7 +198,7 @@ def _book(files: Mapping[str, bytes], provenance: Mapping[str, str], where: Wher
         raise InputError("report_casefile_broken", where, reason=error.text()) from error
 
 
-def _areas(case: Mapping[str, Any], geometry: Mapping[str, Any]) -> Iterator[Check]:
+def _areas(case: Mapping[str, Any], geometry: Mapping[str, Any], book: RuleBook) -> Iterator[Check]:
     """Measure every shape again; areas agree when they do to the cent."""
     crs = pyproj.CRS.from_wkt(geometry["crs"])
     measure = area_measure(AreaKind(geometry["area"]), crs)
@@ -227,39 +225,44 @@ def _areas(case: Mapping[str, Any], geometry: Mapping[str, Any]) -> Iterator[Che
         layer = name.removesuffix("_area_m2")
         if layer != name and f"{layer}_share" in row and layer not in pieces and value:
             yield check(name, value, 0.0)
-    boundary = pieces.get("urban_development_boundary")
-    for fact, layer in _OUTSIDE.items():
+    for fact, (layer, beyond) in outside_layers(_spatial(book)).items():
         kept = row.get(f"{fact}_area_m2")
         if kept is not None:
-            inner = pieces.get(layer)
+            inner, boundary = pieces.get(layer), pieces.get(beyond)
             outside = inner if inner is None or boundary is None else shapely.difference(inner, boundary)
             yield check(f"{fact}_area_m2", kept, 0.0 if outside is None else area(outside))
 
 
-def _facts(case: Mapping[str, Any]) -> Iterator[Check]:
+def _facts(case: Mapping[str, Any], book: RuleBook) -> Iterator[Check]:
     """Derive the facts that rest on areas again; a layer's gaps may leave unknown what would be no."""
     row, kept = case["decision"], case["provenance"]
     whole = row["area_m2"]
     if whole is None:
         return
     limits = {name: float(kept[f"tolerance.{name}"]) for name in _TOLERANCE}
-    boundary = row.get("urban_development_boundary_area_m2")
+    within, outside = within_layers(_spatial(book)), outside_layers(_spatial(book))
     for name, value in row.items():
         if not name.startswith("fact_") or value is None:
             continue
         fact = name.removeprefix("fact_")
-        layer = _WITHIN.get(fact) or fact.removeprefix("occupies_")
+        layer = within.get(fact) or fact.removeprefix("occupies_")
         area = row.get(f"{layer}_area_m2")
-        if fact in _OUTSIDE:
-            area, layer = row.get(f"{fact}_area_m2"), _OUTSIDE[fact]
+        if fact in outside:
+            area, (layer, beyond) = row.get(f"{fact}_area_m2"), outside[fact]
+            boundary = row.get(f"{beyond}_area_m2")
             possible = _outside(area, row.get(f"{layer}_area_m2"), boundary, whole, limits)
-        elif fact in _WITHIN:
+        elif fact in within:
             possible = _inside(area, whole, kept.get("straddle", "review"), limits)
         elif area is None:
             possible = ("unknown",)
         else:
             possible = ("true", "unknown") if _counts(area, whole, limits) else ("false", "unknown")
         yield Check("facts", fact, value, value if value in possible else possible[0])
+
+
+def _spatial(book: RuleBook) -> Mapping[str, FactSpec]:
+    """Return the vocabulary; a file of before facts named their layers means those of today."""
+    return {**load_vocabulary(), **{n: s for n, s in book.vocabulary.items() if s.within or s.outside}}
 
 
 _TOLERANCE: Final = ("min_overlap_area_m2", "min_overlap_share", "sliver_max_area_m2")

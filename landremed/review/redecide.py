@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,6 @@ from landremed.types import FactValue, Outcome, PartialDate
 from landremed.why import Measures, why_sentences
 
 __all__ = ["Case", "Redecided", "combined_columns", "redecide"]
-
-_NO_RECULTIVATION: Final = "land_consolidation"
-_DEMOLISH: Final = "demolish"
 
 
 @dataclass(frozen=True)
@@ -133,9 +130,9 @@ def _columns(book: RuleBook, case: Case, decision: Decision, trace: int, languag
         or None,
         "due_on": _day(decision.due_on),
         "overdue": decision.overdue,
-        "demolish_area_m2": area if decision.measure == _DEMOLISH else 0.0,
+        "demolish_area_m2": area if book.demolishes(decision.measure) else 0.0,
         "restore_area_m2": area if restored else 0.0,
-        "restore_cultivation": _cultivation(case, restored and decision.measure != _NO_RECULTIVATION),
+        "restore_cultivation": _cultivation(case, book.recultivates(decision.outcome, decision.measure)),
         "category": category,
         "subtype": decision.subtype,
         "rule": ",".join(decision.rules) or None,
