@@ -6,7 +6,9 @@ becomes findings, what makes the whole file unusable is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
@@ -15,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyproj
-import shapely
 
 from landremed.crs import (
     choose_working_crs,
@@ -40,6 +41,7 @@ __all__ = [
     "Parcels",
     "Units",
     "load_layer",
+    "load_layers",
     "load_parcels",
     "parcel_ids",
     "ready_parcels",
@@ -48,6 +50,7 @@ __all__ = [
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
+_READERS: Final = 2  # layers read at a time; their shapes are checked on all cores anyway
 _KIND_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "zone": ("zone", "开发区", "开发区管委会", "管委会", "功能区"),
     "town": ("town", "镇", "街道", "街镇", "乡镇", "镇街", "镇人民政府", "街道办事处"),
@@ -85,7 +88,7 @@ class Parcels:
     @property
     def extent(self) -> npt.NDArray[np.float64]:
         """Bounds of all parcels in the working CRS; NaN without any."""
-        return np.asarray(shapely.total_bounds(self.polygons.geometries))
+        return _extent(self.polygons)
 
 
 class Ground(Protocol):
@@ -253,9 +256,23 @@ def load_layer(
     )
 
 
+@contextmanager
+def load_layers(
+    project: Project, parcels: Parcels, sources: Mapping[str, VectorSource] | None = None
+) -> Iterator[Callable[[], list[Layer]]]:
+    """Read all layers of a project while the caller does something else; ends when all are read.
+
+    Gives a function that waits for the layers; it raises what the first faulty one in the project's order
+    raised. Other parameters as for ``load_layer``.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting = [pool.submit(load_layer, project, spec, parcels, sources) for spec in project.layers]
+        yield lambda: [future.result() for future in waiting]
+
+
 def _too_wide(polygons: PolygonSet, source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
     """Return a finding for every parcel so wide that one of its vertices must be wrong."""
-    box = shapely.bounds(polygons.geometries)
+    box = polygons.boxes
     width = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     rows = np.flatnonzero(width > _WIDEST_M).tolist()
     code, place, params = "parcel_out_of_place", source.display, {"crs": crs_label(crs)}
@@ -389,10 +406,10 @@ def _require_meeting(
     """Refuse a layer that is empty or lies elsewhere: its zero overlaps would read as "no conflict"."""
     if spec.disjoint:
         return
-    if not len(void_boxes) and bool(shapely.is_missing(polygons.geometries).all()):
+    if not len(void_boxes) and polygons.wkb.null_count == len(polygons):
         raise InputError("layer_empty", Where(file=source.file, layer=source.layer), key=spec.key)
     ours = parcels.extent
-    theirs = shapely.total_bounds(polygons.geometries)
+    theirs = _extent(polygons)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return
     apart = (theirs[:2] > ours[2:]).any() or (theirs[2:] < ours[:2]).any()
@@ -405,6 +422,14 @@ def _require_meeting(
             crs=parcels.crs.name,
             key=spec.key,
         )
+
+
+def _extent(polygons: PolygonSet) -> npt.NDArray[np.float64]:
+    """Return the bounds of all together, NaN where there is none."""
+    boxes = polygons.boxes[~np.isnan(polygons.boxes[:, 0])]
+    if not len(boxes):
+        return np.full(4, np.nan)
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
 def _box_text(box: npt.NDArray[np.float64]) -> str:

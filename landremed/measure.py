@@ -248,7 +248,7 @@ def _meets_boxes(parcels: PolygonSet, boxes: FloatArray) -> BoolArray:
     meets = np.zeros(len(parcels), dtype=bool)
     if not len(boxes):
         return meets
-    bounds = shapely.bounds(parcels.geometries)
+    bounds = parcels.boxes
     for x0, y0, x1, y1 in boxes:
         apart = (bounds[:, 2] < x0) | (bounds[:, 0] > x1) | (bounds[:, 3] < y0) | (bounds[:, 1] > y1)
         meets |= ~apart & ~np.isnan(bounds[:, 0])

@@ -21,7 +21,7 @@ from landremed.io.spreadsheet import read_table
 from landremed.law import RuleBook, combine_parts, load_rulebook
 from landremed.law.spatial import asked_layers
 from landremed.law.vocabulary import within_layers
-from landremed.layers import Layer, Parcels, load_layer, load_parcels
+from landremed.layers import Layer, Parcels, load_layers, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
@@ -157,18 +157,18 @@ def measure_project(
     stage("read parcels")
     parcels = _redrawn(load_parcels(project, sources), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
-    stage("read layers")
-    layers = [load_layer(project, spec, parcels, sources) for spec in project.layers]
-    stage("read facts")
-    evidence = read_evidence(project)
-    given = given_facts(
-        book.vocabulary,
-        parcels.ids,
-        parcels.source,
-        project.parcels.fields,
-        project.parcels.values,
-        evidence,
-    )
+    stage("read layers and facts")
+    with load_layers(project, parcels, sources) as read:
+        evidence = read_evidence(project)
+        given = given_facts(
+            book.vocabulary,
+            parcels.ids,
+            parcels.source,
+            project.parcels.fields,
+            project.parcels.values,
+            evidence,
+        )
+        layers = read()
     stage("index")
     ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids))
     job = Job(project, book, layers, ruler, area)

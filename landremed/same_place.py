@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
@@ -41,14 +42,9 @@ def same_place(
         1-based rows of the parcels in their file, rising; 1, 2, … by default.
     """
     numbers = np.arange(1, len(ids) + 1) if rows is None else rows
-    geometries = parcels.geometries
     first = first_of_each(parcels)
-    once = geometries.copy()
-    once[first != np.arange(len(first))] = None
-    bounds = shapely.bounds(geometries)
-    tree = shapely.STRtree(once)
-    left, right = tree.query(once)
-    left, right = left[left < right], right[left < right]
+    bounds = parcels.boxes
+    left, right = _near_pairs(bounds, first == np.arange(len(first)))
     size = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
     low, high = (
         np.maximum(bounds[left, :2], bounds[right, :2]),
@@ -60,6 +56,7 @@ def same_place(
     left, right = _few(left[close], right[close])
     again = np.flatnonzero(first != np.arange(len(first)))
     left, right = np.r_[left, first[again]], np.r_[right, again]
+    geometries = _parsed(parcels, np.union1d(left, right))
     common = shapely.area(shapely.intersection(geometries[left], geometries[right]))
     larger = np.maximum(shapely.area(geometries[left]), shapely.area(geometries[right]))
     same = common > SAME_PLACE_SHARE * larger
@@ -74,6 +71,28 @@ def same_place(
         row = int(numbers[b])
         findings.append(Finding("same_place", ids[b], file, row, "geometry", ids[a], params, place))
     return findings
+
+
+def _near_pairs(
+    bounds: npt.NDArray[np.float64], asked: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return pairs of boxes of which one holds the centre of the other, the lower row left.
+
+    Boxes that share more than half of the larger one overlap by more than half of either's width and height.
+    """
+    known = np.flatnonzero(~np.isnan(bounds[:, 0]) & asked)
+    boxes = bounds[known]
+    tree = shapely.STRtree(shapely.points((boxes[:, :2] + boxes[:, 2:]) / 2))
+    left, right = tree.query(shapely.box(*boxes.T))
+    pairs = np.unique(np.sort(np.column_stack([known[left], known[right]])[left != right], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _parsed(parcels: PolygonSet, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Return an array as long as the parcels with the geometries of some rows."""
+    geometries = np.full(len(parcels), None, dtype=object)
+    geometries[rows] = shapely.from_wkb(parcels.wkb.take(pa.array(rows)).to_numpy(zero_copy_only=False))
+    return geometries
 
 
 def first_of_each(parcels: PolygonSet) -> npt.NDArray[np.int64]:

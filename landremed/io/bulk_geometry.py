@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 
-from landremed.io.bulk_record import Ints, Piece, some
+from landremed.io.bulk_record import Piece, some
+from landremed.io.wkb_scan import polygon_bounds
 
 __all__ = ["GeometryRows", "geometry_rows"]
 
@@ -20,7 +20,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 _BINARY: Final = pa.large_binary()
 _POLYGON_HEADS: Final = (b"\x01\x03\x00\x00\x00", b"\x00\x00\x00\x00\x03")
-_ONE_RING: Final = bytes.fromhex("010300000001000000")
 _MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
 _LITTLE_ENDIAN, _WITH_BOUNDS, _IS_EMPTY = 0x01, 0x02, 0x10
 
@@ -58,7 +57,7 @@ def geometry_rows(wkb: pa.Array, srs_id: int) -> GeometryRows:
     there = wkb.is_valid().to_numpy(zero_copy_only=False)
     filled = wkb.fill_null(b"") if wkb.null_count else wkb
     length = pc.binary_length(filled).to_numpy(zero_copy_only=False).astype(np.int64)
-    boxes = _bounds(filled, length)
+    boxes = polygon_bounds(filled)
     bounded = ~np.isnan(boxes[:, 0])
     head = np.zeros((len(wkb), 8), np.uint8)
     head[:, :2] = np.frombuffer(b"GP", np.uint8)
@@ -71,25 +70,3 @@ def geometry_rows(wkb: pa.Array, srs_id: int) -> GeometryRows:
     around = np.broadcast_to(np.frombuffer(_MULTI_POLYGON_OF_ONE, np.uint8), (len(wkb), 9))
     pieces = (some(head, there), some(envelope, bounded), some(around, single), Piece(filled, length))
     return GeometryRows(pieces, there, boxes)
-
-
-def _bounds(wkb: pa.Array, length: Ints) -> Floats:
-    """Return the bounds of each geometry; a polygon of one ring is nothing but its coordinates."""
-    boxes = np.full((len(wkb), 4), np.nan)
-    plain = pc.equal(pc.binary_slice(wkb, 0, 9), pa.scalar(_ONE_RING, _BINARY)).to_numpy(zero_copy_only=False)
-    plain &= length > 13
-    # an open end makes Arrow ask for a buffer of negative size
-    rings = pc.binary_slice(wkb.filter(pa.array(plain)), 13, int(length.max(initial=13)))
-    if len(rings):
-        _, offsets, data = rings.buffers()
-        ends = np.frombuffer(offsets, np.int64, len(rings) + 1)
-        xy = np.frombuffer(data, np.float64, int(ends[-1] - ends[0]) // 8, int(ends[0])).reshape(-1, 2)
-        first = (ends[:-1] - ends[0]) // 16
-        for side, coordinate in enumerate(np.ascontiguousarray(xy.T)):
-            boxes[plain, side] = np.minimum.reduceat(coordinate, first)
-            boxes[plain, side + 2] = np.maximum.reduceat(coordinate, first)
-    rest = np.flatnonzero(~plain & (length > 0))
-    if len(rest):
-        raw = wkb.take(pa.array(rest)).to_numpy(zero_copy_only=False)
-        boxes[rest] = shapely.bounds(shapely.from_wkb(raw))
-    return boxes

@@ -8,17 +8,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from landremed.io.wkb import geometry_types, loose_coordinates, parse_wkb, wkb_buffers
 
-__all__ = ["first_vertices", "not_finite_rows"]
+__all__ = ["first_vertices", "not_finite_rows", "polygon_bounds"]
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _FIRST = {_POLYGON: 13, _MULTIPOLYGON: 22}
 """Type -> bytes before the first vertex: header, counts, and the header of the first part."""
 
 _BLOCK = 1 << 24
+_ROWS = 8192
+_BINARY = pa.large_binary()
+_ONE_RING = bytes.fromhex("010300000001000000")
 
 
 def first_vertices(
@@ -51,6 +55,45 @@ def first_vertices(
     x[others[found]], y[others[found]] = points[first, 0], points[first, 1]
     rows = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     return x[rows], y[rows], rows
+
+
+def polygon_bounds(wkb: pa.Array) -> npt.NDArray[np.float64]:
+    """Return x min, y min, x max, y max of every row, NaN for null and empty ones.
+
+    A polygon of one ring is nothing but its coordinates, so that most rows need no parsing.
+
+    Parameters
+    ----------
+    wkb : pyarrow.Array
+        ``binary`` or ``large_binary`` 2-D polygons and multipolygons.
+    """
+    # some rows at a time: fresh memory costs more than the work on it
+    parts = [_some_bounds(wkb.slice(start, _ROWS)) for start in range(0, len(wkb), _ROWS)]
+    return np.concatenate(parts) if parts else np.zeros((0, 4))
+
+
+def _some_bounds(wkb: pa.Array) -> npt.NDArray[np.float64]:
+    wkb = wkb.cast(_BINARY)
+    wkb = wkb.fill_null(b"") if wkb.null_count else wkb
+    length = pc.binary_length(wkb).to_numpy(zero_copy_only=False)
+    boxes = np.full((len(wkb), 4), np.nan)
+    plain = pc.equal(pc.binary_slice(wkb, 0, 9), pa.scalar(_ONE_RING, _BINARY)).to_numpy(zero_copy_only=False)
+    plain &= length > 13
+    # an open end makes Arrow ask for a buffer of negative size
+    rings = pc.binary_slice(wkb.filter(pa.array(plain)), 13, int(length.max(initial=13)))
+    if len(rings):
+        _, offsets, data = rings.buffers()
+        ends = np.frombuffer(offsets, np.int64, len(rings) + 1)
+        xy = np.frombuffer(data, np.float64, int(ends[-1] - ends[0]) // 8, int(ends[0])).reshape(-1, 2)
+        first = (ends[:-1] - ends[0]) // 16
+        for side, coordinate in enumerate(np.ascontiguousarray(xy.T)):
+            boxes[plain, side] = np.minimum.reduceat(coordinate, first)
+            boxes[plain, side + 2] = np.maximum.reduceat(coordinate, first)
+    rest = np.flatnonzero(~plain & (length > 0))
+    if len(rest):
+        raw = wkb.take(pa.array(rest)).to_numpy(zero_copy_only=False)
+        boxes[rest] = shapely.bounds(shapely.from_wkb(raw))
+    return boxes
 
 
 def not_finite_rows(wkb: pa.Array) -> npt.NDArray[np.int64]:

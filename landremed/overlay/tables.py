@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
+from landremed.io.wkb_scan import polygon_bounds
+
 __all__ = [
     "DISPUTED_SCHEMA",
     "FEATURE_SCHEMA",
@@ -88,6 +90,11 @@ class PolygonSet:
     def geometries(self) -> npt.NDArray[np.object_]:
         """The same as shapely geometries, None for null."""
         return np.asarray(shapely.from_wkb(self.wkb.to_numpy(zero_copy_only=False)), dtype=object)
+
+    @cached_property
+    def boxes(self) -> FloatArray:
+        """Bounds (x min, y min, x max, y max) per row, NaN for null."""
+        return polygon_bounds(self.wkb)
 
     @classmethod
     def from_geometries(cls, geometries: Any) -> PolygonSet:
