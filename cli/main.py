@@ -148,7 +148,9 @@ def _tell(error: Exception, settings: Settings, arguments: list[str]) -> int:
         text = f"内部错误（{type(error).__name__}：{error}）。请加 --debug 重试，并把输出报告给开发者。"
     else:
         text = f"Internal fault ({type(error).__name__}: {error}). Run again with --debug and report it."
-    click.echo(("错误：" if settings.language == "zh" else "Error: ") + text, err=True)
+    # words of a file may hold what steers a terminal
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    click.echo(("错误：" if settings.language == "zh" else "Error: ") + plain, err=True)
     return 1
 
 

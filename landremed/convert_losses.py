@@ -119,10 +119,19 @@ def _moved(one: Any, other: Any) -> float:
 
 
 def _comparable(source: VectorSource) -> Any:
-    """Return geometries as multiple ones where kinds are mixed, parts and rings in one fixed order."""
+    """Return geometries as multiple ones where kinds are mixed, parts and rings in one fixed order.
+
+    Shapes with vertices at infinity have no order and stay as they are.
+    """
     import shapely
 
-    return shapely.normalize(one_kind(parse_wkb(source.wkb))[1])
+    shapes = one_kind(parse_wkb(source.wkb))[1]
+    points, row = shapely.get_coordinates(shapes, return_index=True)
+    ordered = np.ones(len(shapes), bool)
+    ordered[row[~np.isfinite(points).all(axis=1)]] = False
+    shapes = shapes.copy()
+    shapes[ordered] = shapely.normalize(shapes[ordered])
+    return shapes
 
 
 def one_kind(shapes: Any) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from landremed.explain.facts import FactLine, place_text
 from landremed.report.labels import value_label
 from landremed.report.numbers import area_text, share_text
-from landremed.report.terminal import display_width, pad, wrap
+from landremed.report.terminal import display_width, one_line, pad, wrap
 from landremed.text import message_text
 from landremed.types import Outcome
 
@@ -92,9 +92,9 @@ class _Writer:
         if head["area_m2"] is not None:
             mu = area_text(head["area_mu"] or 0.0)
             title.append(self._words("explain_area", m2=area_text(head["area_m2"]), mu=mu))
-        top = "   ".join(part for part in title if part)
+        top = one_line("   ".join(part for part in title if part))
         if head["secrecy"]:
-            self.lines.append(str(head["secrecy"]))
+            self.lines.append(one_line(str(head["secrecy"])))
         self.lines += [top, "=" * min(_WIDTH, display_width(top))]
         verdict = [head["outcome_label"], head["measure_label"]]
         if head["reason"]:

@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["display_width", "pad", "table", "wrap"]
+__all__ = ["display_width", "one_line", "pad", "table", "wrap"]
 
 _GAP: Final = "  "
 # may not begin a line
 _CLOSING: Final = frozenset("，。；：、！？）》」』】〕％,.;:!?)]}%")
 # may not end one
 _OPENING: Final = frozenset("（《「『【〔([{")
+
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
 
 def display_width(text: str) -> int:
@@ -52,7 +54,7 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str] = (), align: s
     建议保留    12
     待研判       3
     """
-    body = [["" if cell is None else _one_line(str(cell)) for cell in row] for row in rows]
+    body = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     lines = [list(header), *body] if header else body
     if not lines:
         return ""
@@ -91,7 +93,7 @@ def wrap(text: str, width: int, indent: str = "", hanging: str | None = None) ->
     lines: list[str] = []
     line = indent
     empty = True
-    for piece in _pieces(_one_line(text)):
+    for piece in _pieces(one_line(text)):
         if not empty and display_width(line) + display_width(piece.rstrip()) > width:
             lines.append(line.rstrip())
             line = rest
@@ -109,8 +111,10 @@ def _width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
-def _one_line(text: str) -> str:
-    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in text)
+def one_line(text: str) -> str:
+    """Return a text without what steers a terminal or turns the direction of writing."""
+    plain = text.translate(_TURNING)
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in plain)
 
 
 def _pieces(text: str) -> list[str]:
