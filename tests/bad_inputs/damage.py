@@ -279,7 +279,7 @@ def damage(path: Path, seed: str) -> None:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         raw = path.read_bytes()
         if raw.startswith(b"SQLite format 3\0") and rng.random() < 0.6:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
                 damage_sqlite(path, rng)
         elif raw.startswith(b"PK\x03\x04") and rng.random() < 0.7:
             try:
