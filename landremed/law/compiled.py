@@ -5,14 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
+from typing import Final
 
 from landremed.law.book import RuleBook
-from landremed.law.completion import Explorer, Program, simplified
+from landremed.law.completion import Explorer, Program, Shared, simplified
 from landremed.law.conditions import Complete, Condition, Group, Test, resolve, tests_of
+from landremed.law.decision import TraceStep
 from landremed.law.records import Rule, Schedule, Table
-from landremed.types import UNKNOWN, FactSpec, FactValue, PartialDate
+from landremed.types import UNKNOWN, FactSpec, FactValue, Outcome, PartialDate
 
-__all__ = ["Compiled", "compiled"]
+__all__ = ["SILENT_RESULT", "Compiled", "compiled"]
+
+SILENT_RESULT: Final = (Outcome.NEEDS_REVIEW.value, "")
+"""Outcome and measure where no rule holds."""
 
 _ONE_DAY = timedelta(days=1)
 
@@ -44,6 +49,13 @@ class Compiled:
         )
         self.priorities = tuple((entry, self._plain(entry.when)) for entry in book.priorities)
         self._programs: dict[tuple[str, str, str], Program] = {}
+        self._truths = {
+            id(condition): Program(((condition, True), (True, False)))
+            for _, condition in (*self.zero_tolerance, *self.priorities)
+        }
+        self._shared = Shared()
+        self.steps: dict[Hashable, TraceStep] = {}
+        self.shown: dict[Hashable, object] = {}
         self._asked: dict[tuple[str, str | None], frozenset[str]] = {}
         self._cuts = self._thresholds()
 
@@ -83,6 +95,18 @@ class Compiled:
             items = tuple((self._conditions[r.id], (r.outcome, r.measure)) for r in rules)
             self._programs[key] = Program(items)
         return self._programs[key]
+
+    def review_program(self, table: Table | None, subtype: str) -> Program:
+        """Return the program of results, with one for where no rule holds."""
+        key = ("review", table.id if table else "", subtype)
+        if key not in self._programs:
+            items = self.result_program(table, subtype).items
+            self._programs[key] = Program((*items, (True, SILENT_RESULT)))
+        return self._programs[key]
+
+    def truth_program(self, condition: Condition) -> Program:
+        """Return the program that asks for the truth of a condition of zero tolerance or a priority."""
+        return self._truths[id(condition)]
 
     def joint_program(self, table: Table | None, subtype: str) -> Program:
         """Return a table's program that goes on to the schedule; its leaves are schedules, "" for none."""
@@ -143,7 +167,7 @@ class Compiled:
                 found[name] = self.candidates(name, facts.get(name), table, category)
             return found[name]
 
-        return Explorer(candidates, self.order)
+        return Explorer(candidates, self.order, self._shared)
 
     def asked(self, category: str, subtype: str | None) -> frozenset[str]:
         """Return the facts that a class's tables, schedules and priorities ask for."""

@@ -18,11 +18,15 @@ __all__ = [
     "Diagram",
     "Explorer",
     "Program",
+    "Shared",
     "node",
     "simplified",
     "variables_in",
     "variables_of",
 ]
+
+
+_SHARED_LIMIT = 100_000
 
 
 class _Silent:
@@ -72,6 +76,31 @@ def variables_of(program: Program) -> set[str]:
     return found
 
 
+class Shared:
+    """What explorers of one rule book found already: a program's result hangs on its own facts alone.
+
+    Programs are known by identity; each is kept here, so that no other can take its place.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[Program, tuple[str, ...]]] = {}
+        self.leaves: dict[Hashable, frozenset[Hashable]] = {}
+        self.diagrams: dict[Hashable, Diagram] = {}
+
+    def names(self, program: Program) -> tuple[str, ...]:
+        """Return the variables of a program in a fixed order."""
+        known = self._names.get(id(program))
+        if known is None:
+            known = self._names[id(program)] = program, tuple(sorted(variables_of(program)))
+        return known[1]
+
+    def limit(self) -> None:
+        """Forget results when there are too many."""
+        if len(self.leaves) + len(self.diagrams) > _SHARED_LIMIT:
+            self.leaves.clear()
+            self.diagrams.clear()
+
+
 class Explorer:
     """Walks the completions of programs over one set of possible values.
 
@@ -81,29 +110,46 @@ class Explorer:
         Fact -> its possible values; one when it is known.
     order : mapping of str to int
         Fixed order in which facts are assigned. Assumed facts come after all others.
+    shared : Shared
+        Results of explorers with the same order. Programs given to ``leaves`` and ``diagram`` must be lasting
+        objects, not made for one call.
     """
 
-    def __init__(self, candidates: Callable[[str], tuple[Complete, ...]], order: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        candidates: Callable[[str], tuple[Complete, ...]],
+        order: Mapping[str, int],
+        shared: Shared,
+    ) -> None:
         self._candidates = candidates
         self._order = order
+        self._shared = shared
         self._leaves: dict[Program, frozenset[Hashable]] = {}
         self._diagrams: dict[Program, Diagram] = {}
 
     def leaves(self, program: Program) -> frozenset[Hashable]:
         """Return every result that some completion leads to."""
-        return self._walk(self._known(program))
+        key, known = self._key(program)
+        found = self._shared.leaves.get(key)
+        if found is None:
+            self._shared.limit()
+            found = self._shared.leaves[key] = self._walk(_assigned(program, known) if known else program)
+        return found
 
     def diagram(self, program: Program) -> Diagram:
         """Return the reduced decision diagram."""
-        return self._build(self._known(program))
+        key, known = self._key(program)
+        if key not in self._shared.diagrams:
+            self._shared.limit()
+            self._shared.diagrams[key] = self._build(_assigned(program, known) if known else program)
+        return self._shared.diagrams[key]
 
-    def _known(self, program: Program) -> Program:
-        known: dict[str, Complete] = {}
-        for name in variables_of(program):
-            values = self._candidates(name.removeprefix("?"))
-            if len(values) == 1:
-                known[name] = values[0]
-        return _assigned(program, known) if known else program
+    def _key(self, program: Program) -> tuple[Hashable, dict[str, Complete]]:
+        """Return what the result of a program hangs on, and the values of its known facts."""
+        names = self._shared.names(program)
+        values = [self._candidates(name.removeprefix("?")) for name in names]
+        known = {name: value[0] for name, value in zip(names, values, strict=True) if len(value) == 1}
+        return (id(program), *values), known
 
     def _next(self, program: Program) -> tuple[str, tuple[Complete, ...]]:
         """Return the fact to assign next, and its possible values."""

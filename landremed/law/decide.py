@@ -8,8 +8,8 @@ from datetime import date
 from typing import NamedTuple
 
 from landremed.law.book import RuleBook
-from landremed.law.compiled import Compiled, compiled
-from landremed.law.completion import Assumed, Program, node, variables_in
+from landremed.law.compiled import SILENT_RESULT, Compiled, compiled
+from landremed.law.completion import Assumed, node, variables_in
 from landremed.law.conditions import Condition
 from landremed.law.decision import Decision, Reason
 from landremed.law.schedule import due_dates
@@ -21,8 +21,6 @@ __all__ = ["decide", "facts_used"]
 
 _MEMO_LIMIT = 50_000
 _REVIEW = Outcome.NEEDS_REVIEW.value
-_Result = tuple[str, str]
-_SILENT_RESULT: _Result = (_REVIEW, "")
 
 
 def facts_used(
@@ -203,7 +201,7 @@ def _settle(situation: Situation, leaves: set[Hashable], has_geometry: bool) -> 
         return _Settled(_REVIEW, "", "missing_facts" if has_geometry else "no_geometry", (), ("category",))
     rules = situation.ready.rules
     results = {
-        (rules[leaf[0]].outcome, rules[leaf[0]].measure) if isinstance(leaf, tuple) else _SILENT_RESULT
+        (rules[leaf[0]].outcome, rules[leaf[0]].measure) if isinstance(leaf, tuple) else SILENT_RESULT
         for leaf in leaves
     }
     outcomes = {outcome for outcome, _ in results}
@@ -225,8 +223,7 @@ def _missing(situation: Situation) -> tuple[str, ...]:
     """Return the unknown facts on which (outcome, measure) hang."""
     trees: dict[str, list[Hashable]] = {}
     for context in situation.contexts:
-        program = situation.ready.result_program(context.table, context.subtype)
-        tree = context.explorer.diagram(Program((*program.items, (True, _SILENT_RESULT))))
+        tree = context.explorer.diagram(situation.ready.review_program(context.table, context.subtype))
         trees.setdefault(context.category, []).append(tree)
     by_target = [node("subtype", trees[target]) for target in situation.targets]
     hand_over = situation.hand_over
@@ -289,7 +286,7 @@ def _priority(situation: Situation, zero_tolerance: int | None) -> tuple[int, fr
 def _truth(situation: Situation, condition: Condition, category: str) -> frozenset[Hashable]:
     """Return the truth values that a condition has over the completions."""
     explorer = situation.ready.explorer(situation.facts, None, category)
-    return explorer.leaves(Program(((condition, True), (True, False))))
+    return explorer.leaves(situation.ready.truth_program(condition))
 
 
 def _assumed(leaves: set[Hashable] | frozenset[Hashable]) -> frozenset[str]:

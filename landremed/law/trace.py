@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import NamedTuple
 
-from landremed.law.conditions import Condition, Group, Test, condition_text, kleene, tests_of
+from landremed.law.compiled import Compiled
+from landremed.law.conditions import Complete, Condition, Group, Test, condition_text, kleene, tests_of
 from landremed.law.decision import TraceStep
 from landremed.law.records import HandOver, Rule, Table
 from landremed.law.situation import Context, Situation, fact_text
 
 __all__ = ["grounds", "trace_steps"]
+
+_STEPS_LIMIT = 50_000
 
 
 def trace_steps(situation: Situation, fired: set[str]) -> Iterator[TraceStep]:
@@ -66,23 +70,70 @@ def _table_steps(
     situation: Situation, table: Table, subtypes: list[str], fired: set[str]
 ) -> Iterator[TraceStep]:
     last = max((i for i, rule in enumerate(table.rules) if rule.id in fired), default=len(table.rules))
+    possible = cache(partial(situation.possible, table))
+    text = cache(lambda name: fact_text(situation.book, name, situation.facts.get(name)))
     for rule in table.rules[: last + 1]:
-        yield _step(situation, table, rule, subtypes, fired)
+        yield _step(situation.ready, _shown(situation.ready, table, rule, subtypes), possible, text, fired)
 
 
-def _step(situation: Situation, table: Table, rule: Rule, subtypes: list[str], fired: set[str]) -> TraceStep:
+class _Shown(NamedTuple):
+    """What a step shows whatever the facts are.
+
+    ``resolved`` is the condition with parameters filled in, ``asked`` its facts.
+    """
+
+    rule: str
+    clause: str
+    condition: str
+    names: tuple[str, ...]
+    resolved: Group
+    asked: tuple[str, ...]
+
+
+def _shown(ready: Compiled, table: Table, rule: Rule, subtypes: list[str]) -> _Shown:
+    key = ("shown", table.id, rule.id, *subtypes)
+    known = ready.shown.get(key)
+    if isinstance(known, _Shown):
+        return known
     written: tuple[Condition, ...] = rule.when.items
-    resolved: tuple[Condition, ...] = (situation.ready.condition(rule.id),)
+    resolved: tuple[Condition, ...] = (ready.condition(rule.id),)
     if table.subtype:
         test = Test("subtype", "is", (table.subtype,))
         written, resolved = (test, *written), (test, *resolved)
-    group = Group("all", written)
-    names = dict.fromkeys(test.fact for test in tests_of(group))
-    return TraceStep(
-        rule=rule.id,
-        clause=",".join(rule.all_clauses(subtypes)),
-        condition=condition_text(group),
-        facts=tuple((name, fact_text(situation.book, name, situation.facts.get(name))) for name in names),
-        value=kleene(Group("all", resolved), partial(situation.possible, table)),
-        decides=rule.id in fired,
+    whole = Group("all", written)
+    found = _Shown(
+        rule.id,
+        ",".join(rule.all_clauses(subtypes)),
+        condition_text(whole),
+        tuple(dict.fromkeys(test.fact for test in tests_of(whole))),
+        Group("all", resolved),
+        tuple(dict.fromkeys(test.fact for test in tests_of(Group("all", resolved)))),
     )
+    ready.shown[key] = found
+    return found
+
+
+def _step(
+    ready: Compiled,
+    shown: _Shown,
+    possible: Callable[[str], tuple[Complete, ...]],
+    text: Callable[[str], str],
+    fired: set[str],
+) -> TraceStep:
+    """Return one step; the same one for the same facts."""
+    facts = tuple([(name, text(name)) for name in shown.names])
+    decides = shown.rule in fired
+    key = (id(shown), decides, facts, *[possible(name) for name in shown.asked])
+    known = ready.steps.get(key)
+    if known is None:
+        if len(ready.steps) > _STEPS_LIMIT:
+            ready.steps.clear()
+        known = ready.steps[key] = TraceStep(
+            rule=shown.rule,
+            clause=shown.clause,
+            condition=shown.condition,
+            facts=facts,
+            value=kleene(shown.resolved, possible),
+            decides=decides,
+        )
+    return known
