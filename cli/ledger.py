@@ -205,7 +205,9 @@ def object_command(
 @_LEDGER
 @click.option("--list", "parcels", type=_PATH, required=True, metavar="IDS.xlsx", help="Parcels decided on.")
 @click.option("--meeting", required=True, metavar="NUMBER", help="Number of the meeting.")
-@click.option("--state", default="", help="State they go into; plan_approved by default.")
+@click.option(
+    "--state", default="", help="State they go into; by default the one in which a plan is approved."
+)
 @click.option("--evidence", multiple=True, type=_PATH, metavar="FILE", help="Minutes of the meeting.")
 @_writer
 @click.pass_obj

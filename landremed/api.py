@@ -365,7 +365,7 @@ def _write(
     language = project.language or "zh"
     titles = {}
     if decided is not None:
-        titles = {name: decided.book.fact_label(name, language) for name in decided.book.vocabulary}
+        titles = decided.book.titles(language)
     write_layers(
         Path(output),
         layers,

@@ -22,8 +22,6 @@ __all__ = ["OVERRIDE", "Decided", "decide_rows", "with_overrides"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-_SELECTORS = ("category", "related_category", "subtype")
-
 
 @dataclass(frozen=True)
 class Decided:
@@ -124,17 +122,19 @@ def _combinations(
 ) -> tuple[IntArray, IntArray]:
     """Return the number of every row's combination of facts that can matter, and each one's first row."""
     rows = len(has_geometry)
-    selector = _factor([columns[name].codes for name in _SELECTORS if name in columns], has_geometry)
+    hand_overs = {code: found.hand_over.fact for code, found in book.classes.items() if found.hand_over}
+    selectors = dict.fromkeys(("category", "subtype", *hand_overs.values()))
+    selector = _factor([columns[name].codes for name in selectors if name in columns], has_geometry)
     key = np.zeros(rows, dtype=np.int64)
     offset = 0
     for value in np.unique(selector):
         members = np.flatnonzero(selector == value)
-        category, related, subtype = (
-            columns[name][int(members[0])] if name in columns else None for name in _SELECTORS
-        )
+        known = {name: columns[name][int(members[0])] if name in columns else None for name in selectors}
+        category = _code(known["category"])
+        related = known.get(hand_overs.get(category or "", ""))
         # an absent claim of a hand-over is no hand-over; only an unreadable one leaves all classes open
         handed = "" if related is None else _code(related)
-        used = facts_used(book, _code(category), _code(subtype), handed)
+        used = facts_used(book, category, _code(known["subtype"]), handed)
         names = [n for fact in used for n in (fact, OVERRIDE + fact) if n in columns]
         part = _factor([columns[n].codes[members] for n in names], has_geometry[members])
         key[members] = part + offset

@@ -12,8 +12,6 @@ from landremed.types import UNKNOWN, FactSpec, Finding
 
 __all__ = ["scope_findings"]
 
-_CLASSES = ("category", "related_category")
-
 
 def scope_findings(
     vocabulary: Mapping[str, FactSpec], drafts: Mapping[str, Draft], parcel_ids: Sequence[str]
@@ -24,9 +22,10 @@ def scope_findings(
     reason that the clause does not list is reported and kept: the law counts it as unknown.
     """
     findings = []
+    class_facts = _class_facts(vocabulary)
     subtype = vocabulary.get("subtype")
     if subtype is not None and "subtype" in drafts:
-        classes = _known(drafts, _CLASSES, len(parcel_ids))
+        classes = _known(drafts, class_facts, len(parcel_ids))
         wrong = _outside(drafts["subtype"], classes, {})
         findings += _report(drafts["subtype"], wrong, parcel_ids, "subtype_not_of_category", drafts)
         drafts["subtype"].codes[wrong] = drafts["subtype"].code(UNKNOWN)
@@ -36,12 +35,21 @@ def scope_findings(
         if name == "subtype" or not scoped:
             continue
         of_parcel, sets = _known(drafts, ("subtype",), len(parcel_ids))
-        wider, wide_sets = _known(drafts, _CLASSES, len(parcel_ids))
+        wider, wide_sets = _known(drafts, class_facts, len(parcel_ids))
         settled = np.asarray([bool(codes) for codes in sets])[of_parcel]
         chosen = np.where(settled, of_parcel, wider + len(sets))
         wrong = _outside(draft, (chosen, [*sets, *wide_sets]), parents)
         findings += _report(draft, wrong, parcel_ids, "reason_not_listed", drafts)
     return findings
+
+
+def _class_facts(vocabulary: Mapping[str, FactSpec]) -> list[str]:
+    """Return the parcel's class, and the facts that name another one."""
+    if "category" not in vocabulary:
+        return []
+    classes = set(vocabulary["category"].values)
+    naming = [name for name, spec in vocabulary.items() if classes.intersection(spec.values)]
+    return ["category", *(name for name in naming if name != "category")]
 
 
 def _known(
@@ -52,7 +60,7 @@ def _known(
     The set is empty where the first of the facts, or what another one says, is not known.
     """
     present = [drafts[name] for name in names if name in drafts]
-    if not present or names[0] not in drafts:
+    if not present or not names or names[0] not in drafts:
         return np.zeros(count, np.int64), [frozenset()]
     key = np.zeros(count, np.int64)
     for draft in present:

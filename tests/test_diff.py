@@ -405,6 +405,26 @@ def test_command_refuses_what_it_cannot_use(files, tmp_path):
     assert "binhai-2022" in other.stderr
 
 
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("ALTER TABLE decisions DROP COLUMN outcome", "outcome"),
+        ("UPDATE decisions SET parcel_id = NULL WHERE parcel_id = 'A'", "parcel_id"),
+        ("UPDATE decisions SET parcel_id = 'B' WHERE parcel_id = 'A'", "parcel_id"),
+    ],
+)
+def test_results_that_cannot_be_matched_are_refused(files, tmp_path, statement, word):
+    shutil.copy(files / "old.gpkg", tmp_path / "bad.gpkg")
+    with sqlite3.connect(tmp_path / "bad.gpkg") as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f'DROP TRIGGER "{name}"')
+        db.execute(statement)
+    run = cli("diff", files / "old.gpkg", tmp_path / "bad.gpkg")
+    assert run.returncode == 1
+    assert "bad.gpkg" in run.stderr
+    assert word in run.stderr
+
+
 def test_two_settings_without_files(files, tmp_path):
     project = files / "project.toml"
     project.write_text(

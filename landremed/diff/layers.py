@@ -16,9 +16,9 @@ from landremed.diff.words import SIDES, Telling, turns_of, values_at, words
 from landremed.io.gpkg import OutLayer, write_geopackage
 from landremed.output import check_output
 from landremed.provenance import provenance_table, version
-from landremed.report.labels import value_labels
 from landremed.report.palette import Fill
 from landremed.report.styles import Category, Style, layer_qml
+from landremed.types import Outcome
 
 __all__ = ["difference_layers", "write_difference"]
 
@@ -65,7 +65,7 @@ def difference_layers(difference: Difference, language: str) -> list[OutLayer]:
     }
     titles, columns = words("layers", language), words("columns", language)
     texts = words_of_layers(language)
-    outcomes = value_labels(language)["outcome"]
+    outcomes = {code.value: telling.outcome(code) for code in Outcome}
     codes = {
         "outcome_old": outcomes,
         "outcome_new": outcomes,

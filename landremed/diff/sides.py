@@ -36,6 +36,9 @@ _WANTED: Final = frozenset(
 )
 
 
+_NEEDED: Final = _WANTED - {"flags", "outcome_label", "measure_label", "why"}
+
+
 @dataclass(frozen=True)
 class Side:
     """A result, before or after.
@@ -147,6 +150,7 @@ def read_side(path: Path | str, rules: str | Path | None = None) -> Side:
     kept = dict(zip(*(entries[name].to_pylist() for name in ("key", "value")), strict=True))
     provenance = {str(key): str(value or "") for key, value in kept.items()}
     decisions, wkb, crs = _layer(file, "decisions")
+    _require_sound(str(path), decisions)
     parts = _layer(file, "parts")[0] if "parts" in names else decisions.slice(0, 0)
     given = _table(file, "facts") if "facts" in names else GIVEN_FACTS_SCHEMA.empty_table()
     return Side(str(path), provenance, _book(provenance, file, rules), decisions, parts, wkb, given, crs)
@@ -179,6 +183,19 @@ def _no_empty_text(table: pa.Table) -> pa.Table:
             filled = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
             table = table.set_column(at, name, filled)
     return table
+
+
+def _require_sound(file: str, decisions: pa.Table) -> None:
+    """Refuse a result of which parcels could not be told apart, or decisions not be read."""
+    where = Where(file=file, layer="decisions")
+    for name in sorted(_NEEDED - set(decisions.column_names)):
+        raise InputError("result_column_missing", where, column=name)
+    ids = decisions["parcel_id"]
+    if ids.null_count:
+        raise InputError("diff_no_id", where, count=ids.null_count)
+    repeated = len(ids) - pc.count_distinct(ids).as_py()
+    if repeated:
+        raise InputError("diff_repeated_id", where, count=repeated)
 
 
 def _wanted(name: str) -> bool:

@@ -97,8 +97,15 @@ class Telling:
         return self.text["and"].join(self._thing(item, own=False) for item in cause.things)
 
     def outcome(self, code: str) -> str:
-        """Return an outcome's label; "" is not there."""
-        return value_label("outcome", code, self.language) if code else self.text["not_there"]
+        """Return an outcome's label, as the plan words it; "" is not there."""
+        if not code:
+            return self.text["not_there"]
+        book = next((b for b in self._books if code in b.outcomes), None)
+        return (
+            book.outcomes[code].label.of(self.language)
+            if book
+            else value_label("outcome", code, self.language)
+        )
 
     def _one(self, cause: Cause) -> str:
         if not cause.replayed:
@@ -148,7 +155,8 @@ class Telling:
             name += "_new" if origin.new else "_gone"
         if name == "given_gone" and not origin.old:
             return self.text["none"]
-        title = role_title(origin.name, self.language)
+        own = next((b.layers[origin.name] for b in self._books if origin.name in b.layers), None)
+        title = own.of(self.language) if own else role_title(origin.name, self.language)
         return self._sections["origins"][name].format(
             title=title, name=origin.name, old=origin.old, new=origin.new
         )

@@ -242,7 +242,12 @@ def _measured(record: ParcelRecord, fact: str, value: str) -> tuple[list[str], d
         code = code if area else "explain_source_nothing"
         texts.append(record.words(code, area=area_text(area), share=share_text(share or 0.0)))
     missing = [role for role, source in inputs.items() if source is None]
-    texts += [record.words("explain_source_no_layer", layer=role_title(r, record.language)) for r in missing]
+    texts += [
+        record.words(
+            "explain_source_no_layer", layer=record.fact_titles.get(r) or role_title(r, record.language)
+        )
+        for r in missing
+    ]
     if value == "unknown" and not missing:
         texts.append(_why_unknown(record, roles, area))
     texts += [_layer_words(record, source) for source in inputs.values() if source is not None]

@@ -283,7 +283,8 @@ def _basis(result: ParcelRecord) -> dict[str, Any]:
     for key, value in kept.items():
         if key.startswith("input."):
             role = key.removeprefix("input.")
-            inputs[role] = {"title": role_title(role, result.language), **_json(value)}
+            title = result.fact_titles.get(role) or role_title(role, result.language)
+            inputs[role] = {"title": title, **_json(value)}
     readings = {k.removeprefix("reading."): v for k, v in kept.items() if k.startswith("reading.")}
     names = ("version", "rules", "rules_hash", "as_of", "crs", "area", "straddle", "secrecy")
     specs = result.book.reading_specs if result.book else {}

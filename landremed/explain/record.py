@@ -62,7 +62,7 @@ class ParcelRecord:
             provenance=provenance,
             book=book,
             notes=notes,
-            fact_titles={name: book.fact_label(name, language) for name in book.vocabulary} if book else {},
+            fact_titles=book.titles(language) if book else {},
             layers=layers,
         )
 

@@ -111,7 +111,7 @@ def _candidates(
     if spec.kind == "bool":
         yield from (_Candidate(book.value_label(spec.name, v, language), v) for v in (True, False))
     elif spec.kind == "code":
-        scopes = {facts.get("category"), facts.get("related_category"), facts.get("subtype")}
+        scopes = {value for value in facts.values() if isinstance(value, str)}
         for value in spec.values.values():
             if not value.scope or scopes.intersection(value.scope):
                 yield _Candidate(value.label_zh if language == "zh" else value.label_en, value.code)

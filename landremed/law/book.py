@@ -45,6 +45,8 @@ class RuleBook:
         What could be switched.
     ledger : LedgerRules or None
         How a parcel's case moves; None for a book without ``ledger.yaml``.
+    layers : mapping of str to Label
+        Titles of layers that this plan alone knows.
     schedules : mapping of str to Schedule
         In the order in which lists show them.
     """
@@ -70,6 +72,7 @@ class RuleBook:
     all_steps: tuple[Scoped, ...]
     all_items: tuple[Scoped, ...]
     ledger: LedgerRules | None = None
+    layers: Mapping[str, Label] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
     cuts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     base: RuleBook | None = field(default=None, repr=False)
@@ -110,6 +113,11 @@ class RuleBook:
         """Return the fact's name."""
         spec = self.vocabulary[fact]
         return spec.label_zh if language == "zh" else spec.label_en
+
+    def titles(self, language: str) -> dict[str, str]:
+        """Return the names of all facts, and the titles of the plan's own layers."""
+        layers = {role: title.of(language) for role, title in self.layers.items()}
+        return {**{name: self.fact_label(name, language) for name in self.vocabulary}, **layers}
 
     def value_label(self, fact: str, value: object, language: str) -> str:
         """Return a fact's value in words; codes by their labels, None and UNKNOWN as unknown."""

@@ -146,6 +146,7 @@ def _assemble(draft: Draft, name: str, vocabulary: Vocabulary) -> RuleBook:
         content_hash=_content_hash(draft, vocabulary),
         vocabulary=vocabulary.facts,
         straddle_facts=vocabulary.straddle,
+        layers=vocabulary.layers,
         outcomes=outcomes,
         measures=measures,
         clauses=clauses,
@@ -285,6 +286,7 @@ def _content_hash(draft: Draft, vocabulary: Vocabulary) -> str:
     # books written before facts named their layers keep their hash
     layers = (f"{s.name} {s.within} {s.layer} {s.outside}" for s in vocabulary.facts.values())
     named = [text for text in layers if len(text.split()) > 1]
+    named += [f"{role} {title}" for role, title in vocabulary.layers.items()]
     facts = [repr(spec) for spec in vocabulary.facts.values()] + sorted(vocabulary.straddle) + named
     text = json.dumps([content, facts], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from landremed.errors import RuleBookError, Where
-from landremed.law.source import Block, Page, Text, nearest
+from landremed.law.source import Block, Label, Page, Text, nearest
 from landremed.types import FactSpec, ValueSpec
 
 __all__ = [
@@ -31,10 +31,11 @@ _SOURCES = ("given", "computed")
 
 
 class Vocabulary(NamedTuple):
-    """Facts in their order, and those that become unknown when a parcel straddles a boundary."""
+    """Facts in their order, those unknown where a parcel straddles a boundary, titles of layers."""
 
     facts: Mapping[str, FactSpec]
     straddle: frozenset[str]
+    layers: Mapping[str, Label] = {}
 
 
 def rules_root() -> Traversable:
@@ -102,11 +103,13 @@ def read_vocabulary(page: Page, base: Vocabulary) -> Vocabulary:
     """Read a ``facts.yaml`` on top of another vocabulary.
 
     ``facts:`` adds facts; ``more_values:`` adds listed values to a code fact that is there already (classes,
-    subtypes or reasons of another plan).
+    subtypes or reasons of another plan); ``layers:`` gives layers a title. With
+    ``alone: yes`` the page's own facts are all there are.
     """
-    facts = dict(base.facts)
-    straddle = set(base.straddle)
-    page.keys(page.content, "facts.yaml", (), ("facts", "more_values"))
+    alone = page.flag(page.content, "alone", False)
+    facts = {} if alone else dict(base.facts)
+    straddle = set() if alone else set(base.straddle)
+    page.keys(page.content, "facts.yaml", (), ("facts", "more_values", "layers", "alone"))
     for block in page.blocks(page.content.get("facts"), "a fact"):
         spec = _read_fact(page, block, len(facts))
         if spec is None:
@@ -120,7 +123,11 @@ def read_vocabulary(page: Page, base: Vocabulary) -> Vocabulary:
     for block in page.blocks(page.content.get("more_values"), "more values"):
         _add_values(page, block, facts)
     _check_scopes(page, facts)
-    return Vocabulary(facts, frozenset(straddle))
+    layers = {} if alone else dict(base.layers)
+    for block in page.blocks(page.content.get("layers"), "a layer"):
+        if page.keys(block, "a layer", ("role", "zh", "en")):
+            layers[str(page.text(block, "role"))] = page.label(block)
+    return Vocabulary(facts, frozenset(straddle), layers)
 
 
 def _read_fact(page: Page, block: Block, order: int) -> FactSpec | None:

@@ -26,6 +26,7 @@ def book_codes(book: RuleBook, language: str) -> dict[str, Mapping[str, str]]:
         Language of the meanings.
     """
     roles = {role: role_title(role, language) for role in (*MAIN_ROLES, *SPECIAL_ROLES)}
+    roles |= {role: title.of(language) for role, title in book.layers.items()}
     codes: dict[str, Mapping[str, str]] = {
         "measure": {code: book.measure_label(code, language) for code in book.measures},
         "fact": fact_codes(book, language),

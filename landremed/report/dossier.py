@@ -203,11 +203,10 @@ class _Job:
         }
 
     def _legend(self, row: int, seen: Sequence[str], work: Path) -> list[dict[str, str]]:
-        from landremed.report.labels import role_title
 
         items = [(self.fills[row], False, self.words("legend_parcel"))]
         items += [
-            (LAYER_HATCHES.get(name, OTHER_HATCH), True, role_title(name, self.words.language))
+            (LAYER_HATCHES.get(name, OTHER_HATCH), True, self.result.layer_title(name, self.words.language))
             for name in seen
             if name != "admin_units"
         ]

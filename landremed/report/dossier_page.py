@@ -10,7 +10,7 @@ import shapely
 
 from landremed.explain import Explanation, explain
 from landremed.report.formats import area_text, plain_text, share_text
-from landremed.report.labels import column_titles, role_title
+from landremed.report.labels import column_titles
 from landremed.report.resultfile import ResultFile
 from landremed.report.words import Words
 from landremed.types import Outcome
@@ -116,9 +116,9 @@ def _overlaps(result: ResultFile, parcel: str, words: Words) -> list[dict[str, A
     row = result.row(parcel)
     layers = [name for name in result.overlaid if name not in ("admin_units", "land_use")]
     found = []
-    names = [(name, role_title(name, words.language)) for name in layers]
+    names = [(name, result.layer_title(name, words.language)) for name in layers]
     extra = ("farmland_outside_boundary", "red_line_outside_boundary", "cultivated")
-    names += [(name, role_title(name, words.language)) for name in extra]
+    names += [(name, result.layer_title(name, words.language)) for name in extra]
     whole = row["area_m2"]
     for name, title in names:
         area = row.get(f"{name}_area_m2")

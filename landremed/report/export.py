@@ -343,4 +343,4 @@ def _cell(value: str) -> str:
 
 def _fact_titles(opened: ResultFile) -> dict[str, str]:
     book = opened.book
-    return {name: book.fact_label(name, opened.language) for name in book.vocabulary} if book else {}
+    return book.titles(opened.language) if book else {}

@@ -206,5 +206,6 @@ def _column_title(layer: str, column: str, language: str, fact_titles: Mapping[s
     for suffix in ("area_m2", "share"):
         stem = column.removesuffix(f"_{suffix}")
         if stem != column and layer in _MEASURED:
-            return _text(patterns[suffix], language).replace("{name}", role_title(stem, language))
+            title = fact_titles.get(stem) or role_title(stem, language)
+            return _text(patterns[suffix], language).replace("{name}", title)
     return fact_titles.get(column, "")

@@ -21,6 +21,7 @@ from landremed.io.gpkg_extras import quoted
 from landremed.io.gpkg_read import layer_names, nearest_ids, read_layer
 from landremed.law import RuleBook
 from landremed.law.kept import kept_rulebook
+from landremed.report.labels import role_title
 
 __all__ = ["ResultFile", "open_result"]
 
@@ -69,6 +70,11 @@ class ResultFile:
         names = (name.removeprefix("input.") for name in self.provenance if name.startswith("input."))
         columns = self.decisions.column_names
         return [name for name in names if name != "parcels" and f"{name}_area_m2" in columns]
+
+    def layer_title(self, name: str, language: str) -> str:
+        """Return the title of an input layer, as the plan names it where it has a name for it."""
+        own = self.book.layers.get(name) if self.book is not None else None
+        return own.of(language) if own is not None else role_title(name, language)
 
     def table(self, name: str, ids: Sequence[str | int] | None = None, *, key: str = "parcel_id") -> pa.Table:
         """Return a layer or table without geometry; an empty one when the file has none of that name."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from landremed.area import round_half_up, to_mu
 from landremed.report.formats import area_text, hectares
-from landremed.report.labels import column_titles, role_title, value_label
+from landremed.report.labels import column_titles, value_label
 from landremed.report.land_classes import BIG_CLASSES, use_by_parcel
 from landremed.report.notices import notices
 from landremed.report.resultfile import ResultFile
@@ -79,7 +79,7 @@ def rows(result: ResultFile, words: Words) -> Iterator[dict[str, Any]]:
     language, book = words.language, result.book
     use = use_by_parcel(result.rows("land_use")) if "land_use" in result.overlaid else {}
     features = _features(result, words)
-    facts = {name: book.fact_label(name, language) for name in book.vocabulary} if book else {}
+    facts = book.titles(language) if book else {}
     for number, row in enumerate(result.decisions.to_pylist(), 1):
         parcel = str(row["parcel_id"])
         boundary = row.get(f"{_BOUNDARY}_area_m2")
@@ -184,11 +184,11 @@ def _overlap_columns(result: ResultFile, words: Words) -> list[Column]:
             found.append(Column(f"{layer}_area_m2", words("inside"), "area", 13, "g_overlap", total=True))
             found.append(Column("outside_m2", words("outside"), "area", 13, "g_overlap", total=True))
             continue
-        title = role_title(layer, language)
+        title = result.layer_title(layer, language)
         found.append(Column(f"{layer}_area_m2", title, "area", 13, "g_overlap", total=True))
         found.append(Column(f"{layer}_share", f"{title} {words('share')}", "share", 9, "g_overlap"))
     for name in ("farmland_outside_boundary", "red_line_outside_boundary"):
-        title = role_title(name, language)
+        title = result.layer_title(name, language)
         found.append(Column(f"{name}_area_m2", title, "area", 13, "g_overlap", total=True))
     found.append(Column("features", words("features"), "long", 48, "g_overlap"))
     return found
@@ -251,7 +251,7 @@ def _features(result: ResultFile, words: Words) -> dict[str, str]:
             names = [_feature(row) for row in ranked[:_FEATURES_SHOWN]]
             if len(hits) > _FEATURES_SHOWN:
                 names.append(words("more", n=len(hits)))
-            parts.append(f"{role_title(layer, language)}：{comma.join(names)}")
+            parts.append(f"{result.layer_title(layer, language)}：{comma.join(names)}")
         found[parcel] = semicolon.join(parts)
     return found
 

@@ -18,7 +18,7 @@ from landremed.report.formats import (
     EXCEL_SHARE,
     plain_text,
 )
-from landremed.report.labels import column_titles, role_title, value_label
+from landremed.report.labels import column_titles, value_label
 from landremed.report.palette import OUTCOME_FILLS
 from landremed.report.resultfile import ResultFile, open_result
 from landremed.report.sheet_rows import Column, columns, rows, subtotal_columns, subtotals
@@ -287,7 +287,7 @@ def _layer_words(result: ResultFile, name: str, language: str) -> str:
     except ValueError:
         kept = {}
     about = [str(kept[key]) for key in ("version", "date") if kept.get(key)]
-    title = role_title(name, language)
+    title = result.layer_title(name, language)
     return f"{title}（{'，'.join(about)}）" if about else title
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from landremed.law import RuleBook
-from landremed.report.labels import column_titles, flag_text, role_title, value_label
+from landremed.report.labels import column_titles, flag_text, value_label
 from landremed.report.palette import (
     CLASS_COLORS,
     DEADLINE_COLORS,
@@ -171,8 +171,8 @@ def _labels(result: ResultFile, texts: Mapping[str, Any], language: str) -> dict
         codes = (str(v) for v in texts.get(name, {"v": []})["v"] if v)
         return list(dict.fromkeys(part for code in codes for part in code.split(",")))
 
-    facts = {name: book.fact_label(name, language) for name in book.vocabulary} if book else {}
-    roles = {name: role_title(name, language) for name in (*result.overlaid, *LAYER_HATCHES)}
+    facts = book.titles(language) if book else {}
+    roles = {name: result.layer_title(name, language) for name in (*result.overlaid, *LAYER_HATCHES)}
     measures = {code: book.measure_label(code, language) for code in book.measures} if book else {}
     flags = dict.fromkeys(flag.partition(":")[0] for flag in met("flags"))
     outcomes = {}
