@@ -10,6 +10,7 @@ import json
 import logging
 import sqlite3
 import struct
+import threading
 from contextlib import closing
 
 import numpy as np
@@ -109,10 +110,12 @@ def _in_filegdb(dataset: Dataset, layer: str, rows: Rows, total: int) -> npt.NDA
     import fiona
 
     heard: list[str] = []
+    own = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record.getMessage())
+            if record.thread == own:  # layers are read side by side
+                heard.append(record.getMessage())
 
     log, listener = logging.getLogger("fiona"), Listener(logging.WARNING)
     log.addHandler(listener)

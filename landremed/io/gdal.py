@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import warnings
@@ -68,6 +69,7 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             for name in ("pyogrio", "fiona", "rasterio"):
                 logging.getLogger(name).addHandler(_NULL)
+            _silence_threads()
         _Quiet.depth += 1
     try:
         yield
@@ -76,6 +78,14 @@ def quiet() -> Iterator[None]:
             _Quiet.depth -= 1
             if _Quiet.depth == 0:
                 _Quiet.saved.__exit__(None, None, None)
+
+
+def _silence_threads() -> None:
+    """Keep GDAL off the terminal in threads of its own or of ours, where nobody listens to its errors."""
+    import pyogrio
+
+    if pyogrio.get_gdal_config_option("CPL_LOG") is None:
+        pyogrio.set_gdal_config_options({"CPL_LOG": os.devnull})
 
 
 def list_raw_layers(dataset: Dataset) -> list[str]:

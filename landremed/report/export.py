@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import tempfile
@@ -257,6 +258,7 @@ _WRITERS: Final[Mapping[str, Callable[..., None]]] = {
     "kml": _write_kml,
     "txt": _write_txt,
 }
+_ENDS: Final = {"KML": b"</kml>", "GeoJSON": b"}"}
 _WGS84: Final = pyproj.CRS.from_epsg(4326)
 
 
@@ -286,6 +288,15 @@ def _vector(
         append=driver == "OpenFileGDB" and path.exists(),
         layer_options=options or None,
     )
+    end = _ENDS.get(driver)
+    if end is not None and not _last_bytes(path).rstrip().endswith(end):
+        raise OSError(errno.ENOSPC, f"{path.name} was cut off while it was written")  # GDAL says nothing
+
+
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 64))
+        return stream.read()
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

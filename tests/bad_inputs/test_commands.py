@@ -6,10 +6,14 @@ them, and runs one command in English and in Chinese.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
+import resource
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -82,6 +86,20 @@ def stops(arguments: list[str], folder: Path, words: list[str], status: int = 1)
     assert "内部错误" not in chinese
     if status in (1, 2):
         assert {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()} == before
+
+
+def quiet_call(arguments: list[str]) -> tuple[int, str]:
+    """Run a command whose words are kept in memory: files may not grow."""
+    from landremed_cli.main import main
+
+    out = io.StringIO()
+    status: object = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            main(arguments)
+        except SystemExit as stop:
+            status = stop.code
+    return int(status or 0), out.getvalue()  # type: ignore[call-overload]
 
 
 def again_options(arguments: list[str]) -> list[str]:
@@ -738,6 +756,52 @@ def test_unwritable_folder(folder: Path) -> None:
         return
     (folder / "out").chmod(0o555)
     stops(RUN, folder, ["out", "write"])
+
+
+FULL: dict[str, list[str]] = {
+    "run": [*RUN[:3], "out/x.gpkg"],
+    "overlay": ["overlay", "project.toml", "-o", "out/x.gpkg"],
+    "decide": ["decide", "v.gpkg", "-o", "out/x.gpkg"],
+    "check": ["check", "project.toml", "-o", "out/x.gpkg"],
+    **{
+        f"convert to {x}": ["convert", "p.gpkg", f"out/x.{x}"]
+        for x in ("gpkg", "shp", "geojson", "fgb", "gdb")
+    },
+    "convert to txt": ["convert", "p.gpkg", "out/x.txt", "--crs", "EPSG:4527"],
+    "convert to parquet": ["convert", "p.gpkg", "out/x.parquet"],
+    **{
+        f"export {x}": ["export", "o.gpkg", "-f", x, "-o", "out/x"]
+        for x in ("shp", "geojson", "kml", "txt", "gdb")
+    },
+    "table": ["report", "table", "o.gpkg", "-o", "out/x.xlsx"],
+    "map": ["report", "map", "o.gpkg", "-o", "out/x.html"],
+    "casefile": ["report", "casefile", "o.gpkg", FIRST, "-o", "out/x.zip"],
+    "pack": ["review", "pack", "o.gpkg", "-o", "out/x.gpkg"],
+    "ledger": ["ledger", "init", "o.gpkg", "-o", "out/x.gpkg", "--who", "甲"],
+    "sheets": ["ledger", "sheets", "l.gpkg", "-o", "out/x", "--month", "2022-05", "--who", "甲"],
+    "init": ["init", "p.gpkg", "-o", "out/x.toml"],
+    "set": ["ledger", "set", "l.gpkg", FIRST, "--tick", "all", "--who", "甲"],
+    "merge": ["review", "merge", "o.gpkg", "f.gpkg"],
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_no_room(folder: Path, name: str) -> None:
+    """No file may grow beyond 700 bytes: whatever was to be written is not there, and the rest as it was."""
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with deadline(SECONDS):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
+            status, text = quiet_call(["--lang", "en", *FULL[name]])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert status == 1 or (status in (0, 3) and name in {"set", "merge"}), text
+    assert "Traceback" not in text
+    assert "Internal fault" not in text, text
+    if status == 1:
+        assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before, text
 
 
 def test_log_beside_a_geopackage_is_read(folder: Path) -> None:
