@@ -43,6 +43,7 @@ def _pack(settings: Any, /, result: Path, output: Path, clip: float, **options: 
     A folder or zip holds project.qgz, data.gpkg and DCIM for photos, for QGIS and QField without a network.
     """
     from landremed.review import pack_reviews
+    from landremed.text import message_text
 
     package = pack_reviews(result, output, clip_m=clip, **options)
     numbers = {
@@ -53,24 +54,35 @@ def _pack(settings: Any, /, result: Path, output: Path, clip: float, **options: 
         "output": str(output),
     }
     _told(settings, "pack_done", numbers)
+    if options["kind"] == "kml":
+        click.echo(message_text("pack_kml_one_way", {}, settings.language), err=True)
 
 
 @command.command("merge")
 @click.argument("result", type=_PATH, metavar="OUT.gpkg")
 @click.argument("packages", type=_PATH, nargs=-1, metavar="FIELD...")
+@click.option(
+    "--project",
+    type=_PATH,
+    metavar="PROJECT",
+    help="Where the inputs of the run lie, to measure accepted boundaries; by default beside OUT.gpkg.",
+)
 @click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
 @click.pass_obj
-def _merge(settings: Any, result: Path, packages: tuple[Path, ...], dry_run: bool) -> int:
+def _merge(
+    settings: Any, result: Path, packages: tuple[Path, ...], project: Path | None, dry_run: bool
+) -> int:
     """Take what was written in FIELD packages, and in OUT.gpkg itself, into OUT.gpkg.
 
-    Packages may come in any order, and twice. Facts learned decide the parcels again; people who disagree are
-    listed for a reviewer to settle. Ends with 3 when something needs a look.
+    FIELD is a package (GeoPackage, folder, zip or filled-in xlsx), or a text of boundary points (txt). They
+    may come in any order, and twice. Facts learned decide the parcels again, accepted boundaries measured,
+    and people who disagree are listed for a reviewer to settle. Ends with 3 when something needs a look.
     """
+    from landremed import merge_reviews
     from landremed.report.labels import value_label
-    from landremed.review import merge_reviews
     from landremed.text import message_text
 
-    merged = merge_reviews(result, packages, dry_run=dry_run)
+    merged = merge_reviews(result, packages, project=project, dry_run=dry_run)
     document = merged.document()
     if settings.json:
         click.echo(json.dumps(document, ensure_ascii=False))

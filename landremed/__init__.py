@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from landremed.law import load_rulebook
     from landremed.project import Project, load_project, make_project
+    from landremed.remeasure import merge_reviews
     from landremed.samples import sample_project, write_samples
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "load_project",
     "load_rulebook",
     "make_project",
+    "merge_reviews",
     "run",
     "run_decide",
     "run_frames",
@@ -61,6 +63,7 @@ _HOMES: Final = {
         "RuleBookError",
     ),
     "landremed.law": ("load_rulebook",),
+    "landremed.remeasure": ("merge_reviews",),
     "landremed.project": ("Project", "load_project", "make_project"),
     "landremed.samples": ("sample_project", "write_samples"),
 }

@@ -172,7 +172,7 @@ def run(
     layers = result_layers(decided, clock.entries())
     if output is not None:
         stage("write")
-        _write(output, layers, measured.crs.to_wkt(), checked, overwrite, decided)
+        write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided)
     return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided)
 
 
@@ -199,7 +199,7 @@ def run_overlay(
     layers = overlay_layers(measured, clock.entries())
     if output is not None:
         stage("write")
-        _write(output, layers, measured.crs.to_wkt(), checked, overwrite, None)
+        write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, None)
     return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked)
 
 
@@ -231,7 +231,7 @@ def run_decide(
     """
     from landremed.overlay_file import read_overlay
 
-    clock = _Clock(output, None)
+    clock = RunClock(output, None)
     if output is not None:
         check_output(Path(output), None, overwrite=overwrite, also=[Path(overlay_file)])
     stage("read overlay")
@@ -240,7 +240,7 @@ def run_decide(
     layers = result_layers(decided, clock.entries())
     if output is not None:
         stage("write")
-        _write(output, layers, measured.crs.to_wkt(), measured.project, overwrite, decided)
+        write_result(output, layers, measured.crs.to_wkt(), measured.project, overwrite, decided)
     return RunResult(
         {layer.name: layer for layer in layers}, measured.crs.to_wkt(), measured.project, decided
     )
@@ -324,7 +324,7 @@ def decide_case(
     return decide_facts(book, facts, as_of=as_of or date.today())
 
 
-class _Clock:
+class RunClock:
     """The entries of the provenance that differ from run to run."""
 
     def __init__(self, output: str | Path | None, jobs: int | None) -> None:
@@ -334,6 +334,7 @@ class _Clock:
         self._jobs = jobs
 
     def entries(self) -> dict[str, object]:
+        """Return them for a run that ends now."""
         return {
             "started": self._started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -345,16 +346,16 @@ class _Clock:
 
 def _begin(
     project: Project | str | Path, output: str | Path | None, overwrite: bool, jobs: int | None
-) -> tuple[Project, _Clock]:
+) -> tuple[Project, RunClock]:
     """Load the project and refuse an output that cannot be written, before any work is done."""
     checked = project if isinstance(project, Project) else load_project(project)
-    clock = _Clock(output, jobs)
+    clock = RunClock(output, jobs)
     if output is not None:
         check_output(Path(output), checked, overwrite=overwrite)
     return checked, clock
 
 
-def _write(
+def write_result(
     output: str | Path,
     layers: Sequence[OutLayer],
     crs_wkt: str,

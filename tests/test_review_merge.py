@@ -113,6 +113,190 @@ def test_a_package_with_visits_is_not_replaced(result, package):
     assert caught.value.code == "pack_holds_visits"
 
 
+def accept(result, parcel="P-001", name="", person="赵科"):
+    with closing(sqlite3.connect(result)) as db, db:
+        db.execute(
+            "INSERT INTO reviews (parcel_id, kind, value, person) VALUES (?, 'accept_boundary', ?, ?)",
+            (parcel, name, person),
+        )
+
+
+def survey_file(path, parcel, east, north, width, height, head="带号=39"):
+    """Write a rectangle as survey teams do: north first, first point again, zone prefix."""
+    corners = [(0, 0), (0, height), (width, height), (width, 0)]
+    points = [(north + y, 39_000_000 + east + x) for x, y in corners]
+    lines = ["[属性描述]", "数据产生单位=测绘一队", "数据产生日期=2022-04-02", "坐标系=2000国家大地坐标系"]
+    lines += ["几度分带=3", head, "[地块坐标]", f"5,0.2,{parcel},东界,面,,,,@"]
+    lines += [f"J{n},1,{y:.3f},{x:.3f}" for n, (y, x) in enumerate([*points, points[0]], 1)]
+    path.write_bytes("\r\n".join(lines).encode("gb18030"))
+    return path
+
+
+def test_a_boundary_text_is_merged_and_measured(home, tmp_path):
+    for name in ("parcels.gpkg", "red.gpkg", "project.toml", "result.gpkg"):
+        shutil.copy(home / name, tmp_path / name)
+    result = tmp_path / "result.gpkg"
+    text = survey_file(tmp_path / "P-001.txt", "P-001", district.EAST, district.NORTH, 50, 40)
+    survey_file(tmp_path / "other.txt", "P-999", district.EAST, district.NORTH, 50, 40)
+    merged = landremed.merge_reviews(result, [text, tmp_path / "other.txt", text])
+    assert merged.added == 2
+    assert [(p.parcel_id, p.code) for p in merged.problems] == [("P-999", "boundary_unknown_parcel")]
+    assert merged.changes == []  # nobody has accepted it yet
+    accept(result)
+    merged = landremed.merge_reviews(result)
+    assert [p.code for p in merged.problems] == ["boundary_unknown_parcel"]
+    row = next(row for row in table(result, "decisions") if row["parcel_id"] == "P-001")
+    assert row["area_m2"] == pytest.approx(2000, abs=1)
+    assert row["ecological_red_line_area_m2"] == pytest.approx(1600, abs=1)
+    assert [c["parcel_id"] for c in merged.changes] == ["P-001"]
+    once = state(result)
+    assert landremed.merge_reviews(result, [text]).added == 0
+    assert state(result) == once
+    # the same as a run with the boundary in the parcels' file
+    import pyogrio
+
+    frame = pyogrio.read_dataframe(home / "parcels.gpkg")
+    box = shapely.box(district.EAST, district.NORTH, district.EAST + 50, district.NORTH + 40)
+    frame.loc[frame["pid"] == "P-001", "geometry"] = box
+    frame.to_file(tmp_path / "parcels.gpkg", layer="parcels")
+    landremed.run(tmp_path / "project.toml", tmp_path / "direct.gpkg", engine="shapely")
+    for name in ("decisions", "summary", "overlaps"):
+        ours, direct = (rounded(table(path, name)) for path in (result, tmp_path / "direct.gpkg"))
+        assert ours == direct
+
+
+def rounded(rows):
+    """Leave out shapes, which went through another zone, and what is below a millionth."""
+    return [
+        {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items() if k not in ("geom", "flags")}
+        for row in rows
+    ]
+
+
+def test_accepted_boundaries_wait_for_unchanged_inputs(home, result, tmp_path):
+    text = survey_file(tmp_path / "P-001.txt", "P-001", district.EAST, district.NORTH, 50, 40)
+    landremed.merge_reviews(result, [text])
+    accept(result)
+    before = state(result)["decisions"]
+    merged = landremed.merge_reviews(result)  # the inputs do not lie beside this copy
+    assert [p.code for p in merged.new_problems] == ["boundary_waits", "boundary_inputs_missing"]
+    assert merged.status == 3
+    with pytest.raises(InputError):
+        landremed.merge_reviews(result, project=tmp_path / "project.toml")
+    other = tmp_path / "other"
+    other.mkdir()
+    district.write_project(other)
+    (other / "red.gpkg").unlink()
+    shutil.copy(home / "barrier.gpkg", other / "red.gpkg")
+    merged = landremed.merge_reviews(result, project=other)
+    assert [(p.code, p.value) for p in merged.new_problems] == [
+        ("boundary_inputs_changed", "input.ecological_red_line")
+    ]
+    assert state(result)["decisions"] == before
+    merged = landremed.merge_reviews(result, project=home / "project.toml")
+    assert (merged.status, [c["parcel_id"] for c in merged.changes]) == (0, ["P-001"])
+
+
+def test_boundaries_that_cannot_be_measured_are_told(result, tmp_path):
+    path = tmp_path / "bow.txt"
+    survey_file(path, "P-001", district.EAST, district.NORTH, 50, 40)
+    lines = path.read_text(encoding="gb18030").splitlines()
+    lines[-4], lines[-3] = lines[-3], lines[-4]
+    path.write_text("\n".join(lines), encoding="gb18030")
+    landremed.merge_reviews(result, [path])
+    accept(result)
+    assert [p.code for p in landremed.merge_reviews(result).problems] == ["boundary_invalid"]
+    survey_file(path, "P-001", district.EAST, district.NORTH, 50, 40, head="带号=")
+    path.write_text(path.read_text(encoding="gb18030").replace("39560", "560"), encoding="gb18030")
+    with pytest.raises(InputError) as caught:
+        landremed.merge_reviews(result, [path])
+    assert caught.value.code == "boundary_txt_no_crs"
+
+
+def cell(sheet, row, title):
+    titles = [c.value for c in sheet[1]]
+    return sheet.cell(row, titles.index(title) + 1)
+
+
+def test_a_workbook_that_was_filled_in_comes_back(home, result, tmp_path):
+    import datetime
+
+    import openpyxl
+
+    path = tmp_path / "f.xlsx"
+    pack_reviews(result, path, kind="xlsx")
+    book = openpyxl.load_workbook(path)
+    sheet = book.worksheets[0]
+    ids = [cell(sheet, row, "图斑编号").value for row in range(2, sheet.max_row + 1)]
+    at = {pid: row for row, pid in enumerate(ids, 2)}
+    facts = {"P-001": ("供应状态", "不能利用的边角地"), "P-006": ("供应状态", "不能利用的边角地")}
+    for pid, (title, answer) in facts.items():
+        cell(sheet, at[pid], "核查人").value = "王工"
+        cell(sheet, at[pid], "核查时间").value = datetime.datetime(2022, 4, 1, 9, 0)
+        cell(sheet, at[pid], "核查结论").value = "属实"
+        cell(sheet, at[pid], title).value = answer
+    cell(sheet, at["P-001"], "照片1").value = "DCIM/a.jpg"
+    cell(sheet, at["P-001"], "经度").value = "117.5"
+    cell(sheet, at["P-006"], "经度").value = "东边"
+    cell(sheet, at["P-011"], "图斑编号").value = "NEU"
+    cell(sheet, at["P-011"], "核查人").value = "王工"
+    cell(sheet, at["P-016"], "责任单位").value = "别处"
+    sheet.cell(1, sheet.max_column + 1).value = "备注2"
+    sheet.cell(at["P-001"], sheet.max_column).value = "有堆土"
+    last = sheet.max_row + 1
+    cell(sheet, last, "图斑编号").value = "P-000"  # a visit added below
+    cell(sheet, last, "核查结论").value = "有异议"
+    cell(sheet, last + 1, "图斑编号").value = "NOWHERE"
+    cell(sheet, last + 1, "核查人").value = "王工"
+    sheet.delete_rows(at["P-021"])
+    book.save(path)
+    (tmp_path / "DCIM").mkdir()
+    (tmp_path / "DCIM" / "a.jpg").write_bytes(b"picture")
+    merged = merge_reviews(result, [path])
+    assert {(p.parcel_id, p.code) for p in merged.problems} == {
+        ("P-006", "position_unreadable"),
+        ("P-011", "parcel_id_changed"),
+        ("P-011", "review_of_renamed"),
+        ("P-016", "machine_column_edited"),
+        ("P-021", "parcel_deleted"),
+        ("NOWHERE", "review_unknown_parcel"),
+    }
+    said_ = [r for r in table(result, "reviews") if r["parcel_id"] == "P-001"]
+    assert {r["kind"]: r["value"] for r in said_ if r["kind"] != "note"} == {
+        "verdict": "confirmed",
+        "fact": "不能利用的边角地",
+    }
+    assert {r["remark"] for r in said_} == {None, "备注2: 有堆土"}
+    assert {r["made_at"] for r in said_} == {"2022-04-01T09:00:00"}
+    assert said_[0]["lon"] == 117.5
+    assert all(len(r["photo_hash"]) == 16 for r in said_ if r["photo"])
+    assert outcomes(result)["P-001"] == outcomes(result)["P-006"] != "needs_review"
+    once = state(result)
+    assert merge_reviews(result, [path, path]).added == 0
+    assert state(result) == once
+
+
+def test_workbooks_and_placemarks_that_bring_nothing(result, tmp_path):
+    import openpyxl
+
+    pack_reviews(result, tmp_path / "f.kml", kind="kml")
+    pack_reviews(result, tmp_path / "f.xlsx", kind="xlsx")
+    assert merge_reviews(result, [tmp_path / "f.xlsx"]).added == 0  # not filled in
+    book = openpyxl.load_workbook(tmp_path / "f.xlsx")
+    book.worksheets[0]["A1"] = "编号？"
+    book.save(tmp_path / "renamed.xlsx")
+    openpyxl.Workbook().save(tmp_path / "empty.xlsx")
+    (tmp_path / "text.xlsx").write_text("no workbook")
+    codes = {}
+    for name in ("f.kml", "renamed.xlsx", "empty.xlsx", "text.xlsx", "missing.xlsx"):
+        with pytest.raises(InputError) as caught:
+            merge_reviews(result, [tmp_path / name])
+        codes[name] = caught.value.code
+    assert codes["f.kml"] == "kml_not_merged"
+    assert codes["renamed.xlsx"] == "workbook_column_gone"
+    assert codes["empty.xlsx"] == "not_a_package"
+
+
 def test_zip_gpkg_workbook_and_placemarks(result, tmp_path):
     pack_reviews(result, tmp_path / "f.zip")
     assert set(zipfile.ZipFile(tmp_path / "f.zip").namelist()) == {"DCIM/", "data.gpkg", "project.qgz"}
@@ -350,6 +534,11 @@ def test_resurveyed_boundaries_are_measured_once_accepted(home, result, package)
     assert row["area_m2"] == pytest.approx(2000, abs=1)
     assert row["ecological_red_line_area_m2"] == pytest.approx(1600, abs=1)  # 40 m of 50 lie on the red line
     assert table(result, "review_problems") == []
+    change = table(result, "review_changes")[0]
+    assert change["parcel_id"] == "P-001"
+    assert change["area_before_m2"] == pytest.approx(6400, abs=3)  # 80 m by 80 m
+    assert change["area_after_m2"] == row["area_m2"]
+    assert change["facts"].startswith("boundary=")
     assert [r["parcel_id"] for r in table(result, "issues") if r["code"] == "boundary_redrawn"] == ["P-001"]
     before = state(result)
     landremed.run(home / "project.toml", result, overwrite=True, engine="shapely")

@@ -64,7 +64,7 @@ FAMILIES = {
     "project_spec": "project",
     "project_check": "project",
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
-EVERYTHING = {"pipeline", "output", "overlay_file", "api", "result_project"}
+EVERYTHING = {"pipeline", "output", "overlay_file", "api", "remeasure", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
 FOR_COMMANDS |= {"checks", "convert", "diff", "inspect"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}

@@ -22,6 +22,7 @@ from landremed.review.store import (
     keep_machine,
     prepared,
     read_boundaries,
+    read_measured,
     read_problems,
     read_reviews,
     restore_machine,
@@ -72,14 +73,15 @@ def apply_reviews(path: Path, new: Additions) -> Applied:
         drawn = {b.review_id: b for b in [*read_boundaries(db), *new.boundaries]}
         old_drawn = len(read_boundaries(db))
         noted = {*read_problems(db), *new.problems}
+        boundaries = sorted(drawn.values(), key=lambda b: (b.parcel_id, b.made_at, b.review_id))
         restore_machine(db)
         db.commit()
         opened = read_basis(path)
-        state, changes = _decide_again(db, opened, reviews)
+        state, machine = _decide_again(db, opened, reviews)
+        changes = _changes(db, machine, read_measured(db), boundaries, state)
         problems = sorted({p for p in noted if p.code not in _DERIVED} | set(state.problems))
-        boundaries = sorted(drawn.values(), key=lambda b: (b.parcel_id, b.made_at, b.review_id))
         accepted = _accepted(boundaries, state)
-        problems += _waiting(db, boundaries, accepted)
+        problems += _unmeasurable(db, boundaries) + _waiting(db, boundaries, accepted)
         rows = [_review_row(review) for review in reviews]
         write_rows(db, "reviews", rows)
         write_rows(db, "review_clashes", state.clashes)
@@ -99,6 +101,8 @@ _DERIVED: Final = {
     "overrule_without_reason",
     "overrule_no_outcome",
     "boundary_waits",
+    "boundary_invalid",
+    "boundary_unknown_parcel",
     "review_no_rulebook",
 }
 
@@ -115,7 +119,8 @@ def _united(before: Iterable[Review], new: Iterable[Review]) -> list[Review]:
 
 def _decide_again(
     db: sqlite3.Connection, opened: Basis, reviews: Sequence[Review]
-) -> tuple[State, list[dict[str, Any]]]:
+) -> tuple[State, dict[str, Mapping[str, Any]]]:
+    """Decide again what facts learned concern; return the machine's own rows of these parcels."""
     about = {review.parcel_id for review in reviews}
     rows = {str(row["parcel_id"]): row for row in rows_of(db, "decisions", about)}
     given: dict[str, list[sqlite3.Row]] = {}
@@ -127,7 +132,7 @@ def _decide_again(
     state = settled_state(reviews, known, outcomes, vocabulary)
     affected = [pid for pid in rows if pid in state.learned]
     if opened.book is None or not affected:
-        return state, []
+        return state, {}
     parts = _parts(db, affected)
     tolerance = _tolerance(opened.provenance)
 
@@ -143,11 +148,11 @@ def _decide_again(
     found = redecide(
         opened.book, [*cases, *part_cases], as_of=day, first_trace=last, language=opened.language
     )
-    changes = _write_decisions(db, opened, affected, cases, parts, found, state)
+    _write_decisions(db, opened, affected, cases, parts, found)
     _write_trace(db, found)
     _write_facts(db, affected, state)
     _write_summary(db)
-    return state, changes
+    return state, {pid: case.row for pid, case in zip(affected, cases, strict=True)}
 
 
 def _parts(db: sqlite3.Connection, affected: Sequence[str]) -> dict[str, list[sqlite3.Row]]:
@@ -176,10 +181,8 @@ def _write_decisions(
     cases: Sequence[Case],
     parts: Mapping[str, Sequence[sqlite3.Row]],
     found: Redecided,
-    state: State,
-) -> list[dict[str, Any]]:
+) -> None:
     book = opened.book
-    changes = []
     at = len(cases)
     for number, (pid, case) in enumerate(zip(affected, cases, strict=True)):
         columns = found.columns[number]
@@ -192,8 +195,6 @@ def _write_decisions(
                 _change(db, "parts", _without_shape(piece), values)
             at += len(pieces)
         _change(db, "decisions", case.row, columns)
-        changes += _changed(pid, case.row, columns, state)
-    return changes
 
 
 def _of_parts(
@@ -222,16 +223,33 @@ def _change(db: sqlite3.Connection, table: str, row: Mapping[str, Any], columns:
     update_row(db, table, int(row["fid"]), values)
 
 
-def _changed(
-    pid: str, row: Mapping[str, Any], columns: Mapping[str, Any], state: State
+def _changes(
+    db: sqlite3.Connection,
+    machine: Mapping[str, Mapping[str, Any]],
+    measured: Mapping[str, Mapping[str, Any]],
+    boundaries: Sequence[Boundary],
+    state: State,
 ) -> list[dict[str, Any]]:
-    if all(row[name] == columns[name] for name in _COMPARED):
-        return []
-    facts = ",".join(f"{name}={state.values[pid, name]}" for name in sorted(state.learned[pid]))
+    """List what reviews changed: recommendations by facts learned, and parcels measured again."""
+    drawn = {b.parcel_id: b.review_id for b in boundaries if b.parcel_id in measured and is_drawn(db, b)}
     pairs = {"outcome": "outcome", "measure": "measure", "clause": "clause", "due": "due_on"}
-    shown = {f"{name}_before": row[column] for name, column in pairs.items()}
-    shown |= {f"{name}_after": columns[column] for name, column in pairs.items()}
-    return [{"parcel_id": pid, "facts": facts, **shown, "why_after": columns["why"]}]
+    changes = []
+    for row in rows_of(db, "decisions", [*machine, *drawn]):
+        pid = str(row["parcel_id"])
+        redrawn = pid in drawn
+        before = {**machine.get(pid, dict(row)), **(measured[pid] if redrawn else {})}
+        if not redrawn and all(before[name] == row[name] for name in _COMPARED):
+            continue
+        learned = sorted(state.learned.get(pid, ()))
+        facts = [f"{name}={state.values[pid, name]}" for name in learned]
+        facts += [f"boundary={drawn[pid]}"] if redrawn else []
+        changed = {"parcel_id": pid, "facts": ",".join(facts), "why_after": row["why"]}
+        changed |= {f"{name}_before": before[column] for name, column in pairs.items()}
+        changed |= {f"{name}_after": row[column] for name, column in pairs.items()}
+        if redrawn:
+            changed |= {"area_before_m2": before["area_m2"], "area_after_m2": row["area_m2"]}
+        changes.append(changed)
+    return changes
 
 
 def _write_trace(db: sqlite3.Connection, found: Redecided) -> None:
@@ -298,12 +316,28 @@ def _accepted(boundaries: Sequence[Boundary], state: State) -> set[tuple[str, st
     return found
 
 
+def _unmeasurable(db: sqlite3.Connection, boundaries: Sequence[Boundary]) -> list[Problem]:
+    """List boundaries of no parcel, and those that cross themselves."""
+    there = {str(row["parcel_id"]) for row in rows_of(db, "decisions", {b.parcel_id for b in boundaries})}
+    unknown = [
+        Problem(b.parcel_id, "boundary_unknown_parcel", b.package, b.person)
+        for b in boundaries
+        if b.parcel_id not in there
+    ]
+    crossing = [
+        Problem(b.parcel_id, "boundary_invalid", b.package, b.person, "geom", b.fault)
+        for b in boundaries
+        if b.fault
+    ]
+    return sorted({*unknown, *crossing})
+
+
 def _waiting(
     db: sqlite3.Connection, boundaries: Sequence[Boundary], accepted: set[tuple[str, str]]
 ) -> list[Problem]:
     """List accepted boundaries with which the parcels have not been measured yet."""
     people = {b.parcel_id: b for b in boundaries if (b.parcel_id, b.review_id) in accepted}
-    waiting = [b for b in people.values() if not is_drawn(db, b)]
+    waiting = [b for b in people.values() if not b.fault and not is_drawn(db, b)]
     return sorted(Problem(b.parcel_id, "boundary_waits", b.package, b.person) for b in waiting)
 
 

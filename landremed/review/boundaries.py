@@ -31,7 +31,7 @@ def accepted_boundaries(path: Path) -> tuple[str, dict[str, bytes]]:
     with closing(prepared(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True))) as db:
         drawn = sorted(read_accepted(db), key=lambda b: (b.made_at, b.review_id))
         crs = kept_crs(db) if drawn else ""
-    return crs, {b.parcel_id: b.wkb for b in drawn if shapely.is_valid(shapely.from_wkb(b.wkb))}
+    return crs, {b.parcel_id: b.wkb for b in drawn if not b.fault}
 
 
 def moved(wkb: bytes, old: str, new: pyproj.CRS) -> bytes:

@@ -6,16 +6,20 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyproj
 
 from landremed.review.apply import Additions, apply_reviews
 from landremed.review.boundaries import moved
+from landremed.review.records import Boundary
 from landremed.review.store import (
+    is_drawn,
+    keep_measured,
     kept_crs,
     prepared,
     read_boundaries,
+    read_measured,
     read_problems,
     read_reviews,
     restore_machine,
@@ -36,20 +40,29 @@ def carry_reviews(old: Path, temp: Path) -> None:
         The old file is a database that cannot be read; replacing it would lose what people wrote.
     """
     kept, crs = Additions(), ""
+    measured: dict[str, dict[str, Any]] = {}
     if old.is_file() and _is_database(old):
         with closing(prepared(sqlite3.connect(old.resolve().as_uri() + "?mode=ro", uri=True))) as db:
             kept = Additions(read_reviews(db), read_boundaries(db), read_problems(db))
             crs = kept_crs(db) if kept.boundaries else ""
+            measured = read_measured(db, waiting=True)
     if kept.boundaries:
         with closing(prepared(sqlite3.connect(temp))) as db:
             now = pyproj.CRS.from_user_input(kept_crs(db))
-        kept.boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in kept.boundaries]
+            kept.boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in kept.boundaries]
+            keep_measured(db, {pid: measured[pid] for pid in _drawn(db, kept.boundaries) if pid in measured})
+            db.commit()
     if kept != Additions():
         apply_reviews(temp, kept)
         return
     with closing(prepared(sqlite3.connect(temp))) as db, db:
         restore_machine(db)
         write_rows(db, "reviews", ())
+
+
+def _drawn(db: sqlite3.Connection, boundaries: list[Boundary]) -> list[str]:
+    """Return the parcels that were measured with one of these boundaries."""
+    return sorted({b.parcel_id for b in boundaries if is_drawn(db, b)})
 
 
 def _is_database(path: Path) -> bool:

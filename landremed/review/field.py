@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -29,13 +30,19 @@ from landremed.io.gpkg_read import read_rows
 from landremed.io.wkb import as_large_binary, parse_wkb
 from landremed.review.fingerprint import row_text, shape_hash
 from landremed.review.records import Boundary, Problem, Review
+from landremed.types import PartialDate
+from landremed.values import parse_date
 
-__all__ = ["FieldPackage", "read_package"]
+__all__ = ["PHOTOS", "QUESTION", "FieldPackage", "read_package", "visit_reviews"]
+
+QUESTION: Final = "q_"
+"""Columns of visits that hold an answer begin with it."""
+
+PHOTOS: Final = ("photo_1", "photo_2", "photo_3")
+"""Columns of visits that name a photo."""
 
 _DATA: Final = "data.gpkg"
 _WANTED: Final = {"parcels", "visits", "package", "package_rows"}
-_QUESTION: Final = "q_"
-_PHOTOS: Final = ("photo_1", "photo_2", "photo_3")
 _MOST_BYTES: Final = 4 << 30
 
 
@@ -148,7 +155,7 @@ def _read(data: Path, photos: Path) -> FieldPackage:
                     parcel,
                 )
             )
-        reviews += _said(visit, renamed.get(parcel, parcel), identity, photos)
+        reviews += visit_reviews(visit, renamed.get(parcel, parcel), identity, photos)
     boundaries = []
     for row, shape in _shapes(data, "resurveyed"):
         parcel = str(row.get("parcel_id") or "")
@@ -168,19 +175,31 @@ def _read(data: Path, photos: Path) -> FieldPackage:
     return FieldPackage(identity, head.get("base", ""), head.get("crs", ""), reviews, boundaries, problems)
 
 
-def _said(visit: Mapping[str, Any], parcel: str, package: str, photos: Path) -> list[Review]:
-    """Turn one visit into reviews: its verdict or note, each answer, each further photo."""
+def visit_reviews(visit: Mapping[str, Any], parcel: str, package: str, photos: Path) -> list[Review]:
+    """Turn one visit into reviews: its verdict or note, each answer, each further photo.
+
+    Parameters
+    ----------
+    visit : mapping
+        Columns of ``visits``.
+    parcel : str
+        The parcel it is about.
+    package : str
+        Id of the package.
+    photos : Path
+        Folder that the paths of photos are relative to.
+    """
     text = {name: "" if value is None else str(value).strip() for name, value in visit.items()}
     common: dict[str, Any] = {
         "parcel_id": parcel,
         "person": text.get("surveyor", ""),
         "role": "surveyor",
-        "made_at": text.get("visited_at", ""),
+        "made_at": _moment(text.get("visited_at", "")),
         "package": package,
         "lon": visit.get("lon"),
         "lat": visit.get("lat"),
     }
-    shown = [text[name] for name in _PHOTOS if text.get(name)]
+    shown = [text[name] for name in PHOTOS if text.get(name)]
     hashes = [_photo_hash(photos, name) for name in shown]
     first: dict[str, Any] = {"photo": shown[0], "photo_hash": hashes[0]} if shown else {}
     verdict = text.get("verdict", "")
@@ -194,15 +213,25 @@ def _said(visit: Mapping[str, Any], parcel: str, package: str, photos: Path) -> 
         )
     ]
     found += [
-        Review(kind="fact", fact=name.removeprefix(_QUESTION), value=value, **common, **first)
+        Review(kind="fact", fact=name.removeprefix(QUESTION), value=value, **common, **first)
         for name, value in text.items()
-        if name.startswith(_QUESTION) and value
+        if name.startswith(QUESTION) and value
     ]
     found += [
         Review(kind="note", photo=name, photo_hash=digest, **common)
         for name, digest in zip(shown[1:], hashes[1:], strict=True)
     ]
     return found
+
+
+def _moment(text: str) -> str:
+    """Return a time in ISO form, by which reviews are ordered; a day typed in another way too."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        day = parse_date(text)
+        return str(day) if isinstance(day, PartialDate) and day.exact else text
+    return text
 
 
 def _photo_hash(folder: Path, name: str) -> str:

@@ -15,10 +15,12 @@ from landremed.errors import InputError, Where
 from landremed.io.gpkg import check_target, replace_whole
 from landremed.review.apply import Additions, Applied, apply_reviews
 from landremed.review.basis import read_basis
-from landremed.review.field import FieldPackage, read_package
+from landremed.review.field import FieldPackage
+from landremed.review.incoming import read_incoming
 from landremed.review.pack import base_hash
 from landremed.review.records import Problem
 from landremed.review.store import prepared, read_problems
+from landremed.text import default_severity
 
 __all__ = ["Merged", "merge_reviews"]
 
@@ -46,7 +48,8 @@ class Merged:
     @property
     def status(self) -> int:
         """3 when an open clash or a new problem needs a look, else 0."""
-        return 3 if self.new_problems or any(not row["settled"] for row in self.clashes) else 0
+        telling = [p for p in self.new_problems if default_severity(p.code) != "info"]
+        return 3 if telling or any(not row["settled"] for row in self.clashes) else 0
 
     def document(self) -> dict[str, Any]:
         """Return it for machines."""
@@ -89,7 +92,7 @@ def merge_reviews(
     result : path
         Result GeoPackage; it is replaced only when the new one is complete and sound.
     packages : iterable of path
-        Packages of ``pack_reviews``: GeoPackages, folders or zips.
+        Packages of ``pack_reviews``: GeoPackages, folders, zips or workbooks; ``*.txt`` with boundary points.
     dry_run : bool
         Tell what would change, and write nothing.
 
@@ -109,13 +112,14 @@ def merge_reviews(
             "review_no_rulebook", Where(file=str(path)), rules=opened.provenance.get("rules", "")
         )
     new = Additions()
+    crs, base = opened.provenance.get("crs", ""), base_hash(opened.provenance)
     for name in packages:
-        package = read_package(Path(name))
-        _require_same_crs(Path(name), package, opened.provenance.get("crs", ""))
+        package = read_incoming(Path(name), crs, base)
+        _require_same_crs(Path(name), package, crs)
         new.reviews += package.reviews
         new.boundaries += package.boundaries
         new.problems += package.problems
-        if package.base != base_hash(opened.provenance):
+        if package.base != base:
             new.problems.append(Problem("", "package_older", package.package_id))
     with closing(prepared(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True))) as db:
         before = set(read_problems(db))

@@ -27,7 +27,8 @@ from landremed.report.styles import default_styles
 from landremed.review.field_project import field_project, question_codes
 from landremed.review.fingerprint import fingerprints
 from landremed.review.questions import Question, questions_of, visit_values
-from landremed.review.simple_pack import write_kml, write_workbook
+from landremed.review.simple_pack import write_kml
+from landremed.review.workbook import write_workbook
 
 __all__ = ["Package", "base_hash", "pack_reviews"]
 
@@ -120,12 +121,13 @@ def pack_reviews(
     cut = _constraints(opened, [pid for pid, _ in ranked], project, clip_m)
     layers.append(cut)
     identity = _identity(opened, layers, assign)
-    layers += [_package_table(opened, identity, assign), *fingerprints(layers[0])]
+    head = _head(opened, identity, assign)
+    layers += [_package_table(head), *fingerprints(layers[0])]
     package = Package(identity, [pid for pid, _ in ranked], [q.fact for q in asked], len(cut.table))
     if kind == "xlsx":
-        write_workbook(target, layers[0].table, asked, opened.language, overwrite=overwrite)
+        write_workbook(target, layers[0].table, asked, head, opened.language, overwrite=overwrite)
     elif kind == "kml":
-        write_kml(target, layers[0], opened.crs, overwrite=overwrite)
+        write_kml(target, layers[0], opened.crs, opened.language, overwrite=overwrite)
     else:
         _write(target, opened, layers, asked, overwrite)
     return package
@@ -133,7 +135,9 @@ def pack_reviews(
 
 def base_hash(provenance: dict[str, str] | Any) -> str:
     """Return a short hash of what a result rests on; two runs on the same inputs have the same."""
-    lasting = {k: v for k, v in provenance.items() if k not in VOLATILE_KEYS}
+    # what was decided follows from the rest, and changes when a boundary is measured again
+    passed_over = (*VOLATILE_KEYS, "rules_fired")
+    lasting = {k: v for k, v in provenance.items() if k not in passed_over}
     return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -208,22 +212,24 @@ def _identity(opened: ResultFile, layers: list[OutLayer], assign: str | None) ->
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _package_table(opened: ResultFile, identity: str, assign: str | None) -> OutLayer:
-    entries = {
+def _head(opened: ResultFile, identity: str, assign: str | None) -> dict[str, str]:
+    """Return what a package is and what it was made from."""
+    kept = {
+        k: opened.provenance.get(k) or "" for k in ("version", "project", "secrecy", "rules", "rules_hash")
+    }
+    return {
         "package_id": identity,
         "base": base_hash(opened.provenance),
-        "assigned_to": assign,
-        **{
-            key: opened.provenance.get(key)
-            for key in ("version", "project", "secrecy", "rules", "rules_hash")
-        },
+        "assigned_to": assign or "",
+        **kept,
         "crs": opened.provenance.get("crs", ""),
         "result": opened.path.name,
     }
-    return OutLayer(
-        "package",
-        pa.table({"key": pa.array(list(entries)), "value": pa.array(list(entries.values()), pa.string())}),
-    )
+
+
+def _package_table(head: Mapping[str, str]) -> OutLayer:
+    columns = {"key": pa.array(list(head), pa.string()), "value": pa.array(list(head.values()), pa.string())}
+    return OutLayer("package", pa.table(columns))
 
 
 def _write(

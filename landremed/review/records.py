@@ -7,7 +7,14 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-__all__ = ["Boundary", "Problem", "Review"]
+import shapely
+
+__all__ = ["NOTE", "Boundary", "Problem", "Review"]
+
+NOTE: Final = "boundary_txt_note"
+"""Code of what was noticed in a coordinate text."""
+
+_QUOTING: Final = (NOTE, "boundary_inputs_missing")  # field holds a code of its own, value what it names
 
 _NOT_IDENTITY: Final = ("photo_hash",)
 
@@ -68,6 +75,13 @@ class Boundary:
     wkb: bytes
 
     @property
+    def fault(self) -> str:
+        """Why it cannot be measured, empty when it can."""
+        shape = shapely.from_wkb(self.wkb)
+        polygonal = shape.geom_type in ("Polygon", "MultiPolygon")
+        return "" if polygonal and shape.is_valid else shapely.is_valid_reason(shape)
+
+    @property
     def review_id(self) -> str:
         """Hash of who drew what."""
         content = [self.parcel_id, self.person, self.made_at, self.package, self.remark, self.wkb.hex()]
@@ -90,4 +104,6 @@ class Problem:
         from landremed.text import message_text
 
         params = {name: getattr(self, name) for name in ("parcel_id", "package", "person", "field", "value")}
+        if self.code in _QUOTING:
+            params["value"] = message_text(self.field, json.loads(self.value), language)
         return message_text(self.code, params, language)

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import pyarrow as pa
 import shapely
 
 from landremed.io.gpkg_extras import quoted
@@ -23,10 +24,12 @@ from landremed.review.tables import BOUNDARY_SCHEMA, REVIEW_SCHEMAS
 __all__ = [
     "is_drawn",
     "keep_machine",
+    "keep_measured",
     "kept_crs",
     "prepared",
     "read_accepted",
     "read_boundaries",
+    "read_measured",
     "read_problems",
     "read_reviews",
     "restore_machine",
@@ -40,6 +43,10 @@ _MACHINE_DDL: Final = (
     "CREATE TABLE IF NOT EXISTS review_machine (place TEXT NOT NULL, fid INTEGER NOT NULL,"
     " content TEXT NOT NULL, PRIMARY KEY (place, fid))"
 )
+_MEASURED_DDL: Final = (
+    "CREATE TABLE IF NOT EXISTS review_measured (parcel_id TEXT PRIMARY KEY NOT NULL, content TEXT NOT NULL)"
+)
+_BEFORE: Final = ("outcome", "measure", "clause", "due_on", "missing_facts", "area_m2", "why")
 _GUARDS: Final = ("update", "delete")
 _LITTLE_WITH_ENVELOPE: Final = 3
 _ENVELOPE_AT: Final = 8
@@ -97,6 +104,7 @@ def write_rows(db: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, A
     names = REVIEW_SCHEMAS[table].names
     for action in _GUARDS:
         db.execute(f"DROP TRIGGER IF EXISTS {table}_no_{action}")
+    _add_columns(db, table)
     db.execute(f"DELETE FROM {table}")  # noqa: S608
     columns, marks = ", ".join(map(quoted, names)), ", ".join("?" * len(names))
     db.executemany(
@@ -146,6 +154,38 @@ def keep_machine(db: sqlite3.Connection, place: str, fid: int, content: Mapping[
     db.execute("INSERT OR IGNORE INTO review_machine VALUES (?, ?, ?)", (place, fid, text))
 
 
+def keep_measured(db: sqlite3.Connection, measured: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep what the machine said of parcels before they were measured with an accepted boundary."""
+    db.execute(_MEASURED_DDL)
+    db.executemany(
+        "INSERT OR IGNORE INTO review_measured VALUES (?, ?)",
+        [(pid, json.dumps(dict(row), ensure_ascii=False)) for pid, row in sorted(measured.items())],
+    )
+
+
+def read_measured(db: sqlite3.Connection, *, waiting: bool = False) -> dict[str, dict[str, Any]]:
+    """Return what the machine said of parcels before they were measured with an accepted boundary.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+        Open result.
+    waiting : bool
+        Also of parcels whose accepted boundary is not measured yet.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if _has_table(db, "review_measured"):
+        rows = db.execute("SELECT parcel_id, content FROM review_measured ORDER BY parcel_id").fetchall()
+        found = {row["parcel_id"]: json.loads(row["content"]) for row in rows}
+    for boundary in read_accepted(db) if waiting else ():
+        if boundary.parcel_id not in found and not is_drawn(db, boundary):
+            row = db.execute("SELECT * FROM decisions WHERE parcel_id = ?", (boundary.parcel_id,)).fetchone()
+            if row is not None:
+                machine = _machine_row(db, row)
+                found[boundary.parcel_id] = {name: machine[name] for name in _BEFORE}
+    return found
+
+
 def restore_machine(db: sqlite3.Connection) -> None:
     """Put back everything the machine wrote."""
     db.execute(_MACHINE_DDL)
@@ -180,8 +220,31 @@ def write_summary(db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None
 
 
 def _rows(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    there = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
-    return db.execute(f"SELECT * FROM {table} ORDER BY fid").fetchall() if there else []  # noqa: S608
+    return db.execute(f"SELECT * FROM {table} ORDER BY fid").fetchall() if _has_table(db, table) else []  # noqa: S608
+
+
+def _has_table(db: sqlite3.Connection, table: str) -> bool:
+    found = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
+    return found is not None
+
+
+def _add_columns(db: sqlite3.Connection, table: str) -> None:
+    """Add columns that results made earlier do not have."""
+    there = {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}
+    for column in REVIEW_SCHEMAS[table]:
+        if column.name not in there:
+            kind = "REAL" if pa.types.is_floating(column.type) else "TEXT"
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(column.name)} {kind}")
+
+
+def _machine_row(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row of ``decisions`` as the machine wrote it."""
+    kept = None
+    if _has_table(db, "review_machine"):
+        kept = db.execute(
+            "SELECT content FROM review_machine WHERE place = 'decisions' AND fid = ?", (row["fid"],)
+        ).fetchone()
+    return dict(row) | (json.loads(kept["content"]) if kept else {})
 
 
 def _boundary(row: sqlite3.Row) -> Boundary:
