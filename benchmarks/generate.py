@@ -2,7 +2,7 @@
 
     python -m benchmarks.generate FOLDER --sizes S,M,L,snapped
 
-Sizes: S 10 000, M 100 000, L 1 000 000 parcels of 5 to 60 vertices; ``snapped`` takes 50 000 of the farmland
+Sizes: XS 2 000, S 10 000, M 100 000, L 1 000 000 parcels of 5 to 60 vertices; ``snapped`` takes 50 000 of the farmland
 polygons themselves as parcels, so that every edge is shared with the layer. Layers: farmland (150 000 polygons,
 most sharing edges, some overlapping a little), redline (40 polygons of up to 200 000 vertices with holes), urban,
 green, towns. Every table is written as ``<name>.gpkg`` and ``<name>.parquet``.
@@ -21,7 +21,7 @@ import shapely
 
 X0, Y0, W, H = 530_000.0, 4_280_000.0, 80_000.0, 60_000.0
 CRS = "EPSG:4548"
-SIZES = {"S": 10_000, "M": 100_000, "L": 1_000_000}
+SIZES = {"XS": 2_000, "S": 10_000, "M": 100_000, "L": 1_000_000}
 
 
 def ragged(counts):

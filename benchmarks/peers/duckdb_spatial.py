@@ -6,7 +6,7 @@ import os
 import duckdb
 import duckdb_extension_spatial
 
-from benchmarks.meter import Job, Meter
+from benchmarks.meter import TOUCHING_M2, Job, Meter
 
 job = Job()
 meter = Meter("DuckDB spatial")
@@ -22,7 +22,7 @@ for name in job.layers:
     con.execute(
         f"""create table r_{name} as select *, ST_Area(g) a from (
         select p.pid, l.fid_, ST_Intersection(p.geometry, l.geometry) g from p join {name} l
-        on ST_Intersects(p.geometry, l.geometry)) where ST_Area(g) > 0"""
+        on ST_Intersects(p.geometry, l.geometry)) where ST_Area(g) > {TOUCHING_M2}"""
     )
     meter.totals[name], meter.pieces[name] = con.execute(f"select sum(a), count(*) from r_{name}").fetchone()
     meter.mark("compute " + name)

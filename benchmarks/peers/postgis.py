@@ -1,6 +1,7 @@
 """PostGIS with ST_Subdivide(256), two workers: load, compute, export.
 
-Needs a server and a database (PGHOST, PGUSER, PGDATABASE; default database ``bench``), psycopg and ogr2ogr.
+Needs psycopg, ogr2ogr and PostgreSQL's programs with PostGIS: a server of its own is started in the data folder.
+With PGHOST set that server and its database PGDATABASE (default ``bench``) are used instead.
 """
 
 import os
@@ -10,11 +11,13 @@ import geopandas as gpd
 import psycopg
 import shapely
 
-from benchmarks.meter import Job, Meter
+from benchmarks.meter import TOUCHING_M2, Job, Meter
+from benchmarks.postgres import scratch_server
 
 job = Job()
-database = os.environ.get("PGDATABASE", "bench")
-con = psycopg.connect(f"dbname={database}", autocommit=True)
+place = os.environ.get("PGDATABASE") or "bench"
+place = f"dbname={place}" if "PGHOST" in os.environ else scratch_server(os.path.join(job.data, "postgres"))
+con = psycopg.connect(place, autocommit=True)
 run = con.execute
 meter = Meter("PostGIS (subdivide)", match="postgres")
 run("create extension if not exists postgis")
@@ -54,7 +57,7 @@ for name in job.layers:
     run(
         f"""create unlogged table t_{name} as select pid, fid_, g from (select p.pid, l.fid_,
         case when st_coveredby(p.geom, l.geom) then p.geom else st_intersection(p.geom, l.geom) end g
-        from p join {name} l on st_intersects(p.geom, l.geom) offset 0) t where st_area(g) > 0"""
+        from p join {name} l on st_intersects(p.geom, l.geom) offset 0) t where st_area(g) > {TOUCHING_M2}"""
     )
     run(
         f"""create unlogged table r_{name} as select pid, fid_, g, st_area(g) a from (select pid, fid_,
@@ -65,7 +68,7 @@ for name in job.layers:
 out = job.fresh_out()
 for name in job.layers:
     mode = "-update" if os.path.exists(out) else "-overwrite"
-    command = ["ogr2ogr", "-f", "GPKG", mode, out, f"PG:dbname={database}", "-nln", name, "-nlt", "GEOMETRY"]
+    command = ["ogr2ogr", "-f", "GPKG", mode, out, f"PG:{place}", "-nln", name, "-nlt", "GEOMETRY"]
     subprocess.run([*command, "-gt", "100000", "-sql", f"select pid, fid_, a, g from r_{name}"], check=True)
     meter.mark("export")
 meter.done(version=run("select postgis_lib_version()").fetchone()[0])

@@ -2,7 +2,7 @@
 
 from importlib import import_module, metadata
 
-from benchmarks.meter import Job, Meter
+from benchmarks.meter import TOUCHING_M2, Job, Meter
 
 sedona = import_module("sedonadb")  # this module has the same name
 job = Job()
@@ -16,7 +16,7 @@ for name in job.layers:
     pieces = sd.sql(
         f"""select pid, fid_, g, ST_Area(g) a from (
         select p.pid, l.fid_, ST_Intersection(p.geometry, l.geometry) g from p join {name} l
-        on ST_Intersects(p.geometry, l.geometry)) where ST_Area(g) > 0"""
+        on ST_Intersects(p.geometry, l.geometry)) where ST_Area(g) > {TOUCHING_M2}"""
     ).to_memtable()
     pieces.to_view("r", overwrite=True)
     total = sd.sql("select sum(a) a from r").to_pandas()

@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from benchmarks.meter import Job, Meter
+from benchmarks.meter import TOUCHING_M2, Job, Meter
 
 TILE_VERTICES = 256
 POOL = ThreadPoolExecutor(2)
@@ -72,6 +72,8 @@ for name, layer in layers.items():
     for i in np.flatnonzero(count > 1):
         united[i] = shapely.union_all(geometry[first[i] : first[i] + count[i]])
     area = shapely.area(united)
+    keep = area > TOUCHING_M2
+    first, united, area = first[keep], united[keep], area[keep]
     meter.mark("re-union")
     meter.totals[name], meter.pieces[name] = float(area.sum()), len(united)
     gpd.GeoDataFrame(
