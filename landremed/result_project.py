@@ -37,5 +37,6 @@ def embed_project(
                 facts={fact: book.fact_label(fact, language) for fact in book.vocabulary},
             ),
             language=language,
+            secrecy=project.secrecy,
         )
         keep_project(db, name, text)

@@ -80,6 +80,25 @@ for number, name in enumerate(told["themes"]):
     told["pictures"][name] = [
         QColor(image.pixel(33 + 40 * (n % 10), 280 - 28 - 40 * (n // 10))).name() for n in range(60)
     ]
+told["sheets"] = {}
+for layout in project.layoutManager().layouts():
+    atlas = layout.atlas()
+    atlas.beginRender()
+    pages = atlas.updateFeatures()
+    atlas.seekTo(0)
+    page = layout.reportContext().feature()
+    texts = [i.currentText() for i in layout.items() if isinstance(i, QgsLayoutItemLabel)]
+    shown = layout.itemById("map")
+    told["sheets"][layout.name()] = {
+        "pages": pages,
+        "first": page["parcel_id"],
+        "texts": texts,
+        "on_map": shown.extent().contains(page.geometry().boundingBox()),
+        "theme": shown.followVisibilityPresetName(),
+        "drawn": QgsLayoutExporter(layout).exportToPdf(
+            sys.argv[2] + "-sheet.pdf", QgsLayoutExporter.PdfExportSettings()
+        ),
+    }
 told["warnings"] = warnings
 print("TOLD" + json.dumps(told), flush=True)
 os._exit(0)  # QGIS may crash when Python takes its objects apart
@@ -228,6 +247,22 @@ def test_forms_relations_and_titles(told):
 
 
 @pytest.mark.qgis
+def test_every_parcel_has_a_sheet(home, told):
+    sheet = told["sheets"]["图斑建议单"]
+    first = table(home / "result.gpkg", "decisions")[0]
+    assert sheet["pages"] == 60
+    assert sheet["first"] == first["parcel_id"]
+    assert sheet["on_map"]
+    assert sheet["theme"] == THEMES[0]
+    assert sheet["drawn"] == 0
+    page = "\n".join(sheet["texts"])
+    assert f"{first['outcome_label']}  {first['parcel_id']}" in page
+    assert first["why"] in page
+    assert f"{first['area_m2']:,.2f} ㎡" in page
+    assert "[%" not in page
+    assert (home / "theme-sheet.pdf").stat().st_size > 1000
+
+
 def test_themes_are_drawn(home, told):
     assert told["themes"] == THEMES
     rows = table(home / "result.gpkg", "decisions")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from landremed.report.labels import Labelled
 from landremed.report.palette import CLASS_COLORS, DEADLINE_COLORS, UNIT_COLORS, Fill
+from landremed.report.qgis_layout import parcel_layout
 from landremed.report.qgis_project import (
     DEFAULT_STYLE,
     ProjectCrs,
@@ -35,6 +36,7 @@ _DRAWN: Final = ("review_boundaries", "issues", "overlaps", *_PARCELS)
 _SETTLED: Final = Fill("#d9d9d9", "#9a9a9a", 0.5)
 _BOUNDARY: Final = Fill("#000000", "#7b3294", 1.0, "no", "dash", 0.8)
 _OUTLINE: Final = "#404040"
+_EVERYWHERE: Final = ("admin_units", "land_use")
 _SEVERAL: Final = "#1a1a1a"
 _HATCHED_FROM: Final = 25_000
 _SOON, _YEAR = timedelta(days=90), timedelta(days=365)
@@ -66,6 +68,7 @@ def result_project(
     extent: tuple[float, float, float, float],
     legend: Legend,
     language: str,
+    secrecy: str | None = None,
 ) -> str:
     """Return the project of a result.
 
@@ -85,6 +88,8 @@ def result_project(
         What the themes tell apart.
     language : {"zh", "en"}
         Language of everything shown.
+    secrecy : str, optional
+        Stamped on the print layout.
     """
     there = {layer.name: layer for layer in layers}
     styles = _styles(there, legend, language)
@@ -105,7 +110,24 @@ def result_project(
     for name in styles:
         style = _style_name(name, language)
         themes.append(Theme(style, drawn | {n: style for n in _PARCELS if n in there}, checked))
-    return project_xml(title, listed, crs=crs, extent=extent, relations=_relations(there), themes=themes)
+    decisions = there["decisions"]
+    layout = parcel_layout(
+        decisions.table.column_names,
+        {name: decisions.column_titles.get(name, name) for name in _layer_areas(decisions)},
+        theme=themes[0].name,
+        secrecy=secrecy,
+        language=language,
+    )
+    return project_xml(
+        title, listed, crs=crs, extent=extent, relations=_relations(there), themes=themes, layouts=layout
+    )
+
+
+def _layer_areas(decisions: Labelled) -> list[str]:
+    """Return the columns of overlap with constraint layers, in the order of the table."""
+    names = decisions.table.column_names
+    found = [n.removesuffix("_area_m2") for n in names if n.endswith("_area_m2")]
+    return [f"{n}_area_m2" for n in found if f"{n}_share" in names and n not in _EVERYWHERE]
 
 
 def outlined(color: str) -> Fill:
