@@ -97,37 +97,39 @@ class Books:
         elements: list[Element] = self.old.memo["elements"]
         return elements
 
-    def book(self, taken: frozenset[Thing], elements: frozenset[Element] | None = None) -> RuleBook | None:
+    def book(
+        self,
+        taken: frozenset[Thing],
+        elements: frozenset[Element] | None = None,
+        *,
+        stand_in: bool = False,
+    ) -> RuleBook | None:
         """Return the book with these things as the new side has them; None where it cannot be had.
 
-        ``elements`` exchanges only these entries of the book in place of the whole.
+        ``elements`` exchanges only these entries of the book in place of the whole. With ``stand_in`` one
+        side's book takes the place of the other's that cannot be had.
         """
-        readings = tuple(
-            (name, after if Thing("reading", name) in taken else before)
-            for name, before, after in self._readings()
-        )
-        key = (Thing("rules") in taken, readings, elements)
+        mixed = frozenset(thing for thing in taken if thing.kind in ("rules", "reading"))
+        key = (mixed, elements, stand_in)
         if key not in self._made:
             self._made[key] = self._make(*key)
         return self._made[key]
 
-    def _readings(self) -> list[tuple[str, str | None, str | None]]:
-        before, after = self.old.readings, self.new.readings
-        return [(name, before.get(name), after.get(name)) for name in dict.fromkeys((*before, *after))]
-
     def _make(
-        self, renewed: bool, readings: tuple[tuple[str, str | None], ...], elements: frozenset[Element] | None
+        self, taken: frozenset[Thing], elements: frozenset[Element] | None, stand_in: bool
     ) -> RuleBook | None:
-        source = self.new if renewed else self.old
-        book = source.book or (self.other(source).book if self.same else None)
-        wanted = {name: value for name, value in readings if value is not None}
+        source = self.new if Thing("rules") in taken else self.old
+        book = source.book or (self.other(source).book if self.same or stand_in else None)
+        wanted = {**self.old.readings, **self.new.readings}
+        for name in wanted:
+            if Thing("reading", name) not in taken and name in self.old.readings:
+                wanted[name] = self.old.readings[name]
         try:
             if elements is not None and self.old.book and self.new.book:
                 return mixed_book(self.old.book, self.new.book, elements, wanted)
             if book is None:
                 return None
-            known = {name: value for name, value in wanted.items() if name in book.reading_specs}
-            return book.with_readings(known)
+            return book.with_readings({n: v for n, v in wanted.items() if n in book.reading_specs})
         except (LandremedError, KeyError, ValueError):
             return None
 
@@ -164,14 +166,21 @@ class Exchange:
         self._made: dict[Any, Decision | None] = {}
         self.things = self._things([*dict.fromkeys((*new.facts, *old.facts))], asked)
 
-    def decide(self, taken: frozenset[Thing], elements: frozenset[Element] | None = None) -> Decision | None:
+    def decide(
+        self,
+        taken: frozenset[Thing],
+        elements: frozenset[Element] | None = None,
+        *,
+        stand_in: bool = False,
+    ) -> Decision | None:
         """Return what comes out with these things as the new side has them, the rest as the old one has it.
 
-        None where the rule book that would be needed cannot be had.
+        None where the rule book that would be needed cannot be had, unless the other may stand in for it.
         """
-        key = (taken, elements)
+        key = (taken, elements, stand_in)
         if key not in self._made:
-            self._made[key] = self._decided(taken, elements)
+            book = self._books.book(taken, elements, stand_in=stand_in)
+            self._made[key] = None if book is None else self._decided(taken, book)
         return self._made[key]
 
     def _things(self, names: Sequence[str], asked: frozenset[str]) -> list[Thing]:
@@ -192,11 +201,7 @@ class Exchange:
     def _whole(self, side: int) -> Sequence[Mapping[str, FactValue]]:
         return self._parts[side] or [self._measured[side]]
 
-    def _decided(self, taken: frozenset[Thing], elements: frozenset[Element] | None) -> Decision | None:
-        book = self._books.book(taken, elements)
-        if book is None:
-            return None
-
+    def _decided(self, taken: frozenset[Thing], book: RuleBook) -> Decision:
         def side_of(thing: Thing) -> int:
             return int(thing in taken)
 

@@ -106,16 +106,15 @@ class Explainer:
 
     def _sets(self, exchange: Exchange, pair: int, aspects: Sequence[str]) -> dict[_Key, list[str]]:
         """Return the smallest sets, each with the aspects that it makes."""
-        things = exchange.things
         sets: dict[_Key, list[str]] = {}
-        before, after = exchange.decide(frozenset()), exchange.decide(frozenset(things))
         for aspect in aspects:
             written = [self._written(i, pair, aspect) for i in (0, 1)]
-            as_written = after is not None and aspect_of(after, aspect) == written[1]
-            as_written &= before is None or aspect_of(before, aspect) == written[0]
+            stand_in = _stands_in(exchange, aspect, written)
+            things = [thing for thing in exchange.things if not (stand_in and thing.kind == "rules")]
             key: _Key = ((), (), 0, True, False)
-            if as_written:
-                hit = smallest_set(len(things), _maker(exchange, aspect, written[1]), self._limit)
+            if _as_written(exchange, things, aspect, written, stand_in):
+                makes = _maker(exchange, things, aspect, written[1], stand_in)
+                hit = smallest_set(len(things), makes, self._limit)
                 if hit is not None:
                     chosen = tuple(things[number] for number in hit.chosen)
                     elements = self._elements(exchange, chosen, aspect, written[1])
@@ -247,11 +246,34 @@ class Explainer:
         return texts[0], texts[1]
 
 
-def _maker(exchange: Exchange, aspect: str, target: object) -> Callable[[frozenset[int]], bool]:
-    things = exchange.things
+def _stands_in(exchange: Exchange, aspect: str, written: Sequence[object]) -> bool:
+    """Tell whether the one rule book at hand gives both decisions, so that it may stand in for the other."""
+    ends = (frozenset[Thing](), frozenset(exchange.things))
+    if all(exchange.decide(taken) is not None for taken in ends):
+        return False
+    found = (exchange.decide(taken, stand_in=True) for taken in ends)
+    return all(
+        decision is not None and aspect_of(decision, aspect) == text
+        for decision, text in zip(found, written, strict=True)
+    )
 
+
+def _as_written(
+    exchange: Exchange, things: Sequence[Thing], aspect: str, written: Sequence[object], stand_in: bool
+) -> bool:
+    """Tell whether deciding again gives what stands in both results."""
+    before = exchange.decide(frozenset(), stand_in=stand_in)
+    after = exchange.decide(frozenset(things), stand_in=stand_in)
+    if after is None or aspect_of(after, aspect) != written[1]:
+        return False
+    return before is None or aspect_of(before, aspect) == written[0]
+
+
+def _maker(
+    exchange: Exchange, things: Sequence[Thing], aspect: str, target: object, stand_in: bool
+) -> Callable[[frozenset[int]], bool]:
     def makes(taken: frozenset[int]) -> bool:
-        decision = exchange.decide(frozenset(things[number] for number in taken))
+        decision = exchange.decide(frozenset(things[number] for number in taken), stand_in=stand_in)
         return decision is not None and aspect_of(decision, aspect) == target
 
     return makes
