@@ -28,5 +28,4 @@ def command(
 
     clock = StageClock(ctx.obj)
     result = run_decide(overlay, output, project=project, settings=settings, overwrite=overwrite, stage=clock)
-    clock.finish()
-    return show(result, output, ctx.obj)
+    return show(result, output, ctx.obj, clock)

@@ -7,6 +7,7 @@ import importlib
 import locale
 import os
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
@@ -14,6 +15,8 @@ from typing import Any, Final, TextIO
 import click
 
 __all__ = ["main"]
+
+_BEGAN: Final = time.perf_counter()
 
 COMMANDS: Final = {
     "run": ("run", "Check, overlay, decide, export: the main job."),
@@ -39,7 +42,7 @@ COMMANDS: Final = {
 
 @dataclass
 class Settings:
-    """Global options, as commands see them."""
+    """Global options, as commands see them; ``began`` is when the program did (``time.perf_counter``)."""
 
     language: str
     json: bool = False
@@ -47,6 +50,7 @@ class Settings:
     verbose: bool = False
     debug: bool = False
     language_given: bool = False
+    began: float = 0.0
 
 
 class LateGroup(click.Group):
@@ -103,6 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         _survive_narrow_encoding(stream)
     rest, settings = _global_options(sys.argv[1:] if arguments is None else arguments)
+    settings.began = _BEGAN if arguments is None else time.perf_counter()
     try:
         with warnings.catch_warnings():
             if not settings.debug:

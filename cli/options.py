@@ -7,6 +7,8 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
+from importlib import resources
 from typing import Any, TypeVar
 
 import click
@@ -102,8 +104,7 @@ def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, An
         stage=clock,
         progress=clock.progress,
     )
-    clock.finish()
-    return show(result, output, obj)
+    return show(result, output, obj, clock)
 
 
 def _tell_log(obj: Any) -> None:
@@ -123,16 +124,21 @@ def _tell_log(obj: Any) -> None:
         log.setLevel(logging.INFO)
 
 
-def show(result: Any, output: str, obj: Any) -> int:
+def show(result: Any, output: str, obj: Any, clock: StageClock) -> int:
     """Print the summary on stdout and the findings on stderr; return the exit status."""
+    clock("summary")
+    document = result.document(output) if obj.json else {}
+    text = found = ""
+    if not (obj.json or obj.quiet):
+        text, found = result.summary_text(obj.language), result.findings_text(obj.language)
+    clock.finish()
     if obj.json:
-        click.echo(json.dumps(result.document(output), ensure_ascii=False))
+        timed = {"seconds": clock.rounded()} if obj.verbose else {}
+        click.echo(json.dumps(document | timed, ensure_ascii=False))
     if obj.json or obj.quiet:
         return int(result.status)
-    text = result.summary_text(obj.language)
     if text:
         click.echo(text)
-    found = result.findings_text(obj.language)
     if found:
         click.echo(f"\n{found}", err=True)
     click.echo(f"\n-> {output}")
@@ -140,30 +146,71 @@ def show(result: Any, output: str, obj: Any) -> int:
 
 
 class StageClock:
-    """Tells the stages with ``-v``, and shows progress on a terminal."""
+    """Tells the stages with ``-v``, and shows progress on a terminal.
+
+    Attributes
+    ----------
+    seconds : dict of stage to float
+        Wall time of the stages that have ended; together with the running one they make up the whole time
+        since the program began.
+    """
 
     def __init__(self, obj: Any) -> None:
         self._obj = obj
-        self._name = ""
-        self._began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
         self._live = sys.stderr.isatty() and not obj.quiet
+        self._first = self._began = getattr(obj, "began", None) or time.perf_counter()
+        self._name = "start"
 
     def __call__(self, name: str) -> None:
         """Begin a stage."""
-        self.finish()
-        self._name, self._began = name, time.perf_counter()
+        self._end()
+        self._name = name
         if self._live and not self._obj.verbose:
-            click.echo(f"\r\x1b[K{name} …", err=True, nl=False)
+            click.echo(f"\r\x1b[K{self._word(name)} …", err=True, nl=False)
 
     def progress(self, done: int, total: int) -> None:
         """Show how far the stage is."""
         if self._live and total:
-            click.echo(f"\r\x1b[K{self._name} … {100 * done // total} %", err=True, nl=False)
+            told = f"{self._word(self._name)} … {100 * done // total} %"
+            click.echo(f"\r\x1b[K{told}", err=True, nl=False)
 
     def finish(self) -> None:
-        """End the last stage."""
+        """End the last stage, and tell the time of all together."""
+        self._end()
+        self._tell("total", self._began - self._first)
+
+    def rounded(self) -> dict[str, float]:
+        """Return the seconds of every stage and of all together."""
+        every = self.seconds | {"total": self._began - self._first}
+        return {name: round(spent, 3) for name, spent in every.items()}
+
+    def _end(self) -> None:
         if self._live:
             click.echo("\r\x1b[K", err=True, nl=False)
-        if self._name and self._obj.verbose:
-            click.echo(f"{self._name:<14}{time.perf_counter() - self._began:8.2f} s", err=True)
-        self._name = ""
+        if not self._name:
+            return
+        now = time.perf_counter()
+        spent = now - self._began
+        self.seconds[self._name] = self.seconds.get(self._name, 0.0) + spent
+        self._tell(self._name, spent)
+        self._name, self._began = "", now
+
+    def _tell(self, name: str, spent: float) -> None:
+        if self._obj.verbose:
+            from landremed.report.terminal import pad
+
+            click.echo(f"{pad(self._word(name), 24)}{spent:8.2f} s", err=True)
+
+    def _word(self, name: str) -> str:
+        """Return a stage in the language of the messages; its plain name where there is no word for it."""
+        return _stage_words().get(f"stage_{name.replace(' ', '_')}", {}).get(self._obj.language) or name
+
+
+@cache
+def _stage_words() -> dict[str, dict[str, str]]:
+    import yaml
+
+    text = resources.files("landremed.messages").joinpath("stages.yaml").read_text(encoding="utf-8")
+    words: dict[str, dict[str, str]] = yaml.safe_load(text)
+    return words

@@ -278,3 +278,14 @@ def test_no_layers_at_all(tmp_path):
     with sqlite3.connect(tmp_path / "o.gpkg") as db:
         row = db.execute("SELECT ecological_red_line_area_m2, outcome FROM decisions").fetchone()
     assert row == (None, "complete_paperwork")
+
+
+def test_verbose_tells_stages_that_make_up_the_whole(tmp_path):
+    done = subprocess_cli("run", SAMPLE, "-o", tmp_path / "o.gpkg", "-v", "--json")
+    seconds = json.loads(done.stdout)["seconds"]
+    total = seconds.pop("total")
+    assert {"start", "read parcels", "measure", "decide", "write", "summary"} <= set(seconds)
+    assert abs(sum(seconds.values()) - total) < 0.02
+    told = [float(line.split()[-2]) for line in done.stderr.splitlines() if line.endswith(" s")]
+    assert len(told) == len(seconds) + 1
+    assert abs(sum(told[:-1]) - told[-1]) < 0.005 * len(told)
