@@ -69,7 +69,7 @@ def load_project(path: str | Path, *, settings: Sequence[str] = (), layers: Sequ
         raise ProjectError("project_unreadable", Where(file=shown), problem=str(error)) from None
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also nested without end, and numbers without end
         raise ProjectError("project_not_toml", Where(file=shown), problem=str(error)) from None
     base = path.resolve().parent
     here = [_relative_to(base, option) for option in layers]
@@ -152,5 +152,5 @@ def _relative_to(base: Path, option: str) -> str:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()

@@ -74,6 +74,7 @@ _RESERVED_LAYERS: Final = {
     "red_line_outside_boundary",
     "farmland_outside_boundary",
 }
+_YEARS: Final = range(1900, 2101)
 _LAYER_NAME: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -163,14 +164,14 @@ class Checker:
         return value
 
     def _date(self, value: Any, key: str) -> date:
-        if isinstance(value, datetime):
-            return value.date()
-        if isinstance(value, date):
-            return value
+        day = value.date() if isinstance(value, datetime) else value
         try:
-            return date.fromisoformat(str(value))
+            day = day if isinstance(day, date) else date.fromisoformat(str(day))
         except ValueError:
             raise ProjectError("project_value_wrong_type", self.where(key, value), wanted="date") from None
+        if day.year not in _YEARS:
+            raise ProjectError("project_value_wrong_type", self.where(key, value), wanted="date")
+        return day
 
     def _tolerance(self, raw: Mapping[str, float]) -> Tolerance:
         for name, value in raw.items():

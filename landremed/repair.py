@@ -31,6 +31,8 @@ CHANGE_MIN_M2 = 1.0
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _CHUNK = 8192
+_SCRIBBLE_VERTICES, _SCRIBBLE_SAMPLES = 1000, 400
+_SCRIBBLE_HITS, _SCRIBBLE_CROSSINGS = 50, 200_000
 _FARTHEST = 1e8  # metres or degrees: farther than any place on Earth in any CRS, zone numbers included
 
 
@@ -176,6 +178,8 @@ def _judged_by_numbers(geometry: Any, raw: bytes) -> _Case:
 def _mended(geometry: Any, first: tuple[float, float], box: tuple[float, ...]) -> _Case:
     if geometry is None:
         return _Case(Status.UNREPAIRABLE, "damaged geometry", point=first, box=box)
+    if _is_scribble(geometry):
+        return _Case(Status.UNREPAIRABLE, "crosses itself without end", point=first, box=box)
     if shapely.get_dimensions(geometry) < 2:
         return _Case(Status.EMPTY, f"{geometry.geom_type}, no polygon", point=first, box=box)
     reason, before = _reason(geometry), float(shapely.area(geometry))
@@ -185,6 +189,25 @@ def _mended(geometry: Any, first: tuple[float, float], box: tuple[float, ...]) -
     point = _place(reason, _pair(shapely.get_coordinates(shapely.point_on_surface(fixed))[0]))
     raw = shapely.to_wkb(fixed, byte_order=1, output_dimension=2)
     return _Case(Status.REPAIRED, reason, raw, before, float(shapely.area(fixed)), point, box)
+
+
+def _is_scribble(geometry: Any) -> bool:
+    """Tell whether a shape crosses itself so often that repairing it would take minutes and gigabytes.
+
+    The crossings are estimated by the boxes of some edges.
+    """
+    xy = shapely.get_coordinates(geometry)
+    if len(xy) < _SCRIBBLE_VERTICES:
+        return False
+    edges = shapely.box(
+        np.minimum(xy[1:, 0], xy[:-1, 0]),
+        np.minimum(xy[1:, 1], xy[:-1, 1]),
+        np.maximum(xy[1:, 0], xy[:-1, 0]),
+        np.maximum(xy[1:, 1], xy[:-1, 1]),
+    )
+    some = edges[:: max(1, len(edges) // _SCRIBBLE_SAMPLES)]
+    hits = len(shapely.STRtree(edges).query(some)[0]) / len(some)
+    return bool(hits > _SCRIBBLE_HITS and hits * len(edges) / 2 > _SCRIBBLE_CROSSINGS)
 
 
 def _closed(raw: bytes) -> Any:

@@ -29,6 +29,7 @@ __all__ = ["DbfField", "DbfTable", "choose_encoding", "read_dbf"]
 
 _TEXT = "C"
 _MAX_SAMPLES = 200_000
+_LONGEST_HEAD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ def read_dbf(path: Path, where: Where) -> DbfTable:
         When the header is not one of a DBF or records are missing.
     """
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            data = stream.read(_LONGEST_HEAD)
     except OSError as error:
         raise InputError("file_unreadable", where, reason=error.strerror or str(error)) from error
     if len(data) < 33:
@@ -116,9 +119,11 @@ def read_dbf(path: Path, where: Where) -> DbfTable:
         at, start = at + 32, start + width
     if head < 33 or length < 1 or start > length or any(f.width == 0 for f in fields):
         raise InputError("file_not_of_type", where, driver="DBF", found="unknown")
-    if len(data) < head + rows * length:
+    if size < head + rows * length:
         raise InputError("file_truncated", where)
-    records = np.frombuffer(data, dtype=np.uint8, count=rows * length, offset=head).reshape(rows, length)
+    records = np.zeros((0, length), np.uint8)
+    if rows:
+        records = np.memmap(path, np.uint8, mode="r", offset=head, shape=(rows, length))
     return DbfTable(tuple(fields), records, data[29])
 
 

@@ -27,6 +27,8 @@ class Limits:
         Unfolded over packed size of one member of a zipped office file.
     max_columns : float
         Columns of one layer or table.
+    max_text_mb : float
+        Size of one text file (CSV, survey coordinates), in 10^6 bytes: it is read as a whole.
     """
 
     max_features: float = 3_000_000
@@ -35,6 +37,7 @@ class Limits:
     max_unzipped_mb: float = 1_000
     max_zip_ratio: float = 300
     max_columns: float = 2_000
+    max_text_mb: float = 250
 
 
 def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:

@@ -43,11 +43,15 @@ def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> Shapef
         raise InputError("shapefile_part_missing", Where(file=dataset.shown), part=dataset.path.stem + ".dbf")
     where = Where(file=_beside(dataset, ".dbf"))
     table = read_dbf(table_path, where)
+    shapes = _shapes(dataset)
+    if shapes != len(table.records):
+        here = Where(file=dataset.shown)
+        raise InputError("shapefile_counts_differ", here, rows=len(table.records), shapes=shapes)
     chosen = choose_encoding(table, _codepage(dataset.path), encoding, where)
     geometry = read_bulk(dataset, layer, columns=[], encoding="ISO-8859-1", return_fids=True)
     rows = np.asarray(geometry.table.column(0).combine_chunks(), dtype=np.int64)
-    shapes, deleted = _shapes(dataset), int((table.records[:, 0] == _DELETED).sum())
-    if shapes != len(table.records) or len(rows) != shapes - deleted:
+    deleted = int((table.records[:, 0] == _DELETED).sum())
+    if len(rows) != shapes - deleted:
         here = Where(file=dataset.shown)
         raise InputError("shapefile_counts_differ", here, rows=len(table.records), shapes=shapes)
     attributes, broken = table.to_arrow(chosen.name)

@@ -104,6 +104,8 @@ def read_table(
     try:
         size = real.stat().st_size
         check_limit(limits, "max_file_mb", size // 1_000_000, where)
+        if suffix in _TEXT_FILES:
+            check_limit(limits, "max_text_mb", size // 1_000_000, where)
         data = real.read_bytes()
     except OSError as error:
         raise InputError("file_unreadable", where, reason=error.strerror or str(error)) from error

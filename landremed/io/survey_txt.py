@@ -103,7 +103,7 @@ def read_survey_txt(
     if real.is_dir():
         raise InputError("file_is_folder", where)
     try:
-        check_limit(limits, "max_file_mb", real.stat().st_size // 1_000_000, where)
+        check_limit(limits, "max_text_mb", real.stat().st_size // 1_000_000, where)
         data = real.read_bytes()
     except OSError as error:
         raise InputError("file_unreadable", where, reason=error.strerror or str(error)) from error

@@ -288,10 +288,22 @@ def _attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
             array, notes = _clean_text(array)
             findings += [dataclasses.replace(note, field=name) for note in notes]
+        if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+            array, count = _possible_days(array)
+            if count:
+                findings.append(Finding("date_impossible", field=name, params={"count": count}))
         columns[name] = _plain(array)
     if not columns:
         return pa.table({"_": pa.nulls(table.num_rows)}).select([]), findings
     return pa.table(columns), findings
+
+
+def _possible_days(array: pa.Array) -> tuple[pa.Array, int]:
+    """Return dates without those that no calendar holds, and how many there are."""
+    years = pc.year(array)
+    odd = pc.or_(pc.less(years, 1), pc.greater(years, 9999)).fill_null(False)
+    count = int(pc.sum(odd).as_py() or 0)
+    return (pc.if_else(odd, pa.scalar(None, array.type), array), count) if count else (array, 0)
 
 
 def _plain(array: pa.Array) -> pa.Array:

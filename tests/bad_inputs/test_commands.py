@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import geopandas as gpd
 import good_files
 import openpyxl
 import pytest
@@ -247,6 +248,22 @@ def archive(name: str, members: dict[str, bytes]) -> Maker:
                 file.writestr(inner, content)
 
     return make
+
+
+def dbf_of_gigabytes(folder: Path) -> None:
+    """Write a table with holes in it that says and holds millions of rows."""
+    raw = (folder / "p.dbf").read_bytes()
+    head, length = struct.unpack("<HH", raw[8:12])
+    rows = 5_000_000_000 // length
+    (folder / "p.dbf").write_bytes(raw[:4] + struct.pack("<I", rows) + raw[8:])
+    os.truncate(folder / "p.dbf", head + rows * length)
+
+
+def scribble(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """A first parcel that crosses itself about a million times."""
+    numbers = random.Random(1)
+    points = [(560000 + 1000 * numbers.random(), 4.3e6 + 1000 * numbers.random()) for _ in range(3000)]
+    return frame.set_geometry([shapely.Polygon(points), *frame.geometry[1:]])
 
 
 VRT = (
@@ -527,6 +544,24 @@ STOPS: dict[str, tuple[Maker, list[str], list[str]]] = {
     "layers as text": (toml('layers = "x"\n[parcels]\npath = "p.gpkg"\n'), RUN, ["layers"]),
     "date as words": (edit("project.toml", ("2022-03-31", '"soon"')), RUN, ["project.as_of", "soon"]),
     "date that is none": (edit("project.toml", ("2022-03-31", "2022-02-30")), RUN, ["project.toml", "line"]),
+    "nested without end": (toml("a = " + "[" * 5000), RUN, ["project.toml", "not valid TOML"]),
+    "number without end": (toml(PROJECT + "[limits]\nmax_features = " + "9" * 5000), RUN, ["project.toml"]),
+    "day at the end of days": (
+        edit("project.toml", ("2022-03-31", "9999-12-31")),
+        RUN,
+        ["project.as_of", "9999-12-31"],
+    ),
+    "text of 300 MB": (
+        lambda d: os.truncate(d / "e.csv", 300_000_000),
+        RUN,
+        ["e.csv", "max_text_mb", "300"],
+    ),
+    "survey text of 300 MB": (
+        lambda d: os.truncate(d / "p.txt", 300_000_000),
+        ["info", "p.txt"],
+        ["p.txt", "max_text_mb"],
+    ),
+    "dbf of 5 GB": (dbf_of_gigabytes, ["info", "p.shp"], ["p.shp", "12 shapes"]),
     "straddle unknown": (
         edit("project.toml", ("as_of", 'straddle = "cut"\nas_of')),
         RUN,
@@ -701,6 +736,11 @@ FINDINGS: dict[str, tuple[Maker, list[str], list[str]]] = {
         frame("p.gpkg", lambda f: f.set_geometry([shapely.box(560000, 4.3e6, 9e7, 4.31e6), *f.geometry[1:]])),
         RUN,
         ["p.gpkg", "row 1", IDS[0], "not to be trusted"],
+    ),
+    "parcel that crosses itself without end": (
+        frame("p.gpkg", scribble),
+        RUN,
+        ["p.gpkg", "row 1", "crosses itself without end"],
     ),
     "points as parcels": (frame("p.gpkg", lambda f: POINTS), RUN, ["p.gpkg", "row 1"]),
     "blank ids": (with_ids([*IDS[:-1], None]), RUN, ["p.gpkg", "row 12", "TBBH"]),
