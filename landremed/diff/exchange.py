@@ -72,6 +72,7 @@ class Books:
     old: Side
     new: Side
     _made: dict[Any, RuleBook | None] = field(default_factory=dict)
+    _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:
@@ -86,6 +87,33 @@ class Books:
         names = dict.fromkeys((*before, *after))
         found += [Thing("reading", name) for name in names if before.get(name) != after.get(name)]
         return found + ([Thing("as_of")] if self.old.as_of != self.new.as_of else [])
+
+    def things_for(self, categories: frozenset[str]) -> list[Thing]:
+        """Return what of the rules differs and can matter for some classes."""
+        key = ("things", categories)
+        if key not in self._kept:
+            self._kept[key] = [t for t in self.things if t.kind != "reading" or self._touches(t, categories)]
+        found: list[Thing] = self._kept[key]
+        return found
+
+    def _touches(self, reading: Thing, categories: frozenset[str]) -> bool:
+        """Tell whether a reading changes anything for some classes, or for those they hand over to."""
+        texts = [side.readings.get(reading.name) for side in (self.old, self.new)]
+        for book in (self.old.book, self.new.book):
+            if book is None:
+                continue
+            try:
+                ways = [book.with_readings({reading.name: text}) for text in texts if text is not None]
+            except (LandremedError, KeyError, ValueError):
+                return True
+            if len(ways) < len(texts) or ways[0].parameters != ways[1].parameters:
+                return True
+            concerned = set(categories)
+            for found in (book.classes.get(name) for name in categories):
+                concerned |= set(found.hand_over.categories) if found and found.hand_over else set()
+            if not categories or any(_of_class(ways[0], c) != _of_class(ways[1], c) for c in concerned):
+                return True
+        return False
 
     @property
     def elements(self) -> list[Element]:
@@ -196,7 +224,10 @@ class Exchange:
             found.append(Thing("parts"))
         if self._shapes[0] != self._shapes[1]:
             found.append(Thing("shape"))
-        return found + self._books.things
+        classes = [side.get("category") for side in self._given]
+        known = frozenset(name for name in classes if isinstance(name, str))
+        every = not all(isinstance(name, str) for name in classes)
+        return found + self._books.things_for(frozenset() if every else known)
 
     def _whole(self, side: int) -> Sequence[Mapping[str, FactValue]]:
         return self._parts[side] or [self._measured[side]]
@@ -223,6 +254,11 @@ class Exchange:
             for name in (*self._measured[0], *self._measured[1])
         }
         return decide(book, {**given, **measured}, as_of=as_of, has_geometry=has_shape)
+
+
+def _of_class(book: RuleBook, category: str) -> tuple[object, ...]:
+    """Return what a reading can change of one class; conditions are the same when they are one object."""
+    return (book.classes.get(category), book.choosers.get(category), book.cuts.get(category))
 
 
 def aspect_of(decision: Decision, aspect: str) -> object:

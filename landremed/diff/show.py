@@ -20,6 +20,7 @@ __all__ = ["difference_document", "difference_text"]
 _SCHEMA: Final = 1
 _WIDTH: Final = 100
 _HASH_SHOWN: Final = 12
+_CAUSES: Final = 10
 _FIELDS: Final = ("outcome", "measure", "rule", "clause", "schedule", "due_on", "overdue", "area_m2")
 
 
@@ -44,7 +45,7 @@ def difference_text(difference: Difference, language: str, *, top: int = 20) -> 
     blocks.append(text["matrix"] + "\n" + _matrix(difference, telling))
     causes = by_cause(difference, telling)
     if causes:
-        rows = [[count, f"{mu:.2f}", cause] for cause, count, mu in causes[:top]]
+        rows = [[count, f"{mu:.2f}", cause] for cause, count, mu in causes[: max(top, _CAUSES)]]
         heads = [text["count"], text["mu"], text["cause"]]
         blocks.append(text["causes"] + "\n" + table(rows, heads, "rrl"))
         unproved = sum(not c.proved for change in difference.changes for c in change.causes[:1])
