@@ -32,6 +32,7 @@ from landremed.crs import (
     to_working,
 )
 from landremed.errors import LandremedError, OutputError, Where
+from landremed.io.leftovers import remove_leftovers
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
@@ -121,7 +122,8 @@ def convert(
         given, system, notes = _with_prefix(given, system)
         findings += notes
     prepared, names = _named(given, driver)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    remove_leftovers(path)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.tmp-{os.getpid()}-", dir=path.parent))
     try:
         temp = folder / path.name
         _write(prepared, temp, driver, system)

@@ -113,8 +113,18 @@ def test_coordinates_give_the_areas_back(result, tmp_path):
     points = [(float(y), float(x)) for _, _, x, y in (line.split(",") for line in first)]
     assert points[0] == points[-1]
     assert first[0].split(",")[0] == first[-1].split(",")[0] == "J1"
-    assert shapely.Polygon(points).equals(district.square(0))
+    moved = shapely.transform(shapely.Polygon(points), lambda xy: xy - (39_000_000, 0))
+    assert moved.equals(district.square(0))  # zone 39, with its number before the eastings
     assert float(heads[0][1]) == pytest.approx(0.64, abs=0.001)  # 80 m by 80 m, in hectares
+
+
+def test_coordinates_are_read_again_where_they_lie(result, tmp_path):
+    from landremed.io.survey_txt import read_survey_txt
+
+    export_result(result, tmp_path / "out", kind="txt")
+    source, findings = read_survey_txt(str(tmp_path / "out" / "decisions.txt"))
+    assert (source.crs_wkt, findings) == ("EPSG:4527", [])
+    assert source.attributes["DKBH"].to_pylist()[:2] == ["P-000", "P-001"]
 
 
 def test_folders_are_not_replaced_unasked(result, tmp_path):

@@ -25,6 +25,7 @@ from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
 from landremed.io.gpkg_read import layer_names, read_layer
+from landremed.io.leftovers import remove_leftovers
 
 __all__ = [
     "GEOMETRY_COLUMN",
@@ -188,6 +189,7 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     check_target(path, overwrite=overwrite)
     target = path.resolve()
     temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    remove_leftovers(target)
     try:
         _remove(temp)
         yield temp

@@ -226,8 +226,10 @@ def created(
         Replace what is there.
     """
     from landremed.io.gpkg import check_target
+    from landremed.io.leftovers import remove_leftovers
 
     check_target(path, overwrite=overwrite)
+    remove_leftovers(path)
     temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with _explained(path), closing(sqlite3.connect(temp, isolation_level=None)) as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import tempfile
@@ -18,7 +19,10 @@ import pyogrio
 import pyproj
 import shapely
 
+from landremed.crs import central_meridian, crs_label, false_easting, is_cgcs2000_gauss_krueger
 from landremed.errors import OutputError, Where
+from landremed.io.leftovers import remove_leftovers
+from landremed.io.survey_txt import survey_text
 from landremed.report.formats import plain_text
 from landremed.report.labels import column_titles, value_label
 from landremed.report.resultfile import ResultFile, open_result
@@ -29,6 +33,10 @@ _LEGEND: Final = "legend.csv"
 _NAME_BYTES: Final = 10
 _TEXT_BYTES: Final = 254
 _NO_UNIT: Final = "-"
+_M2_PER_HA: Final = 10_000.0
+_ZONE_M: Final = 1_000_000
+_CENTRE_M: Final = 500_000.0
+_FIRST_3_DEGREE_ZONE: Final = 24
 _FORBIDDEN: Final = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _SHORT: Final[Mapping[str, str]] = {
     "permanent_basic_farmland": "PBF",
@@ -95,7 +103,9 @@ def export_result(
     chosen = set(opened.select(where))
     rows = np.array([i for i, pid in enumerate(opened.decisions["parcel_id"].to_pylist()) if pid in chosen])
     table, shapes = opened.decisions.take(pa.array(rows)), opened.shapes("decisions")[rows]
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.resolve().parent))
+    remove_leftovers(target.resolve())
+    prefix = f".{target.name}.tmp-{os.getpid()}-"
+    work = Path(tempfile.mkdtemp(prefix=prefix, dir=target.resolve().parent))
     try:
         for name, at in _groups(table, by, opened.language):
             _WRITERS[kind](work, name, table.take(pa.array(at)), shapes[at], opened)
@@ -221,34 +231,28 @@ def _write_kml(
 def _write_txt(
     work: Path, name: str, table: pa.Table, shapes: npt.NDArray[np.object_], opened: ResultFile
 ) -> None:
-    """Write rings as numbered boundary points: northing first, first point repeated; areas in hectares."""
-    lines = [
-        "[属性描述]",
-        "格式版本号=1.01版本",
-        "坐标系=2000国家大地坐标系" if "CGCS2000" in opened.crs.name else f"坐标系={opened.crs.name}",
-        "几度分带=3" if "3-degree" in opened.crs.name else "几度分带=",
-        "投影类型=高斯克吕格",
-        "计量单位=米",
-        "带号=",
-        "精度=0.001",
-        "转换参数=,,,,,,",
-        "[地块坐标]",
-    ]
-    for row, shape in zip(table.to_pylist(), shapes, strict=True):
-        if shape is None or shape.is_empty:
-            continue
-        rings = [ring for part in shapely.get_parts(shape) for ring in _rings(part)]
-        count = sum(len(ring) for ring in rings)
-        label = _field(row["outcome_label"])
-        lines.append(f"{count},{(row['area_m2'] or 0) / 1e4:.4f},{_field(row['parcel_id'])},{label},面,,,,@")
-        number = 0
-        for circle, ring in enumerate(rings, 1):
-            first = number + 1
-            for east, north in ring[:-1]:
-                number += 1
-                lines.append(f"J{number},{circle},{north:.3f},{east:.3f}")
-            lines.append(f"J{first},{circle},{ring[0][1]:.3f},{ring[0][0]:.3f}")
-    (work / f"{name}.txt").write_bytes(("\r\n".join(lines) + "\r\n").encode("gb18030"))
+    """Write boundary points as survey teams exchange them, eastings with the zone's number."""
+    zone, shift = _zone(opened.crs)
+    there = np.array([shape is not None and not shape.is_empty for shape in shapes], dtype=bool)
+    rows = table.filter(pa.array(there)).to_pylist()
+    moved = shapely.transform(shapes[there], lambda xy: xy + np.array([shift, 0.0]))
+    text = survey_text(
+        [{"DKBH": plain_text(r["parcel_id"]), "DKMC": plain_text(r["outcome_label"] or "")} for r in rows],
+        moved,
+        np.array([(r["area_m2"] or 0.0) / _M2_PER_HA for r in rows], np.float64),
+        width=3 if zone >= _FIRST_3_DEGREE_ZONE else 6,
+        zone=zone,
+    )
+    (work / f"{name}.txt").write_bytes(text.encode("gb18030"))
+
+
+def _zone(crs: pyproj.CRS) -> tuple[int, float]:
+    """Return the number of a zone, and what its eastings lack to begin with it."""
+    if not is_cgcs2000_gauss_krueger(crs):
+        raise OutputError("convert_txt_crs", Where(), crs=crs_label(crs))
+    east = false_easting(crs)
+    zone = int(east // _ZONE_M) or round(central_meridian(crs) / 3.0)
+    return zone, zone * _ZONE_M + _CENTRE_M - east
 
 
 _WRITERS: Final[Mapping[str, Callable[..., None]]] = {
@@ -336,14 +340,6 @@ def _degrees(shapes: npt.NDArray[np.object_], crs: pyproj.CRS) -> npt.NDArray[np
 
     found: npt.NDArray[np.object_] = shapely.transform(shapes, degrees)
     return found
-
-
-def _rings(polygon: shapely.Polygon) -> list[list[tuple[float, float]]]:
-    return [[(x, y) for x, y, *_ in ring.coords] for ring in (polygon.exterior, *polygon.interiors)]
-
-
-def _field(value: object) -> str:
-    return plain_text(value).replace(",", "，")
 
 
 def _cell(value: str) -> str:

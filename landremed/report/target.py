@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landremed.errors import OutputError, Where
 from landremed.io.gpkg import check_target
+from landremed.io.leftovers import remove_leftovers
 
 __all__ = ["write_whole"]
 
@@ -31,6 +32,7 @@ def write_whole(path: Path, write: Callable[[Path], None], *, overwrite: bool) -
     """
     check_target(path, overwrite=overwrite)
     target = path.resolve()
+    remove_leftovers(target)
     beside = target.with_name(f".{target.stem}.tmp-{os.getpid()}{target.suffix}")
     try:
         write(beside)

@@ -1,0 +1,67 @@
+"""What a killed program left beside its output is cleared by the next one, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from landremed.io.gpkg import replace_whole
+from landremed.io.leftovers import remove_leftovers
+from landremed.report.target import write_whole
+
+
+@pytest.fixture
+def dead():
+    """Number of a process that has ended."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_only_files_of_programs_that_ended_are_removed(tmp_path, dead):
+    target = tmp_path / "out.gpkg"
+    gone = [f".out.gpkg.tmp-{dead}", f".out.gpkg.tmp-{dead}-journal", f".out.tmp-{dead}.gpkg"]
+    kept = [
+        f".out.gpkg.tmp-{os.getpid()}",
+        f".other.gpkg.tmp-{dead}",
+        ".out.gpkg.tmp-x",
+        "out.gpkg",
+        "out.gpkg-wal",
+    ]
+    for name in (*gone, *kept):
+        (tmp_path / name).touch()
+    folder = tmp_path / f".out.gpkg.tmp-{dead}-ab_12"
+    folder.mkdir()
+    (folder / "data.gpkg").touch()
+    assert sorted(remove_leftovers(target)) == sorted([*gone, folder.name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from landremed.io.gpkg import replace_whole
+with replace_whole(Path(sys.argv[1])) as temp:
+    temp.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9")
+def test_a_killed_writer_leaves_nothing_for_long(tmp_path):
+    target = tmp_path / "out.gpkg"
+    target.write_bytes(b"old")
+    subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    assert target.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+    with replace_whole(target) as temp:
+        assert list(tmp_path.iterdir()) == [target]
+        with closing(sqlite3.connect(temp)) as db:
+            db.execute("CREATE TABLE new (x)")
+    write_whole(tmp_path / "a.txt", lambda path: path.write_text("a"), overwrite=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.gpkg"]
