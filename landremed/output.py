@@ -16,7 +16,7 @@ from landremed.io.gpkg import OutLayer, check_target, write_geopackage
 from landremed.overlay_file import measure_tables
 from landremed.pipeline import Decisions, Overlay
 from landremed.project_spec import Project
-from landremed.provenance import provenance_table
+from landremed.provenance import VOLATILE_KEYS, provenance_table
 from landremed.report.code_lists import book_codes
 from landremed.report.labels import labelled
 from landremed.report.result_forms import result_forms
@@ -197,8 +197,16 @@ def write_layers(
         overwrite=overwrite,
         styles=default_styles(titled, language, result_forms(titled, language) if decided else None),
         language=language,
+        metadata=_metadata(layers),
         finish=finish,
     )
+
+
+def _metadata(layers: Sequence[OutLayer]) -> dict[str, object]:
+    """Return what the layers rest on, for programs that show a GeoPackage's metadata."""
+    table = next((layer.table for layer in layers if layer.name == "provenance"), None)
+    rows = table.to_pylist() if table is not None else []
+    return {row["key"]: row["value"] for row in rows if row["key"] not in VOLATILE_KEYS and row["value"]}
 
 
 def _shared_layers(overlay: Overlay) -> list[OutLayer]:
