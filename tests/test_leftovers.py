@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from landremed.io.gpkg import replace_whole
 from landremed.io.leftovers import remove_leftovers
+from landremed.io.sqlite_read import open_to_read
 from landremed.report.target import write_whole
 
 
@@ -65,3 +67,23 @@ def test_a_killed_writer_leaves_nothing_for_long(tmp_path):
             db.execute("CREATE TABLE new (x)")
     write_whole(tmp_path / "a.txt", lambda path: path.write_text("a"), overwrite=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.gpkg"]
+
+
+def test_reading_leaves_nothing_beside_a_file_in_write_ahead_mode(tmp_path):
+    path = tmp_path / "a b#1.gpkg"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        with db:
+            db.execute("CREATE TABLE t (x)")
+        # while the other program has it open, what it saved is read
+        with closing(open_to_read(path)) as reader:
+            assert reader.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert path.read_bytes()[18:20] == b"\x02\x02"
+    with closing(open_to_read(path)) as db:
+        assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError):
+            db.execute("INSERT INTO t VALUES (1)")
+    assert list(tmp_path.iterdir()) == [path]
+    with replace_whole(path) as temp:
+        shutil.copyfile(path, temp)
+    assert path.read_bytes()[18:20] == b"\x01\x01"

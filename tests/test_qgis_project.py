@@ -133,7 +133,9 @@ def visit(**values):
     feature = QgsVectorLayerUtils.createFeature(visits, QgsGeometry(), given)
     visits.addFeature(feature)
     return feature
-good = visit(parcel_id="P-001", surveyor="王工", verdict="confirmed", q_supply_status="corner_land")
+good = visit(
+    parcel_id="P-001", surveyor="王工", verdict="confirmed", q_supply_status="corner_land", photo_1="DCIM/1.jpg"
+)
 told["made_at"] = good["visited_at"]
 def faults(**values):
     feature = QgsFeature(visits.fields())
@@ -290,7 +292,11 @@ def test_a_package_is_filled_in_and_merged(qgis, home, tmp_path):
     visits = opened["layers"]["landremed_visits"]
     assert visits["widgets"]["photo_1"] == "ExternalResource"
     assert visits["widgets"]["q_supply_status"] == "ValueMap"
-    edited = ask(qgis, EDIT, tmp_path / "field" / "project.qgz", tmp_path / "field" / "data.gpkg")
+    # the folder is carried elsewhere, and a photo is taken there
+    (tmp_path / "平板").mkdir()
+    moved = (tmp_path / "field").rename(tmp_path / "平板" / "外业 1")
+    (moved / "DCIM" / "1.jpg").write_bytes(b"picture")
+    edited = ask(qgis, EDIT, moved / "project.qgz", moved / "data.gpkg")
     assert not edited["parcels_editable"]
     missing = {row["parcel_id"]: row["missing_facts"] for row in table(result, "decisions")}
     assert edited["seen"] == {
@@ -301,10 +307,11 @@ def test_a_package_is_filled_in_and_merged(qgis, home, tmp_path):
     assert edited["wal"]
     assert len(edited["made_at"]) == len("2022-04-01T09:00:00")
     assert set(edited["faults"]) >= {"parcel_id", "verdict"}
-    merged = merge_reviews(result, [tmp_path / "field"])
+    merged = merge_reviews(result, [moved])
     assert [row["parcel_id"] for row in merged.changes] == ["P-001"]
     assert merged.problems == []
-    assert (tmp_path / "field" / "data.gpkg-wal").exists()  # nothing was touched
+    assert {(r["photo"], len(r["photo_hash"])) for r in table(result, "reviews")} == {("DCIM/1.jpg", 16)}
+    assert (moved / "data.gpkg-wal").exists()  # nothing was touched
 
 
 def test_a_renamed_file_is_mended(home, tmp_path):

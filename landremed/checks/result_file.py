@@ -15,6 +15,7 @@ import shapely
 
 from landremed.errors import InputError, Where
 from landremed.io.gpkg_extras import quoted
+from landremed.io.sqlite_read import open_to_read
 from landremed.tables import (
     GIVEN_FACTS_SCHEMA,
     ISSUES_SCHEMA,
@@ -63,7 +64,7 @@ def damaged_file(arguments: Iterable[str]) -> InputError | None:
         try:
             if path.suffix.lower() != ".gpkg" or not path.is_file():
                 continue
-            with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)) as db:
+            with closing(open_to_read(path)) as db:
                 found = next(_faults(db), None)
         except (OSError, sqlite3.Error, ValueError, TypeError) as error:
             found = ("", " ".join(str(error).split())[:200])

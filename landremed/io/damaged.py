@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from landremed.io.drivers import Dataset, sidecar
 from landremed.io.gdal import quiet
+from landremed.io.sqlite_read import open_to_read
 
 __all__ = ["DAMAGED", "damaged_rows", "marked"]
 
@@ -73,7 +74,7 @@ def marked(wkb: pa.Array, rows: Rows) -> pa.Array:
 
 def _in_geopackage(dataset: Dataset, layer: str, rows: Rows, total: int) -> npt.NDArray[np.bool_]:
     name = layer.replace('"', '""')
-    with closing(sqlite3.connect(dataset.path.as_uri() + "?mode=ro", uri=True)) as db:
+    with closing(open_to_read(dataset.path)) as db:
         query = "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?"
         (column,) = db.execute(query, (layer,)).fetchone()
         column = str(column).replace('"', '""')

@@ -195,6 +195,7 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         yield temp
         with closing(sqlite3.connect(temp)) as db:
             verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+            db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         if verdict != "ok":
             raise OutputError("output_damaged", where, verdict=verdict)
         _sync(temp)

@@ -19,6 +19,7 @@ from typing import Final
 
 from landremed.errors import InputError, Where
 from landremed.io.gpkg import replace_whole
+from landremed.io.sqlite_read import open_to_read
 
 __all__ = ["keep_project", "project_names", "read_project", "relink", "zipped"]
 
@@ -108,7 +109,7 @@ def _escaped(name: str) -> str:
 def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise InputError("result_missing", Where(file=str(path)))
-    db = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    db = open_to_read(path)
     try:
         db.execute("SELECT table_name FROM gpkg_contents LIMIT 1")
     except sqlite3.Error as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from landremed.errors import InputError, Where
 from landremed.io.gpkg_extras import quoted
+from landremed.io.sqlite_read import open_to_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -187,7 +188,7 @@ def _open(path: Path) -> sqlite3.Connection:
     where = Where(file=str(path))
     if not path.is_file():
         raise InputError("result_missing", where)
-    db = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    db = open_to_read(path)
     try:
         db.execute("SELECT table_name FROM gpkg_contents LIMIT 1")
     except sqlite3.Error as error:

@@ -20,6 +20,7 @@ from landremed.errors import InputError, Where
 from landremed.io.damaged import marked
 from landremed.io.drivers import Dataset
 from landremed.io.gdal import RawLayer, describe, quiet, read_bulk
+from landremed.io.sqlite_read import open_to_read
 from landremed.io.wkb import as_large_binary
 from landremed.types import Finding
 
@@ -110,7 +111,7 @@ def _rows_in_geopackage(dataset: Dataset, layer: str) -> int | None:
     """Count the rows of a GeoPackage layer, None where its table cannot be counted."""
     name = layer.replace('"', '""')
     try:
-        with closing(sqlite3.connect(dataset.path.as_uri() + "?mode=ro", uri=True)) as db:
+        with closing(open_to_read(dataset.path)) as db:
             return int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])  # noqa: S608
     except sqlite3.Error:
         return None

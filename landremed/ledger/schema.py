@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from landremed.io.sqlite_read import open_to_read
+
 __all__ = ["APPLICATION_ID", "BOARD_COLUMNS", "TRIGGERS", "copy_shapes", "create_tables"]
 
 APPLICATION_ID: Final = 0x47504B47
@@ -133,7 +135,7 @@ def copy_shapes(db: sqlite3.Connection, result: Path) -> None:
 
     New parcels get a row; known ones the newer shape. Runs outside a transaction boundary of its own.
     """
-    source = sqlite3.connect(result.resolve().as_uri() + "?mode=ro", uri=True)
+    source = open_to_read(result)
     try:
         rows = source.execute("SELECT parcel_id, geom FROM decisions ORDER BY fid")
         db.executemany(

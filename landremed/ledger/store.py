@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.errors import InputError, LandremedError, OutputError, Where
+from landremed.io.sqlite_read import open_to_read
 from landremed.ledger.events import FIRST_HASH, Broken, Entry, Event, Kind, chain_breaks, event_hash
 from landremed.ledger.schema import APPLICATION_ID, BOARD_COLUMNS, TRIGGERS, copy_shapes, create_tables
 
@@ -329,7 +330,7 @@ def _with_hash(bare: Event, digest: str) -> Event:
 
 def _spatial(result: Path) -> tuple[list[tuple[Any, ...]], int]:
     """Return the coordinate systems of a result, and that of its parcels."""
-    with closing(sqlite3.connect(result.resolve().as_uri() + "?mode=ro", uri=True)) as db:
+    with closing(open_to_read(result)) as db:
         rows = db.execute(
             "SELECT srs_name, srs_id, organization, organization_coordsys_id, definition, description"
             " FROM gpkg_spatial_ref_sys ORDER BY srs_id"

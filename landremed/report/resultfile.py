@@ -19,6 +19,7 @@ import shapely
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg_extras import quoted
 from landremed.io.gpkg_read import layer_names, nearest_ids, read_layer
+from landremed.io.sqlite_read import open_to_read
 from landremed.law import RuleBook
 from landremed.law.kept import kept_rulebook
 from landremed.report.labels import role_title
@@ -202,7 +203,7 @@ def _book(provenance: Mapping[str, str], path: Path) -> RuleBook | None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    return open_to_read(path)
 
 
 def _only_this_table(action: int, first: str | None, *_: object) -> int:

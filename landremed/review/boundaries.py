@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import pyproj
 import shapely
 
+from landremed.io.sqlite_read import open_to_read
 from landremed.review.store import kept_crs, prepared, read_accepted
 
 __all__ = ["accepted_boundaries", "moved"]
@@ -28,7 +28,7 @@ def accepted_boundaries(path: Path) -> tuple[str, dict[str, bytes]]:
     with path.open("rb") as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             return "", {}
-    with closing(prepared(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True))) as db:
+    with closing(prepared(open_to_read(path))) as db:
         drawn = sorted(read_accepted(db), key=lambda b: (b.made_at, b.review_id))
         crs = kept_crs(db) if drawn else ""
     return crs, {b.parcel_id: b.wkb for b in drawn if not b.fault}

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyproj
 
+from landremed.io.sqlite_read import open_to_read
 from landremed.review.apply import Additions, apply_reviews
 from landremed.review.boundaries import moved
 from landremed.review.records import Boundary
@@ -42,7 +43,7 @@ def carry_reviews(old: Path, temp: Path) -> None:
     kept, crs = Additions(), ""
     measured: dict[str, dict[str, Any]] = {}
     if old.is_file() and _is_database(old):
-        with closing(prepared(sqlite3.connect(old.resolve().as_uri() + "?mode=ro", uri=True))) as db:
+        with closing(prepared(open_to_read(old))) as db:
             kept = Additions(read_reviews(db), read_boundaries(db), read_problems(db))
             crs = kept_crs(db) if kept.boundaries else ""
             measured = read_measured(db, waiting=True)

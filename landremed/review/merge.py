@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterable
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import Any
 
 from landremed.errors import InputError, Where
 from landremed.io.gpkg import check_target, replace_whole
+from landremed.io.sqlite_read import open_to_read
 from landremed.review.apply import Additions, Applied, apply_reviews
 from landremed.review.basis import read_basis
 from landremed.review.field import FieldPackage
@@ -121,7 +121,7 @@ def merge_reviews(
         new.problems += package.problems
         if package.base != base:
             new.problems.append(Problem("", "package_older", package.package_id))
-    with closing(prepared(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True))) as db:
+    with closing(prepared(open_to_read(path))) as db:
         before = set(read_problems(db))
     if dry_run:
         with tempfile.TemporaryDirectory(prefix="landremed-") as folder:
