@@ -134,7 +134,11 @@ def visit(**values):
     visits.addFeature(feature)
     return feature
 good = visit(
-    parcel_id="P-001", surveyor="王工", verdict="confirmed", q_supply_status="corner_land", photo_1="DCIM/1.jpg"
+    parcel_id="P-001",
+    surveyor="王工",
+    verdict="confirmed",
+    q_supply_status="corner_land",
+    photo_1="DCIM/1.jpg",
 )
 told["made_at"] = good["visited_at"]
 def faults(**values):
