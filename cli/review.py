@@ -67,11 +67,13 @@ def _pack(settings: Any, /, result: Path, output: Path, clip: float, **options: 
     metavar="PROJECT",
     help="Where the inputs of the run lie, to measure accepted boundaries; by default beside OUT.gpkg.",
 )
+@click.option(
+    "--evidence", type=_PATH, metavar="FACTS.xlsx", help="Also write the facts learned, for [[evidence]]."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing FACTS.xlsx.")
 @click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
 @click.pass_obj
-def _merge(
-    settings: Any, result: Path, packages: tuple[Path, ...], project: Path | None, dry_run: bool
-) -> int:
+def _merge(settings: Any, /, result: Path, packages: tuple[Path, ...], **options: Any) -> int:
     """Take what was written in FIELD packages, and in OUT.gpkg itself, into OUT.gpkg.
 
     FIELD is a package (GeoPackage, folder, zip or filled-in xlsx), or a text of boundary points (txt). They
@@ -79,14 +81,30 @@ def _merge(
     and people who disagree are listed for a reviewer to settle. Ends with 3 when something needs a look.
     """
     from landremed import merge_reviews
+    from landremed.errors import OutputError, Where
+    from landremed.review import write_evidence
+
+    evidence, overwrite = options.pop("evidence"), options.pop("overwrite")
+    if evidence is not None and evidence.exists() and not overwrite:
+        raise OutputError("output_exists", Where(file=str(evidence)))
+    merged = merge_reviews(result, packages, **options)
+    _show(settings, merged)
+    if evidence is not None and not options["dry_run"]:
+        told = {"parcels": write_evidence(result, evidence, overwrite=overwrite), "output": str(evidence)}
+        if not settings.json:
+            _told(settings, "evidence_written", told)
+    return merged.status
+
+
+def _show(settings: Any, merged: Any) -> None:
+    """Tell what a merge did: changes on stdout, what needs a look on stderr."""
     from landremed.report.labels import value_label
     from landremed.text import message_text
 
-    merged = merge_reviews(result, packages, project=project, dry_run=dry_run)
     document = merged.document()
     if settings.json:
         click.echo(json.dumps(document, ensure_ascii=False))
-        return merged.status
+        return
     if not settings.quiet:
         click.echo(message_text("merge_done", document["counts"], settings.language))
         for row in merged.changes:
@@ -97,7 +115,6 @@ def _merge(
             click.echo("  " + message_text("merge_clash", row, settings.language), err=True)
     for problem in merged.new_problems:
         click.echo("  " + problem.text(settings.language), err=True)
-    return merged.status
 
 
 def _told(settings: Any, code: str, numbers: dict[str, Any]) -> None:

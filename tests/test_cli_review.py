@@ -61,6 +61,36 @@ def test_pack_and_merge(landremed, result, tmp_path):
     assert document["clashes"][0]["said"].count(";") == 1
 
 
+def test_facts_learned_serve_a_run_into_another_file(landremed, home, result, tmp_path):
+    from review_district import table
+
+    from landremed import run
+
+    fill_in = [
+        said("P-001", "王工", q_supply_status="corner_land"),
+        said("P-000", "王工", q_cultivable="false"),
+    ]
+    landremed("review", "pack", result, "-o", tmp_path / "field")
+    fill(tmp_path / "field", fill_in)
+    learned = tmp_path / "learned.xlsx"
+    merged = landremed("review", "merge", result, tmp_path / "field", "--evidence", learned)
+    assert merged.returncode == 0
+    assert str(learned) in merged.stdout
+    again = landremed("review", "merge", result, "--evidence", learned)
+    assert again.returncode == 1  # nothing is replaced unasked
+    project = tmp_path / "project.toml"
+    text = (home / "project.toml").read_text(encoding="utf-8")
+    for name in ("parcels.gpkg", "red.gpkg"):
+        shutil.copy(home / name, tmp_path / name)
+    project.write_text(text + '[[evidence]]\npath = "learned.xlsx"\nid = "parcel_id"\n', encoding="utf-8")
+    run(project, tmp_path / "new.gpkg", engine="shapely")
+    columns = ("parcel_id", "outcome", "measure", "clause", "due_on", "missing_facts", "why")
+    ours, new = (
+        [tuple(r[c] for c in columns) for r in table(p, "decisions")] for p in (result, tmp_path / "new.gpkg")
+    )
+    assert ours == new
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from landremed.io.gpkg_project import relink
+from landremed.review.evidence import write_evidence
 from landremed.review.merge import Merged, merge_reviews
 from landremed.review.pack import Package, pack_reviews
 
-__all__ = ["Merged", "Package", "merge_reviews", "pack_reviews", "relink"]
+__all__ = ["Merged", "Package", "merge_reviews", "pack_reviews", "relink", "write_evidence"]
