@@ -110,6 +110,8 @@ def _show(settings: Any, merged: Any) -> None:
         for row in merged.changes:
             shown = {name: value_label("outcome", row[name], settings.language) for name in _OUTCOMES}
             click.echo("  " + message_text("merge_change", row | shown, settings.language))
+            if row.get("area_before_m2") is not None and row.get("area_after_m2") is not None:
+                click.echo("    " + message_text("merge_boundary", row, settings.language))
     for row in merged.clashes:
         if not row["settled"]:
             click.echo("  " + message_text("merge_clash", row, settings.language), err=True)
