@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +16,16 @@ from landremed.io.limits import Limits, check_limit
 __all__ = ["parquet_rows", "read_geoparquet"]
 
 _BOX = "bbox"
+_BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
 def parquet_rows(dataset: Dataset) -> tuple[str, int]:
     """Return geometry type and number of rows from the footer."""
     file = _open(dataset)
     column = _geo(dataset, file)["columns"][_primary(dataset, file)]
-    return ", ".join(column.get("geometry_types", [])) or "Unknown", file.metadata.num_rows
+    kinds = column.get("geometry_types")
+    words = map(str, kinds) if isinstance(kinds, list) else ()
+    return ", ".join(words) or "Unknown", file.metadata.num_rows
 
 
 def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits) -> RawLayer:
@@ -42,18 +46,13 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
     if column.get("encoding") != "WKB":
         raise InputError("geoparquet_encoding", where, encoding=str(column.get("encoding")))
     others = {name for name in geo["columns"] if name != primary}
-    boxes = {
-        path[0]
-        for c in geo["columns"].values()
-        for path in c.get("covering", {}).get(_BOX, {}).values()
-        if path
-    }
+    boxes = {name for c in geo["columns"].values() for name in _covering(c)}
     names = [n for n in file.schema_arrow.names if n not in others | boxes | {primary}]
     if columns is not None:
         names = [n for n in names if n in set(columns)]
     try:
         table = file.read(columns=[*names, primary])
-    except (pa.ArrowInvalid, OSError) as error:
+    except _BROKEN as error:
         raise InputError("file_truncated", where, reason=str(error)[:200]) from error
     place = table.column_names.index(primary)
     return RawLayer(
@@ -65,9 +64,11 @@ def _open(dataset: Dataset) -> Any:
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(dataset.path)
-    except (pa.ArrowInvalid, OSError) as error:
+        file = parquet.ParquetFile(dataset.path)
+        _ = file.schema_arrow.names  # read when first asked for, and not always text
+    except _BROKEN as error:
         raise InputError("file_truncated", Where(file=dataset.shown), reason=str(error)[:200]) from error
+    return file
 
 
 def _geo(dataset: Dataset, file: Any) -> dict[str, Any]:
@@ -76,9 +77,21 @@ def _geo(dataset: Dataset, file: Any) -> dict[str, Any]:
         geo = json.loads(raw) if raw else None
     except ValueError:
         geo = None
-    if not isinstance(geo, dict) or not isinstance(geo.get("columns"), dict):
+    if not isinstance(geo, dict):
+        raise InputError("no_vector_layer", Where(file=dataset.shown))
+    columns = geo.get("columns")
+    if not isinstance(columns, dict) or not all(isinstance(c, dict) for c in columns.values()):
         raise InputError("no_vector_layer", Where(file=dataset.shown))
     return geo
+
+
+def _covering(column: dict[str, Any]) -> Iterator[str]:
+    """Yield the columns that hold a geometry column's boxes."""
+    covering = column.get("covering")
+    box = covering.get(_BOX) if isinstance(covering, dict) else None
+    for path in box.values() if isinstance(box, dict) else ():
+        if isinstance(path, list) and path and isinstance(path[0], str):
+            yield path[0]
 
 
 def _primary(dataset: Dataset, file: Any) -> str:

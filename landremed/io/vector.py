@@ -31,6 +31,7 @@ from landremed.io.geoparquet import parquet_rows, read_geoparquet
 from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.salvage import salvage
+from landremed.io.shape_index import sound_index
 from landremed.io.shapefile import read_shapefile
 from landremed.io.stated_rows import all_members, require_all_rows
 from landremed.io.survey_txt import read_survey_txt
@@ -41,6 +42,8 @@ from landremed.types import Finding
 
 __all__ = ["LayerInfo", "find_field", "list_layers", "read_vector", "require_field", "split_layer"]
 
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, days from 1970-01-01
 _FIXED = TextEncoding("", "", guessed=False)
 
 
@@ -90,11 +93,15 @@ def read_vector(
     if path.lower().endswith(".txt"):
         return _survey_text(path, base, where, encoding, columns, limits)
     dataset = open_dataset(path, base, limits)
-    name = pick_layer(dataset, layer) if dataset.driver != "GeoParquet" else _stem(dataset, layer)
-    place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
-    raw, text, findings = _read(dataset, name, encoding, limits)
-    wkb, more = _geometry(raw, dataset, name, place)
-    findings += more
+    with sound_index(dataset) as (sound, notes, lost):
+        name = pick_layer(sound, layer) if sound.driver != "GeoParquet" else _stem(sound, layer)
+        place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
+        raw, text, findings = _read(sound, name, encoding, limits)
+        wkb, more = _geometry(raw, sound, name, place)
+    findings += [*notes, *more]
+    if len(lost):  # deleted rows shift the others: then every row without a shape may be one of them
+        shifted = any(f.code == "rows_deleted" for f in findings)
+        wkb = marked(wkb, np.flatnonzero(np.asarray(wkb.is_null())) if shifted else lost)
     table, more = _attributes(raw.table)
     findings += more
     check_limit(limits, "max_features", len(wkb), place)
@@ -154,10 +161,11 @@ def list_layers(path: str, *, base: Path | None = None, limits: Limits | None = 
     if dataset.driver == "GeoParquet":
         kind, rows = parquet_rows(dataset)
         return [LayerInfo(dataset.path.stem, kind, rows)]
-    infos = []
-    for name in list_raw_layers(dataset):
-        info = describe(dataset, name, force_feature_count=True, **_text_options(dataset))
-        infos.append(LayerInfo(name, str(info["geometry_type"] or ""), int(info["features"])))
+    with sound_index(dataset) as (sound, _, _):
+        infos = []
+        for name in list_raw_layers(sound):
+            info = describe(sound, name, force_feature_count=True, **_text_options(sound))
+            infos.append(LayerInfo(name, str(info["geometry_type"] or ""), int(info["features"])))
     return infos
 
 
@@ -300,8 +308,17 @@ def _attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
 
 def _possible_days(array: pa.Array) -> tuple[pa.Array, int]:
     """Return dates without those that no calendar holds, and how many there are."""
-    years = pc.year(array)
-    odd = pc.or_(pc.less(years, 1), pc.greater(years, 9999)).fill_null(False)
+    kind = array.type
+    if pa.types.is_date32(kind):
+        numbers, per_day = array.cast(pa.int32()).cast(pa.int64()), 1
+    else:
+        unit = "ms" if pa.types.is_date64(kind) else kind.unit
+        if unit == "ns":  # 64 bits of it reach from 1677 to 2262
+            return array, 0
+        numbers, per_day = array.cast(pa.int64()), 86_400 * _PER_SECOND[unit]
+    margin = 1 if pa.types.is_timestamp(kind) and kind.tz else 0  # a zone may move the ends by a day
+    low, high = (_FIRST_DAY + margin) * per_day, (_LAST_DAY + 1 - margin) * per_day - 1
+    odd = pc.or_(pc.less(numbers, low), pc.greater(numbers, high)).fill_null(False)
     count = int(pc.sum(odd).as_py() or 0)
     return (pc.if_else(odd, pa.scalar(None, array.type), array), count) if count else (array, 0)
 

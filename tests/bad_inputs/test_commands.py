@@ -205,6 +205,10 @@ def poke(name: str, at: int, raw: bytes) -> Maker:
     return make
 
 
+def record_place(folder: Path, row: int) -> int:
+    return 2 * struct.unpack_from(">i", (folder / "p.shx").read_bytes(), 100 + 8 * row)[0]
+
+
 def both(*makers: Maker) -> Maker:
     def make(folder: Path) -> None:
         for maker in makers:
@@ -712,6 +716,19 @@ FINDINGS: dict[str, tuple[Maker, list[str], list[str]]] = {
         ["convert", "p.shp", "out/x.gpkg"],
         ["p.shp", "row 1", "damaged"],
     ),
+    "index entry that leads nowhere": (
+        poke("p.shx", 100 + 8 * 4, b"\xff" * 8),
+        ["convert", "p.shp", "out/x.gpkg"],
+        ["p.shp", "1 rows to wrong places"],
+    ),
+    "index entry and record damaged": (
+        both(
+            lambda d: poke("p.shp", record_place(d, 4), b"\xee" * 8)(d),
+            poke("p.shx", 100 + 8 * 4, b"\xff" * 8),
+        ),
+        ["convert", "p.shp", "out/x.gpkg"],
+        ["p.shp", "row 5", "damaged"],
+    ),
     "layer with a damaged blob": (
         sql("r.gpkg", "UPDATE r SET geom = x'0011223344' WHERE fid = 2"),
         RUN,
@@ -783,6 +800,20 @@ def test_a_damaged_shape_of_a_layer_is_no_zero(folder: Path) -> None:
         value, flags = db.execute(query, (FIRST,)).fetchone()
     assert value in (None, "unknown")
     assert "layer_unusable_here:ecological_red_line" in flags
+
+
+def test_an_index_entry_of_another_row_moves_no_parcel(folder: Path) -> None:
+    """Row 5 leads to the shape of row 1, which is a good one: its own is found by its number."""
+    index = (folder / "p.shx").read_bytes()
+    good = json.loads(converted(folder, "p.shp"))
+    poke("p.shx", 100 + 8 * 4, index[100:108])(folder)
+    assert json.loads(converted(folder, "p.shp")) == good
+
+
+def converted(folder: Path, name: str) -> str:
+    status, text = run(["convert", name, "out/x.geojson", "--overwrite"], folder)
+    assert status in (0, 3), text
+    return (folder / "out/x.geojson").read_text(encoding="utf-8")
 
 
 # --- surroundings -----------------------------------------------------------------------------------------
