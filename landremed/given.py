@@ -33,6 +33,8 @@ _CODES = {
     "number": "number_unreadable",
 }
 
+_MOST_ADVISED = 2000
+
 
 @dataclass(frozen=True)
 class EvidenceTable:
@@ -137,7 +139,8 @@ def _take_attribute(
     odd = np.asarray(
         [p is UNKNOWN and not says_unknown(v) for p, v in zip(parsed, distinct, strict=True)] + [False]
     )
-    advice = {i: _advice(draft.spec, distinct[i]) for i in np.flatnonzero(odd).tolist()}
+    some = _Adviser(draft.spec)
+    advice = {i: some.on(distinct[i]) for i in np.flatnonzero(odd).tolist()}
     return [
         Finding(
             _CODES[draft.spec.kind],
@@ -186,8 +189,9 @@ def _take_column(
     column = _Column(claim.fact, claim.column, table.file, cells, table.raw.row_numbers)
     codes, odd = _cell_codes(draft, cells, words, serial_dates=table.raw.kind == "xlsx")
     codes[rows < 0] = 0
+    some = _Adviser(draft.spec)
     findings = [
-        column.finding(_CODES[draft.spec.kind], parcel_ids[rows[at]], at, _advice(draft.spec, cells[at]))
+        column.finding(_CODES[draft.spec.kind], parcel_ids[rows[at]], at, some.on(cells[at]))
         for at in np.flatnonzero(odd & (codes > 0)).tolist()
     ]
     used = np.flatnonzero(codes)
@@ -289,11 +293,25 @@ def _raw_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _advice(spec: FactSpec, value: Any) -> dict[str, object]:
-    params: dict[str, object] = {"fact": spec.name, "label": spec.label_zh}
-    if spec.kind == "code":
-        params["nearest"] = nearest_value(value, spec)
-    return params
+class _Adviser:
+    """Names the listed value nearest to one that is not listed.
+
+    A column that was taken for another may have such a value in every row: after some thousand different ones
+    nothing is compared any more.
+    """
+
+    def __init__(self, spec: FactSpec) -> None:
+        self._spec = spec
+        self._known: dict[str, str] = {}
+
+    def on(self, value: Any) -> dict[str, object]:
+        params: dict[str, object] = {"fact": self._spec.name, "label": self._spec.label_zh}
+        if self._spec.kind == "code":
+            text = str(value)
+            if text not in self._known and len(self._known) < _MOST_ADVISED:
+                self._known[text] = nearest_value(value, self._spec)
+            params["nearest"] = self._known.get(text, "–")
+        return params
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _BLANK = frozenset({"", "null", "<null>", "<空>"})
 _UNKNOWN_WORDS = frozenset({"unknown", "未知", "不详", "不明", "待查", "待核实", "?"})
 _NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 _YEARS = range(1900, 2101)
+_COMPARED_CHARS = 60
 _EXCEL_DAY_ZERO = dt.date(1899, 12, 30)
 _EXCEL_SERIALS = range(20_000, 60_001)
 _CHINA = dt.timezone(dt.timedelta(hours=8))
@@ -174,13 +175,17 @@ def parse_date(value: object, *, serial_dates: bool = False) -> PartialDate | Un
 
 def nearest_value(value: object, spec: FactSpec) -> str:
     """Return the listed value of a code fact that reads most like a text, as ``label (code)``."""
-    text = fold(str(value))
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(fold(str(value)[:_COMPARED_CHARS]))
     best, score = "", -1.0
     for entry in spec.values.values():
         for word in (entry.code, entry.label_zh, entry.label_en, *entry.synonyms):
-            ratio = difflib.SequenceMatcher(None, text, fold(word), autojunk=False).ratio()
-            if ratio > score:
-                best, score = f"{entry.label_zh} ({entry.code})", ratio
+            matcher.set_seq1(fold(word))
+            # the cheap bounds first: a column taken for another has a value to advise on in every row
+            if matcher.real_quick_ratio() > score and matcher.quick_ratio() > score:
+                ratio = matcher.ratio()
+                if ratio > score:
+                    best, score = f"{entry.label_zh} ({entry.code})", ratio
     return best
 
 

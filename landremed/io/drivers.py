@@ -37,6 +37,7 @@ _ODD_NAME = re.compile(r"[!;\x00-\x1f]")  # pyogrio would cut the path there, or
 _LAYER_MARK = "|layername="
 _VIRTUAL = b"<OGRVRT"
 _HEAD = 65_536
+_COMPARED_CHARS = 100  # of two names; comparing takes the square of their length
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,14 @@ def split_layer(text: str) -> tuple[str, str | None]:
 def nearest(wanted: str, names: Iterable[str], *, limit: int = 5) -> str:
     """Return names as one text for a message, the most similar to ``wanted`` first."""
     pool = [str(name) for name in names]
-    folded = wanted.casefold()
-    ranked = sorted(
-        pool, key=lambda n: -difflib.SequenceMatcher(None, folded, n.casefold(), autojunk=False).ratio()
-    )
+    folded = wanted[:_COMPARED_CHARS].casefold()
+
+    def unlike(name: str) -> float:
+        return -difflib.SequenceMatcher(
+            None, folded, name[:_COMPARED_CHARS].casefold(), autojunk=False
+        ).ratio()
+
+    ranked = sorted(pool, key=unlike)
     more = f", … ({len(pool)})" if len(pool) > limit > 1 else ""
     return ", ".join(ranked[:limit]) + more if pool else "–"
 
