@@ -11,6 +11,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pytest
+import review_district as district
 import shapely
 from ledger_results import CLERK, proof, walk
 from test_cli_run import landremed_cli as cli
@@ -23,6 +24,8 @@ from landremed.law import decide, load_rulebook
 from landremed.law.cases import parse_partial_date
 from landremed.law.vocabulary import rules_root
 from landremed.ledger import init_ledger
+from landremed.review.merge import merge_reviews
+from landremed.review.pack import pack_reviews
 
 CRS = "EPSG:4548"
 AS_OF = "project.as_of=2022-03-31"
@@ -426,8 +429,9 @@ def test_command_writes_a_layer_and_tells_scripts(files, tmp_path):
         "true",
     ]
     assert causes["origin"][0].startswith("old_parcels.gpkg:old_parcels#1[abandoned]")
-    styles = sqlite3.connect(out).execute("SELECT f_table_name FROM layer_styles").fetchall()
-    assert ("changes",) in styles
+    with sqlite3.connect(out) as db:
+        styles = dict(db.execute("SELECT f_table_name, styleQML FROM layer_styles"))
+    assert all(f'value="{turn}"' in styles["changes"] for turn in ("to_demolish", "gone", "reshaped"))
     again = cli("diff", old, new, "-o", out)
     assert again.returncode == 1
     assert "--overwrite" in again.stderr
@@ -492,3 +496,48 @@ def test_two_settings_without_files(files, tmp_path):
     files_found = json.loads(cli("diff", tmp_path / "x.gpkg", tmp_path / "y.gpkg", "--json").stdout)
     assert files_found["changes"] == found["changes"]
     assert files_found["matrix"] == found["matrix"]
+
+
+def test_facts_learned_in_the_field_are_named(tmp_path):
+    """A result into which reviews were merged, against itself before."""
+    reviewed = district.make_result(tmp_path)
+    shutil.copy(reviewed, tmp_path / "before.gpkg")
+    pack_reviews(reviewed, tmp_path / "field")
+    visits = [
+        district.said("P-000", "王工", q_cultivable="true"),
+        district.said("P-003", "王工", q_within_green_barrier="true"),
+    ]
+    district.fill(tmp_path / "field", visits)
+    merge_reviews(reviewed, [tmp_path / "field"])
+    found = diff.compare(diff.read_side(tmp_path / "before.gpkg"), diff.read_side(reviewed))
+    assert things(found, "P-000") == (["cultivable"], 0)
+    assert things(found, "P-003") == (["within_green_barrier"], 0)
+    # measured, and set by hand: the table is named, not the layer
+    assert origins(found, "P-003") == [("given", "override_within_green_barrier")]
+    assert [code for code, _ in found.notes] == ["diff_same_inputs_other_results"]
+
+
+def test_settings_and_layers_of_a_run_stand_in_its_result(files, tmp_path):
+    """``run --set … --layer …``: what was set is kept, and says so."""
+    project = tmp_path / "project.toml"
+    project.write_text(
+        f"[project]\nas_of = 2022-03-31\n[parcels]\npath = '{files / 'old_parcels.gpkg'}'\nid = 'TBBH'\n"
+        f"[layers.red_line]\npath = '{files / 'red.gpkg'}'\nversion = '2018'\n",
+        encoding="utf-8",
+    )
+    wide = gpd.GeoDataFrame({"v": [0]}, geometry=[shapely.box(561000, 4299000, 563000, 4299305)], crs=CRS)
+    wide.to_file(tmp_path / "wide.gpkg")
+    settings = ("readings.park_outside_boundary=conformity_first", "project.straddle=majority")
+    options = [word for text in settings for word in ("--set", text)]
+    options += ["--layer", f"ecological_red_line={tmp_path / 'wide.gpkg'}"]
+    run = cli("run", project, "-o", tmp_path / "set.gpkg", *options)
+    assert run.returncode in (0, 3)
+    cli("run", project, "-o", tmp_path / "plain.gpkg")
+    found = diff.compare(diff.read_side(tmp_path / "plain.gpkg"), diff.read_side(tmp_path / "set.gpkg"))
+    differing = {line.key: (line.old, line.new) for line in found.inputs if not line.same}
+    assert differing["reading.park_outside_boundary"] == ("boundary_first", "conformity_first")
+    assert differing["straddle"] == ("review", "majority")
+    # the version belongs to the file that was replaced
+    assert "version=2018" in differing["input.ecological_red_line"][0]
+    assert "version" not in differing["input.ecological_red_line"][1]
+    assert set(differing) == {"reading.park_outside_boundary", "straddle", "input.ecological_red_line"}
