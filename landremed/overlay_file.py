@@ -26,7 +26,7 @@ from landremed.overlay import PolygonSet
 from landremed.pipeline import Overlay, rule_book
 from landremed.project import Project, load_project, project_from_json
 from landremed.results import measured_columns
-from landremed.tables import FactColumn, GivenFacts
+from landremed.tables import GIVEN_FACTS_SCHEMA, ISSUES_SCHEMA, FactColumn, GivenFacts
 from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Straddle
 from landremed.values import parse_value
@@ -101,11 +101,11 @@ def read_overlay(path: Path, *, project: str | Path | None = None, settings: Seq
         polygons=PolygonSet(wkb),
         crs=pyproj.CRS.from_user_input(kept["crs"]),
         measured=measured,
-        given=_given(read_layer(path, "facts"), ids, checked),
+        given=_given(_whole(path, "facts", read_layer(path, "facts"), GIVEN_FACTS_SCHEMA), ids, checked),
         overlaps=_table_with_geometry(path, "overlaps"),
         features=read_layer(path, "overlap_features"),
         land_use=read_layer(path, "land_use") if "land_use_groups" in names else None,
-        issues=_table_with_geometry(path, "issues"),
+        issues=_whole(path, "issues", _table_with_geometry(path, "issues"), ISSUES_SCHEMA),
         inputs=renewed_inputs(inputs, checked),
         parent=none if part_measures is None else part_measures["parent"].to_numpy(),
         part_number=none if part_measures is None else part_measures["number"].to_numpy(),
@@ -213,10 +213,19 @@ def _read_spatial(path: Path, layer: str) -> tuple[pa.Table, pa.Array]:
     try:
         with quiet():
             _, table = pyogrio.read_arrow(path, layer=layer)
+        table.validate(full=True)  # text that is none would stop the writing half-way
         wkb = as_large_binary(table[GEOMETRY_COLUMN])
     except (RuntimeError, ValueError, KeyError, pa.ArrowException) as error:  # pyogrio raises many classes
         raise InputError("result_not_geopackage", Where(file=str(path)), reason=str(error)[:200]) from error
     return table.drop_columns([GEOMETRY_COLUMN]), wkb
+
+
+def _whole(path: Path, layer: str, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table that has all its columns."""
+    for name in schema.names:
+        if name not in table.column_names:
+            raise InputError("result_column_missing", Where(file=str(path), layer=layer), column=name)
+    return table
 
 
 def _table_with_geometry(path: Path, layer: str) -> pa.Table:
