@@ -16,7 +16,8 @@ __all__ = ["command"]
 def command(obj: Any, /, inputs: tuple[str, ...]) -> int:
     """Show layers, CRS and how sure it is, encoding, fields, and guessed roles.
 
-    INPUT is a file, FILE:LAYER, a FileGDB or a folder. Ends with 1 when one of them cannot be read.
+    INPUT is a file, FILE:LAYER, a FileGDB or a folder. Ends with 1 when one of them cannot be read, with 3
+    when rows of one are damaged.
     """
     from landremed.inspect import look, look_text
 
@@ -28,4 +29,6 @@ def command(obj: Any, /, inputs: tuple[str, ...]) -> int:
             click.echo(look_text(layer, obj.language), err=True)
         elif not (obj.json or obj.quiet):
             click.echo(look_text(layer, obj.language) + "\n")
-    return 0 if all(layer.readable for layer in seen) else 1
+    if not all(layer.readable for layer in seen):
+        return 1
+    return 3 if any(layer.damage for layer in seen) else 0

@@ -21,6 +21,8 @@ from landremed.io.spreadsheet import RawTable, read_table
 from landremed.io.vector import list_layers, read_vector, split_layer
 from landremed.io.wkb_scan import first_vertices
 from landremed.tables import VectorSource
+from landremed.text import default_severity
+from landremed.types import Finding
 
 __all__ = ["FieldLook", "LayerLook", "crs_guess", "expand", "look"]
 
@@ -65,6 +67,8 @@ class LayerLook:
         Why the CRS is contradicted, or the layer cannot be read.
     source : VectorSource, RawTable or None
         What was read.
+    damage : tuple of Finding
+        Rows that the file holds and that could not be read whole.
     """
 
     file: str
@@ -84,6 +88,7 @@ class LayerLook:
     facts: tuple[FactField, ...] = ()
     problem: LandremedError | None = None
     source: Any = None
+    damage: tuple[Finding, ...] = ()
 
     @property
     def display(self) -> str:
@@ -128,6 +133,7 @@ class LayerLook:
             "role_suggested": list(self.role.others),
             "id": list(self.id),
             "facts": {f.fact: {"field": f.field, "share": round(f.share, 4)} for f in self.facts},
+            "damage": [{"code": f.code, "row": f.row} for f in self.damage],
         }
 
 
@@ -214,7 +220,7 @@ def _look_file(path: str, base: Path | None) -> list[LayerLook]:
 
 
 def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
-    source, _ = read_vector(path, layer, base=base)
+    source, findings = read_vector(path, layer, base=base)
     state, crs, params, problem = _crs(source)
     attributes = source.attributes
     columns = {name: distinct_values(attributes.column(name)) for name in attributes.column_names}
@@ -246,6 +252,7 @@ def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
         facts=tuple(fact_fields(columns, vocabulary())) if role.role in ("", "parcels") else (),
         problem=problem,
         source=source,
+        damage=tuple(f for f in findings if default_severity(f.code) == "error"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from landremed.inspect.look import LayerLook
 from landremed.inspect.words import word
 from landremed.report.terminal import pad, table
+from landremed.text import message_text
 
 __all__ = ["look_text"]
 
@@ -35,6 +36,11 @@ def look_text(seen: LayerLook, language: str) -> str:
     for odd in (f for f in seen.facts if not f.usable):
         share = f"{100 * (1 - odd.share):.0f}"
         lines.append("  " + word("fact_unreadable", language, field=odd.field, fact=odd.fact, share=share))
+    for first in {f.code: f for f in reversed(seen.damage)}.values():
+        count = sum(f.code == first.code for f in seen.damage)
+        place = word("damage_row", language, row=first.row) if first.row else ""
+        text = message_text(first.code, first.params, language)
+        lines.append(_line("damage", f"{count} × {place}{text}", language))
     rows = [[f.name, f.type, f.filled, " | ".join(f.samples)] for f in seen.fields]
     header = [word(key, language) for key in ("field", "type", "filled", "samples")]
     body = table(rows, header, "llrl") if rows else ""

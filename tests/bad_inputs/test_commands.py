@@ -802,6 +802,14 @@ def test_a_damaged_shape_of_a_layer_is_no_zero(folder: Path) -> None:
     assert "layer_unusable_here:ecological_red_line" in flags
 
 
+def test_info_tells_damaged_rows(folder: Path) -> None:
+    member(lambda f: f.update(type="Featur"))(folder)
+    stops(["info", "p.geojson"], folder, ["rows 12", "row 3", "damaged"], status=3)
+    _, text = run(["--json", "info", "p.geojson"], folder)
+    (layer,) = json.loads(text)["layers"]
+    assert layer["damage"] == [{"code": "record_unreadable", "row": 3}]
+
+
 def test_an_index_entry_of_another_row_moves_no_parcel(folder: Path) -> None:
     """Row 5 leads to the shape of row 1, which is a good one: its own is found by its number."""
     index = (folder / "p.shx").read_bytes()
