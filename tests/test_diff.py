@@ -393,6 +393,12 @@ def test_rule_book_changes_are_named_by_rule(tmp_path):
     # the rules of C are the same in both books: the one at hand stands in for the other
     assert things(blind, "C") == (["plan_conforms"], 0)
     assert things(found, "C") == (["plan_conforms"], 0)
+    # neither side's book is here, only a later state of it: it serves where it gives both decisions
+    older = [replace(sides[0], book=None, stand_in=sides[1].book), side(later, settings=[])]
+    older[1] = replace(older[1], book=None, stand_in=sides[1].book, provenance={**sides[0].provenance})
+    lost = diff.compare(*older)
+    assert things(lost, "C") == (["plan_conforms"], 0)
+    assert {code for code, _ in lost.notes} >= {"diff_no_rules"}
 
 
 def test_signed_and_closed_parcels_come_first(files, tmp_path):

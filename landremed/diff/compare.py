@@ -173,12 +173,12 @@ def _notes(
 
 def _explainer(old: Side, new: Side, pairs: Pairs, limit: int) -> Explainer | None:
     """Return what replays decisions; None where neither rule book can be had."""
-    either = new.book or old.book
+    either = new.book or old.book or new.stand_in or old.stand_in
     if either is None:
         return None
     halves = []
     for side in (old, new):
-        book = side.book or either
+        book = side.any_book or either
         computed = frozenset(n for n, spec in book.vocabulary.items() if spec.source == "computed")
         halves.append(Half(side, side.facts(book), side.part_facts(book), computed))
     return Explainer(halves[0], halves[1], pairs, Books(old, new), limit)

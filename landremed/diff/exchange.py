@@ -99,7 +99,7 @@ class Books:
     def _touches(self, reading: Thing, categories: frozenset[str]) -> bool:
         """Tell whether a reading changes anything for some classes, or for those they hand over to."""
         texts = [side.readings.get(reading.name) for side in (self.old, self.new)]
-        for book in (self.old.book, self.new.book):
+        for book in (self.old.any_book, self.new.any_book):
             if book is None:
                 continue
             try:
@@ -148,6 +148,8 @@ class Books:
     ) -> RuleBook | None:
         source = self.new if Thing("rules") in taken else self.old
         book = source.book or (self.other(source).book if self.same or stand_in else None)
+        if book is None and stand_in:
+            book = source.stand_in or self.other(source).stand_in
         wanted = {**self.old.readings, **self.new.readings}
         for name in wanted:
             if Thing("reading", name) not in taken and name in self.old.readings:

@@ -55,7 +55,7 @@ class Explainer:
         self._pairs = pairs
         self._books = books
         self._limit = limit
-        self._known: list[RuleBook] = [b for b in (old.side.book, new.side.book) if b is not None]
+        self._known: list[RuleBook] = [b for b in (old.side.any_book, new.side.any_book) if b is not None]
         within = {k: v for book in self._known for k, v in within_layers(book.vocabulary).items()}
         self._settings = Settings(old.side, new.side, pairs, within)
         self._asked: dict[tuple[str | None, ...], frozenset[str]] = {}
@@ -178,7 +178,7 @@ class Explainer:
     def _value(self, side: int, pair: int, fact: str) -> str:
         half = self._halves[side]
         row = int((self._pairs.old, self._pairs.new)[side][pair])
-        book = half.side.book or self._known[0]
+        book = half.side.any_book or self._known[0]
         found = half.facts.get(fact)
         if fact not in book.vocabulary:
             return "unknown"

@@ -57,6 +57,8 @@ class Side:
         Shape per row of ``decisions``, in the result's working CRS.
     given : pyarrow.Table
         ``GIVEN_FACTS_SCHEMA``.
+    stand_in : RuleBook or None
+        Another state of that rule book, where ``book`` cannot be had.
     """
 
     name: str
@@ -67,12 +69,18 @@ class Side:
     wkb: pa.Array
     given: pa.Table
     crs_wkt: str = ""
+    stand_in: RuleBook | None = None
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def ids(self) -> pa.Array:
         """Parcel ids, in the order of the rows."""
         return column(self.decisions, "parcel_id", pa.string())
+
+    @property
+    def any_book(self) -> RuleBook | None:
+        """The rule book, or the other state of it."""
+        return self.book or self.stand_in
 
     @property
     def as_of(self) -> date:
@@ -153,7 +161,8 @@ def read_side(path: Path | str, rules: str | Path | None = None) -> Side:
     _require_sound(str(path), decisions)
     parts = _layer(file, "parts")[0] if "parts" in names else decisions.slice(0, 0)
     given = _table(file, "facts") if "facts" in names else GIVEN_FACTS_SCHEMA.empty_table()
-    return Side(str(path), provenance, _book(provenance, file, rules), decisions, parts, wkb, given, crs)
+    book, stand_in = _books(provenance, file, rules)
+    return Side(str(path), provenance, book, decisions, parts, wkb, given, crs, stand_in)
 
 
 def side_of_run(result: RunResult, name: str) -> Side:
@@ -213,20 +222,22 @@ def _table(file: Path, layer: str) -> pa.Table:
     return pyogrio.read_arrow(file, layer=layer)[1]
 
 
-def _book(provenance: Mapping[str, str], file: Path, rules: str | Path | None) -> RuleBook | None:
-    """Return the rule book a result was made with, None where only another state of it can be had."""
+def _books(
+    provenance: Mapping[str, str], file: Path, rules: str | Path | None
+) -> tuple[RuleBook | None, RuleBook | None]:
+    """Return the rule book a result was made with, or else another state of it, where one can be had."""
     wanted = provenance.get("rules_hash", "")
     if rules is not None:
         book = load_rulebook(rules)
         if book.content_hash != wanted:
             where = Where(file=str(file), value=str(rules))
             raise InputError("diff_other_rules", where, name=provenance.get("rules", ""), hash=wanted[:12])
-        return book.with_readings(kept_readings(provenance))
+        return book.with_readings(kept_readings(provenance)), None
     try:
         book = kept_rulebook(provenance, file)
     except LandremedError:
-        return None
-    return book if book.content_hash == wanted else None
+        return None, None
+    return (book, None) if book.content_hash == wanted else (None, book)
 
 
 def _facts(book: RuleBook, table: pa.Table, given: pa.Table, ids: pa.Array) -> dict[str, FactColumn]:

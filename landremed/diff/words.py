@@ -75,7 +75,7 @@ class Telling:
         self.language = language
         self.text = words("text", language)
         self.kinds = words("kinds", language)
-        self._books = [b for b in (difference.new.book, difference.old.book) if b is not None]
+        self._books = [b for b in (difference.new.any_book, difference.old.any_book) if b is not None]
         self._sections = {name: words(name, language) for name in ("things", "elements", "origins")}
 
     def cause(self, change: Change) -> str:
