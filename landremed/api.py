@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from landremed.io.gpkg import OutLayer
+from landremed.io.gpkg import EarlyLayers, OutLayer
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
 from landremed.law.vocabulary import default_book
 from landremed.measure import Progress
-from landremed.output import check_output, overlay_layers, result_layers, write_layers
+from landremed.output import begin_writing, check_output, overlay_layers, result_layers, write_layers
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import findings_text, summary_document, summary_text
@@ -167,12 +167,14 @@ def run(
         progress=progress,
         boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
     )
-    decided = decide_overlay(measured, rule_book(checked), stage=stage)
-    stage("tables")
-    layers = result_layers(decided, clock.entries())
-    if output is not None:
-        stage("write")
-        write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided)
+    book = rule_book(checked)
+    with begin_writing(Path(output) if output is not None else None, measured, book) as early:
+        decided = decide_overlay(measured, book, stage=stage)
+        stage("tables")
+        layers = result_layers(decided, clock.entries())
+        if output is not None:
+            stage("write")
+            write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided, early)
     return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided)
 
 
@@ -362,6 +364,7 @@ def write_result(
     project: Project,
     overwrite: bool,
     decided: Decisions | None,
+    early: EarlyLayers | None = None,
 ) -> None:
     language = project.language or "zh"
     titles = {}
@@ -375,4 +378,5 @@ def write_result(
         overwrite=overwrite,
         fact_titles=titles,
         decided=decided,
+        early=early,
     )

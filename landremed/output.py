@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,8 @@ import pyarrow as pa
 
 from landremed.errors import OutputError, Where
 from landremed.io.drivers import split_layer
-from landremed.io.gpkg import OutLayer, check_target, write_geopackage
+from landremed.io.gpkg import EarlyLayers, OutLayer, begin_layers, check_target, write_geopackage
+from landremed.law import RuleBook
 from landremed.overlay_file import measure_tables
 from landremed.pipeline import Decisions, Overlay
 from landremed.project_spec import Project
@@ -175,6 +177,7 @@ def write_layers(
     overwrite: bool,
     fact_titles: Mapping[str, str] | None = None,
     decided: Decisions | None = None,
+    early: EarlyLayers | None = None,
 ) -> None:
     """Write layers with titles and default styles; see ``landremed.io.gpkg.write_geopackage``.
 
@@ -199,6 +202,7 @@ def write_layers(
         language=language,
         metadata=_metadata(layers),
         finish=finish,
+        early=early,
     )
 
 
@@ -207,6 +211,22 @@ def _metadata(layers: Sequence[OutLayer]) -> dict[str, object]:
     table = next((layer.table for layer in layers if layer.name == "provenance"), None)
     rows = table.to_pylist() if table is not None else []
     return {row["key"]: row["value"] for row in rows if row["key"] not in VOLATILE_KEYS and row["value"]}
+
+
+@contextmanager
+def begin_writing(path: Path | None, overlay: Overlay, book: RuleBook) -> Iterator[EarlyLayers | None]:
+    """Begin to write what is known before anything is decided; see ``landremed.io.gpkg.begin_layers``.
+
+    What was begun is gone afterwards, unless ``write_layers`` has finished it.
+    """
+    language = overlay.project.language or "zh"
+    codes, titles = book_codes(book, language), book.titles(language)
+    begun = None
+    if path is not None:
+        layers = [labelled(layer, language, titles, codes) for layer in _shared_layers(overlay)]
+        begun = begin_layers(path, layers, crs_wkt=overlay.crs.to_wkt())
+    with begun or nullcontext():
+        yield begun
 
 
 def _shared_layers(overlay: Overlay) -> list[OutLayer]:

@@ -203,3 +203,64 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         write_geopackage(path, layers(2, 50), crs_wkt="EPSG:4548", overwrite=True)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out.gpkg"]
+
+
+def begun(path, content, monkeypatch):
+    monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
+    return gpkg.begin_layers(path, content, crs_wkt="EPSG:4548")
+
+
+def test_layers_begun_early_stand_as_if_written_with_the_others(tmp_path, monkeypatch):
+    content = layers(7, 400)
+    content = [content[0], *(OutLayer(n, content[1].table) for n in ("facts", "later"))]
+    with begun(tmp_path / "a.gpkg", content[1:2], monkeypatch) as early:
+        write_geopackage(tmp_path / "a.gpkg", content, crs_wkt="EPSG:4548", early=early)
+    with (
+        closing(sqlite3.connect(tmp_path / "a.gpkg")) as first,
+        closing(written(tmp_path / "b.gpkg", monkeypatch, 1, content)) as second,
+    ):
+        assert first.execute(PLAIN).fetchall() == second.execute(PLAIN).fetchall()
+        one, other = everything(first), everything(second)
+        del one["sqlite_sequence"], other["sqlite_sequence"]
+        assert repr(sorted(one.items())) == repr(sorted(other.items()))
+        assert_sound(first)
+
+
+def test_a_layer_that_changed_since_is_written_anew(tmp_path, monkeypatch):
+    old, new = layers(7, 300), layers(8, 200)
+    with begun(tmp_path / "a.gpkg", old[1:], monkeypatch) as early:
+        write_geopackage(tmp_path / "a.gpkg", new, crs_wkt="EPSG:4548", early=early)
+    with closing(sqlite3.connect(tmp_path / "a.gpkg")) as db:
+        assert db.execute("SELECT count(*) FROM facts").fetchone() == (200,)
+        assert_sound(db)
+
+
+def test_nothing_remains_of_what_was_begun(tmp_path, monkeypatch):
+    path = tmp_path / "a.gpkg"
+
+    def stopped(content):
+        with begun(path, content, monkeypatch):
+            raise KeyError("decided otherwise")
+
+    with pytest.raises(KeyError):
+        stopped(layers(7, 300))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_while_writing_early_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "a.gpkg"
+    content = layers(7, 300)
+    written(path, monkeypatch, 1, content).close()
+    before = path.read_bytes()
+
+    def fails(self, data, place):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PageFile, "_put", fails)
+    with (
+        begun(path, content[1:], monkeypatch) as early,
+        pytest.raises(gpkg.OutputError, match="No space left"),
+    ):
+        write_geopackage(path, content, crs_wkt="EPSG:4548", overwrite=True, early=early)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]

@@ -7,30 +7,33 @@ equal bytes.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
+from landremed.io.gpkg_columns import as_multi, clean_text, storable_column
+from landremed.io.gpkg_early import EarlyLayers, in_order
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
 from landremed.io.gpkg_read import layer_names, read_layer
 from landremed.io.leftovers import remove_leftovers
 
 __all__ = [
     "GEOMETRY_COLUMN",
+    "EarlyLayers",
     "LayerStyle",
     "OutLayer",
+    "begin_layers",
     "check_target",
     "layer_names",
     "read_layer",
@@ -44,11 +47,10 @@ GEOMETRY_COLUMN: Final = "geom"
 _FID_COLUMN: Final = "fid"
 _FIXED_DATE: Final = "2000-01-01T00:00:00.000Z"
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-_WKB_POLYGON: Final = {b"\x01\x03\x00\x00\x00", b"\x00\x00\x00\x00\x03"}
-_MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
 _BULK_FROM: Final = 2000
 """Layers of so many rows are written page by page."""
 
+_FAULTS: Final = (OSError, sqlite3.Error, RuntimeError, pa.ArrowException)
 _INDEXED: Final = ("parcel_id", "trace_id")
 
 
@@ -109,7 +111,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
 
 
-def write_geopackage(
+def write_geopackage(  # noqa: PLR0913  one more: layers begun early
     path: Path,
     layers: Sequence[OutLayer],
     *,
@@ -119,6 +121,7 @@ def write_geopackage(
     language: str = "zh",
     metadata: Mapping[str, Any] | None = None,
     finish: Callable[[Path], None] = lambda temp: None,
+    early: EarlyLayers | None = None,
 ) -> None:
     """Write layers to a GeoPackage 1.3 in one step.
 
@@ -140,6 +143,8 @@ def write_geopackage(
         Kept as one JSON document in ``gpkg_metadata``.
     finish : callable (path)
         Adds to the complete temporary file before it takes the target's place.
+    early : EarlyLayers, optional
+        From ``begin_layers``: some of the layers, written already.
 
     Raises
     ------
@@ -160,16 +165,49 @@ def write_geopackage(
         )
         for layer, table in tables
     ]
-    with replace_whole(path, overwrite=overwrite) as temp:
-        _write_rows(temp, tables, crs_wkt, notes)
+    with replace_whole(path, overwrite=overwrite, begun=early is not None) as temp:
+        there = early.written({at.name: (at.table, at.geometry) for at in layers}) if early else set()
+        rest = [n for n in range(len(layers)) if layers[n].name not in there]
+        _write_rows(temp, [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest])
+        if there:
+            in_order(temp, [layer.name for layer in layers])
         with closing(sqlite3.connect(temp)) as db:
             add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
             _check_written(db, {layer.name: table.num_rows for layer, table in tables}, Where(file=str(path)))
         finish(temp)
 
 
+def begin_layers(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str) -> EarlyLayers | None:
+    """Begin to write those of some layers that are big, while the others of the file are made.
+
+    Parameters
+    ----------
+    path : Path
+        Target of the ``write_geopackage`` to come, which gets what is returned as ``early``.
+    layers : sequence of OutLayer
+        As they will be written. Layers that turn out to be others then are written anew.
+    crs_wkt : str
+        Working CRS.
+    """
+    tables = [(layer, _storable(layer)) for layer in layers]
+    big = [(layer, table) for layer, table in tables if _is_big(layer, table)]
+    if not big:
+        return None
+    temp = _temporary(path)
+    notes = [TableNotes(at.name, table.column_names, {}, {}, at.geometry is not None) for at, table in big]
+    _remove(temp)
+    try:
+        _make_tables(temp, [_emptied(*at) for at in big], crs_wkt, notes)
+    except _FAULTS:
+        _remove(temp)
+        return None  # the others cannot be written either, and then it is said why
+    rows = [_bulk_layer(*at) for at in big]
+    tables_of = {layer.name: (layer.table, layer.geometry) for layer, _ in big}
+    return EarlyLayers(temp, tables_of, lambda: load_layers(temp, rows), _remove)
+
+
 @contextmanager
-def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) -> Iterator[Path]:
     """Give a temporary file beside a GeoPackage that takes its place when it is complete and sound.
 
     Parameters
@@ -178,6 +216,8 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         Target; a symbolic link is followed.
     overwrite : bool
         Replace an existing target.
+    begun : bool
+        Whether the temporary file holds something already.
 
     Raises
     ------
@@ -188,13 +228,16 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     where = Where(file=str(path))
     check_target(path, overwrite=overwrite)
     target = path.resolve()
-    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    temp = _temporary(path)
     remove_leftovers(target)
     try:
-        _remove(temp)
+        if not begun:
+            _remove(temp)
         yield temp
-        with closing(sqlite3.connect(temp)) as db:
+        with closing(sqlite3.connect(temp)) as db, ThreadPoolExecutor(1) as pool:
+            flushed = pool.submit(_sync, temp)  # the disk works while the pages are checked
             verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+            flushed.result()
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         if verdict != "ok":
             raise OutputError("output_damaged", where, verdict=verdict)
@@ -202,10 +245,15 @@ def replace_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         check_target(path, overwrite=overwrite)
         temp.replace(target)
         _sync(target.parent)
-    except (OSError, sqlite3.Error, RuntimeError, pa.ArrowException) as error:
+    except _FAULTS as error:
         raise OutputError("output_write_failed", where, reason=_reason(error)) from error
     finally:
         _remove(temp)
+
+
+def _temporary(path: Path) -> Path:
+    target = path.resolve()
+    return target.with_name(f".{target.name}.tmp-{os.getpid()}")
 
 
 def _write_rows(
@@ -214,11 +262,17 @@ def _write_rows(
     """Write small layers through GDAL; let it make the tables of big ones, which are then filled."""
     big = [_bulk_layer(layer, table) for layer, table in tables if _is_big(layer, table)]
     filled = {layer.name for layer in big}
-    _write_layers(temp, [_emptied(*at) if at[0].name in filled else at for at in tables], crs_wkt)
-    with closing(sqlite3.connect(temp)) as db:
-        _add_indexes(db, notes)
+    _make_tables(temp, [_emptied(*at) if at[0].name in filled else at for at in tables], crs_wkt, notes)
     if big:
         load_layers(temp, big)
+
+
+def _make_tables(
+    temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_wkt: str, notes: Iterable[TableNotes]
+) -> None:
+    _write_layers(temp, tables, crs_wkt)
+    with closing(sqlite3.connect(temp)) as db:
+        _add_indexes(db, notes)
 
 
 def _is_big(layer: OutLayer, table: pa.Table) -> bool:
@@ -243,11 +297,11 @@ def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_w
     with _gdal_options(OGR_CURRENT_DATE=_FIXED_DATE, OGR_SQLITE_SYNCHRONOUS="OFF"), warnings.catch_warnings():
         # the temporary file's name does not end in .gpkg, on purpose
         warnings.filterwarnings("ignore", message=".*extension.*", category=RuntimeWarning)
-        for number, (layer, table) in enumerate(tables):
+        for layer, table in tables:
             options = {"FID": _FID_COLUMN, "DESCRIPTION": layer.description}
             options["IDENTIFIER"] = layer.identifier or layer.name
             kwargs: dict[str, Any] = {"geometry_type": None}
-            rows = pa.table([_clean(column) for column in table.columns], names=table.column_names)
+            rows = pa.table([clean_text(column) for column in table.columns], names=table.column_names)
             if layer.geometry is not None:
                 options["GEOMETRY_NAME"] = GEOMETRY_COLUMN
                 kwargs = {
@@ -255,13 +309,13 @@ def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_w
                     "geometry_name": GEOMETRY_COLUMN,
                     "crs": crs_wkt,
                 }
-                rows = rows.append_column(GEOMETRY_COLUMN, _as_multi(layer.geometry))
+                rows = rows.append_column(GEOMETRY_COLUMN, as_multi(layer.geometry))
             pyogrio.raw.write_arrow(
                 rows,
                 str(temp),
                 layer=layer.name,
                 driver="GPKG",
-                dataset_options={"VERSION": "1.3"} if number == 0 else None,
+                dataset_options={"VERSION": "1.3"} if not temp.exists() else None,
                 layer_options=options,
                 **kwargs,
             )
@@ -284,39 +338,8 @@ def _storable(layer: OutLayer) -> pa.Table:
     if layer.geometry is not None and len(layer.geometry) != table.num_rows:
         raise OutputError("output_rows_differ", where, given=table.num_rows, written=len(layer.geometry))
     _check_names([_FID_COLUMN, GEOMETRY_COLUMN, *table.column_names], where)
-    columns = [_storable_column(table.column(i)) for i in range(table.num_columns)]
+    columns = [storable_column(table.column(i)) for i in range(table.num_columns)]
     return pa.table(columns, names=table.column_names)
-
-
-def _storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
-        kind = kind.value_type
-        column = column.cast(kind)
-    if pa.types.is_nested(kind):
-        texts = [None if value is None else _json(value) for value in column.to_pylist()]
-        return pa.chunked_array([pa.array(texts, pa.string())])
-    if pa.types.is_null(kind) or pa.types.is_time(kind):
-        return column.cast(pa.string())
-    if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
-        return column.cast(pa.float64())
-    return column.cast(pa.int64()) if pa.types.is_uint64(kind) or pa.types.is_duration(kind) else column
-
-
-def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text as a GeoPackage holds it: none that is empty, none that SQLite would cut."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return column
-    if pc.any(pc.match_substring(column, "\0")).as_py():  # SQLite would cut the text there
-        column = pc.replace_substring(column, "\0", "\ufffd")
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _check_names(names: Iterable[str], where: Where) -> None:
@@ -327,22 +350,6 @@ def _check_names(names: Iterable[str], where: Where) -> None:
         if key in seen:
             raise OutputError("output_name_clash", where, first=seen[key], second=name)
         seen[key] = name
-
-
-def _as_multi(geometry: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    """Wrap every polygon in a multipolygon of one, by its bytes."""
-    chunks = geometry.chunks if isinstance(geometry, pa.ChunkedArray) else [geometry]
-    kind = pa.large_binary()
-    heads = pa.array(sorted(_WKB_POLYGON), type=kind)
-    promoted = []
-    for chunk in chunks:
-        wkb = chunk.cast(kind)
-        is_polygon = pc.is_in(pc.binary_slice(wkb, 0, 5), value_set=heads)
-        wrapped = pc.binary_join_element_wise(
-            pa.scalar(_MULTI_POLYGON_OF_ONE, kind), wkb, pa.scalar(b"", kind)
-        )
-        promoted.append(pc.if_else(is_polygon, wrapped, wkb))
-    return pa.chunked_array(promoted, type=kind)
 
 
 def _add_indexes(db: sqlite3.Connection, notes: Iterable[TableNotes]) -> None:
