@@ -128,10 +128,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _tell(error: Exception, settings: Settings, arguments: list[str]) -> int:
     """Say what stopped the command in one sentence."""
-    from landremed.errors import LandremedError
+    from landremed.errors import LandremedError, Where
 
     if settings.debug:
         raise error
+    # some libraries carry the system's error in one of their own
+    refused = next((e for e in (error, *error.args) if isinstance(e, OSError)), None)
+    if refused is not None and not isinstance(error, (LandremedError, BrokenPipeError)):
+        file = Where(file=str(refused.filename or ""))
+        error = LandremedError("system_refused", file, reason=refused.strerror or str(refused))
     if not isinstance(error, (LandremedError, BrokenPipeError)):
         from landremed.checks import damaged_file
 

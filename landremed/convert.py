@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from landremed.crs import (
     to_working,
 )
 from landremed.errors import LandremedError, OutputError, Where
-from landremed.io.leftovers import remove_leftovers
+from landremed.io.leftovers import folder_beside
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
@@ -122,8 +121,7 @@ def convert(
         given, system, notes = _with_prefix(given, system)
         findings += notes
     prepared, names = _named(given, driver)
-    remove_leftovers(path)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.tmp-{os.getpid()}-", dir=path.parent))
+    folder = folder_beside(path)
     try:
         temp = folder / path.name
         _write(prepared, temp, driver, system)

@@ -81,7 +81,7 @@ def _faults(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     contents = db.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
     for layer, kind in contents:
         columns = {row[1]: str(row[2]).upper() for row in db.execute(f"PRAGMA table_info({quoted(layer)})")}
-        missing = [name for name in ("fid", *_COLUMNS.get(layer, ())) if name not in columns]
+        missing = [name for name in _COLUMNS.get(layer, ()) if name not in columns]
         if kind == "features" and shapes.get(layer) not in columns:
             missing.append("geometry")
         if missing:
@@ -112,7 +112,7 @@ def _values(db: sqlite3.Connection, layer: str, name: str, declared: str) -> Ite
 
 
 def _geometries(db: sqlite3.Connection, layer: str, name: str) -> Iterator[tuple[str, str]]:
-    query = f"SELECT fid, {quoted(name)} FROM {quoted(layer)} WHERE {quoted(name)} IS NOT NULL"  # noqa: S608
+    query = f"SELECT rowid, {quoted(name)} FROM {quoted(layer)} WHERE {quoted(name)} IS NOT NULL"  # noqa: S608
     for row, blob in db.execute(query):
         sound = isinstance(blob, bytes) and blob[:2] == b"GP" and (blob[3] >> 1 & 7) < len(_BOX_BYTES)
         if sound:

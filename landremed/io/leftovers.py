@@ -6,14 +6,34 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["remove_leftovers"]
+from landremed.errors import OutputError, Where
+
+__all__ = ["folder_beside", "remove_leftovers"]
 
 _DAY_S: Final = 86_400
 _ENDS: Final = r"(?:-\w+)?(?:\.\w+)?(?:-wal|-shm|-journal)?"
+
+
+def folder_beside(target: Path) -> Path:
+    """Make a hidden folder beside an output, in which it is written; what killed programs left is removed.
+
+    Raises
+    ------
+    OutputError
+        No folder can be made there.
+    """
+    remove_leftovers(target)
+    prefix = f".{target.name}.tmp-{os.getpid()}-"
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError("output_write_failed", Where(file=str(target)), reason=reason) from error
 
 
 def remove_leftovers(target: Path) -> list[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +19,7 @@ import shapely
 
 from landremed.crs import central_meridian, crs_label, false_easting, is_cgcs2000_gauss_krueger
 from landremed.errors import OutputError, Where
-from landremed.io.leftovers import remove_leftovers
+from landremed.io.leftovers import folder_beside
 from landremed.io.survey_txt import survey_text
 from landremed.report.formats import plain_text
 from landremed.report.labels import column_titles, value_label
@@ -103,9 +101,7 @@ def export_result(
     chosen = set(opened.select(where))
     rows = np.array([i for i, pid in enumerate(opened.decisions["parcel_id"].to_pylist()) if pid in chosen])
     table, shapes = opened.decisions.take(pa.array(rows)), opened.shapes("decisions")[rows]
-    remove_leftovers(target.resolve())
-    prefix = f".{target.name}.tmp-{os.getpid()}-"
-    work = Path(tempfile.mkdtemp(prefix=prefix, dir=target.resolve().parent))
+    work = folder_beside(target.resolve())
     try:
         for name, at in _groups(table, by, opened.language):
             _WRITERS[kind](work, name, table.take(pa.array(at)), shapes[at], opened)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import shapely
 
 from landremed.errors import InputError, OutputError, Where
 from landremed.io.gpkg import OutLayer, write_geopackage
-from landremed.io.leftovers import remove_leftovers
+from landremed.io.leftovers import folder_beside
 from landremed.provenance import VOLATILE_KEYS
 from landremed.report.code_lists import book_codes
 from landremed.report.resultfile import ResultFile, open_result
@@ -256,9 +255,7 @@ def _write(
     _refuse_visited(target)
     if not target.resolve().parent.is_dir():
         raise OutputError("output_folder_missing", Where(file=str(target)), folder=str(target.parent))
-    remove_leftovers(target.resolve())
-    prefix = f".{target.name}.tmp-{os.getpid()}-"
-    work = Path(tempfile.mkdtemp(prefix=prefix, dir=target.resolve().parent))
+    work = folder_beside(target.resolve())
     try:
         _write_data(work / DATA_NAME, shown, opened, asked, False, embed=False)
         project = field_project(work / DATA_NAME, shown, opened, asked)

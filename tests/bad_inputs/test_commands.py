@@ -16,7 +16,6 @@ import shutil
 import signal
 import sqlite3
 import struct
-import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -802,6 +801,13 @@ def test_a_damaged_shape_of_a_layer_is_no_zero(folder: Path) -> None:
     assert "layer_unusable_here:ecological_red_line" in flags
 
 
+def test_good_results_are_not_called_damaged(good: Path) -> None:
+    from landremed.checks import damaged_file
+
+    for name in ("o.gpkg", "v.gpkg", "f.gpkg", "l.gpkg", "p.gpkg"):
+        assert damaged_file([str(good / name)]) is None, name
+
+
 def test_info_tells_damaged_rows(folder: Path) -> None:
     member(lambda f: f.update(type="Featur"))(folder)
     stops(["info", "p.geojson"], folder, ["rows 12", "row 3", "damaged"], status=3)
@@ -827,14 +833,25 @@ def converted(folder: Path, name: str) -> str:
 # --- surroundings -----------------------------------------------------------------------------------------
 
 
-def test_unwritable_folder(folder: Path) -> None:
-    if os.geteuid() == 0:  # root may write everywhere: ask as somebody else
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "true"]
-        if shutil.which("setpriv") is None or subprocess.run(command, check=False).returncode:
-            pytest.skip("root without setpriv")
-        return
-    (folder / "out").chmod(0o555)
-    stops(RUN, folder, ["out", "write"])
+WRITERS = [
+    RUN[:3],
+    ["overlay", "project.toml", "-o"],
+    ["convert", "p.gpkg"],
+    ["review", "pack", "o.gpkg", "-o"],
+    ["export", "o.gpkg", "-o"],
+    ["report", "table", "o.gpkg", "-o"],
+    ["report", "map", "o.gpkg", "-o"],
+    ["report", "casefile", "o.gpkg", FIRST, "-o"],
+    ["report", "dossier", "o.gpkg", "-o"],
+    ["ledger", "init", "o.gpkg", "--who", "甲", "-o"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRITERS, ids=lambda a: " ".join(a[:2]))
+def test_unwritable_folder(folder: Path, arguments: list[str]) -> None:
+    """Nobody may make files in /proc, not even root."""
+    suffix = {"table": ".xlsx", "map": ".html", "casefile": ".zip", "dossier": ""}.get(arguments[1], ".gpkg")
+    stops([*arguments, f"/proc/x{'' if arguments[0] == 'export' else suffix}"], folder, ["/proc/"])
 
 
 FULL: dict[str, list[str]] = {
