@@ -12,7 +12,13 @@ __all__ = ["command"]
 
 @click.command("run")
 @click.argument("project", metavar="PROJECT|PARCELS")
-@click.option("-o", "--output", required=True, metavar="OUT.gpkg", help="Result GeoPackage.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT.gpkg|OUT/",
+    help="Result: GeoPackage, or folder of GeoParquet.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output once the new one is complete.")
 @project_options
 @engine_options

@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from landremed.io.gpkg import EarlyLayers, OutLayer
+from landremed.io.result_folder import check_folder, names_folder, write_folder
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
 from landremed.law.vocabulary import default_book
 from landremed.measure import Progress
-from landremed.output import begin_writing, check_output, overlay_layers, result_layers, write_layers
+from landremed.output import (
+    begin_writing,
+    check_output,
+    overlay_layers,
+    result_layers,
+    titled_layers,
+    write_layers,
+)
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import findings_text, summary_document, summary_text
@@ -136,7 +144,8 @@ def run(
     project : Project or path
         A project, or its TOML file.
     output : path, optional
-        GeoPackage to write; nothing is written without it.
+        GeoPackage to write, or, with a slash at its end, a folder of GeoParquet files; nothing is written
+        without it.
     overwrite : bool
         Replace an existing output once the new one is complete.
     engine : {"auto", "native", "shapely"}
@@ -158,7 +167,7 @@ def run(
     LandremedError
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
-    checked, clock = _begin(project, output, overwrite, jobs)
+    checked, clock = _begin(project, output, overwrite, jobs, folders=True)
     measured = measure_project(
         checked,
         engine=engine,
@@ -168,7 +177,8 @@ def run(
         boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
     )
     book = rule_book(checked)
-    with begin_writing(Path(output) if output is not None else None, measured, book) as early:
+    file = None if output is None or names_folder(output) else Path(output)
+    with begin_writing(file, measured, book) as early:
         decided = decide_overlay(measured, book, stage=stage)
         stage("tables")
         layers = result_layers(decided, clock.entries())
@@ -347,12 +357,19 @@ class RunClock:
 
 
 def _begin(
-    project: Project | str | Path, output: str | Path | None, overwrite: bool, jobs: int | None
+    project: Project | str | Path,
+    output: str | Path | None,
+    overwrite: bool,
+    jobs: int | None,
+    *,
+    folders: bool = False,
 ) -> tuple[Project, RunClock]:
     """Load the project and refuse an output that cannot be written, before any work is done."""
     checked = project if isinstance(project, Project) else load_project(project)
     clock = RunClock(output, jobs)
-    if output is not None:
+    if output is not None and names_folder(output) and folders:
+        check_folder(Path(output), overwrite=overwrite)
+    elif output is not None:
         check_output(Path(output), checked, overwrite=overwrite)
     return checked, clock
 
@@ -370,6 +387,10 @@ def write_result(
     titles = {}
     if decided is not None:
         titles = decided.book.titles(language)
+    if decided is not None and names_folder(output):
+        named = titled_layers(layers, language, titles, decided)
+        write_folder(Path(output), named, crs_wkt=crs_wkt, overwrite=overwrite)
+        return
     write_layers(
         Path(output),
         layers,

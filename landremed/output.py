@@ -38,6 +38,7 @@ __all__ = [
     "result_layers",
     "result_provenance",
     "rules_fired",
+    "titled_layers",
     "write_layers",
 ]
 
@@ -183,10 +184,9 @@ def write_layers(
 
     A result also gets its review tables, with the rows of an earlier result of that name, and its project.
     """
-    codes = book_codes(decided.book, language) if decided is not None else {}
-    titled = [labelled(layer, language, fact_titles, codes) for layer in layers]
+    titled = titled_layers(layers, language, fact_titles, decided)
     if decided is not None:
-        titled += empty_review_layers(language, codes["fact"])
+        titled += empty_review_layers(language, book_codes(decided.book, language)["fact"])
 
     def finish(temp: Path) -> None:
         if decided is not None:
@@ -204,6 +204,17 @@ def write_layers(
         finish=finish,
         early=early,
     )
+
+
+def titled_layers(
+    layers: Sequence[OutLayer],
+    language: str,
+    fact_titles: Mapping[str, str] | None = None,
+    decided: Decisions | None = None,
+) -> list[OutLayer]:
+    """Return layers with their titles and the meanings of their codes."""
+    codes = book_codes(decided.book, language) if decided is not None else {}
+    return [labelled(layer, language, fact_titles, codes) for layer in layers]
 
 
 def _metadata(layers: Sequence[OutLayer]) -> dict[str, object]:

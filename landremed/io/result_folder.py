@@ -1,0 +1,188 @@
+"""A result as a folder of GeoParquet files: one folder per layer, its rows in order, some thousand to a file.
+
+Where a file ends depends on the number of rows alone. The whole folder is written beside its target and takes
+the target's place when every file has been read back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyproj
+import shapely
+
+from landremed.errors import OutputError, Where
+from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer
+from landremed.io.gpkg_columns import as_multi, storable_column
+
+__all__ = ["MANIFEST", "ROWS", "check_folder", "names_folder", "write_folder"]
+
+ROWS: Final = 100_000
+"""Rows of one file."""
+
+MANIFEST: Final = "landremed.json"
+"""File that tells a result folder from any other: layers, rows, titles of columns."""
+
+_FID: Final = "fid"
+_SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
+
+
+def names_folder(output: str | Path) -> bool:
+    """Tell whether an output is meant as a folder: one with a slash at its end, or a result already."""
+    return str(output).endswith(("/", os.sep)) or (Path(output) / MANIFEST).is_file()
+
+
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that cannot or must not be written, before any work is done.
+
+    Raises
+    ------
+    OutputError
+        The parent folder is missing or cannot be written, or the target exists and is no result folder, or
+        ``overwrite`` is false.
+    """
+    where = Where(file=str(path))
+    if not path.parent.is_dir():
+        raise OutputError("output_folder_missing", where, folder=str(path.parent))
+    if path.exists():
+        empty = path.is_dir() and not any(path.iterdir())
+        if not empty and not (path / MANIFEST).is_file():
+            raise OutputError("output_folder_taken", where, manifest=MANIFEST)
+        if not empty and not overwrite:
+            raise OutputError("output_exists", where)
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
+
+
+def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwrite: bool = False) -> None:
+    """Write layers as GeoParquet 1.1, ``path/LAYER/part-00000.parquet`` and so on.
+
+    Every table begins with ``fid`` (1, 2, … in the order of the rows, as in the GeoPackage); polygons stand
+    as WKB in ``geom``, with their bounds beside them, so that readers can pass over what lies elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write.
+    layers : sequence of OutLayer
+        With their titles.
+    crs_wkt : str
+        Working CRS of every geometry.
+    overwrite : bool
+        Replace an existing result folder.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or what was read back is not what was written. An older result is then
+        untouched.
+    """
+    check_folder(path, overwrite=overwrite)
+    target = path.resolve()
+    temp = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    shutil.rmtree(temp, ignore_errors=True)
+    try:
+        temp.mkdir()
+        for layer in layers:
+            _write_layer(temp / layer.name, layer, crs_wkt)
+        text = json.dumps(_manifest(layers), ensure_ascii=False, indent=1)
+        (temp / MANIFEST).write_text(text, encoding="utf-8")
+        _exchange(temp, target)
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise OutputError("output_write_failed", Where(file=str(path)), reason=reason) from error
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def _exchange(temp: Path, target: Path) -> None:
+    """Let the new folder take the place of the old one, which is put back if that fails."""
+    old = temp.with_name(f".{target.name}.old-{os.getpid()}")
+    if not target.exists():
+        temp.replace(target)
+        return
+    target.replace(old)
+    try:
+        temp.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_layer(folder: Path, layer: OutLayer, crs_wkt: str) -> None:
+    from pyarrow import parquet
+
+    rows = layer.table.num_rows
+    if layer.geometry is not None and len(layer.geometry) != rows:
+        raise OutputError(
+            "output_rows_differ", Where(layer=layer.name), given=rows, written=len(layer.geometry)
+        )
+    folder.mkdir()
+    written = 0
+    for number, start in enumerate(range(0, max(rows, 1), ROWS)):
+        file = folder / f"part-{number:05d}.parquet"
+        parquet.write_table(_block(layer, start, crs_wkt), file, compression="zstd")
+        written += parquet.read_metadata(file).num_rows
+    if written != rows:
+        raise OutputError("output_rows_differ", Where(layer=layer.name), given=rows, written=written)
+
+
+def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
+    """Return some rows as they stand in one file."""
+    part = layer.table.slice(start, ROWS)
+    columns: dict[str, Any] = {_FID: pa.array(np.arange(start + 1, start + 1 + part.num_rows))}
+    for name in part.column_names:
+        columns[name] = storable_column(part.column(name))
+    if layer.geometry is None:
+        return pa.table(columns)
+    geometry: pa.ChunkedArray | pa.Array = layer.geometry.slice(start, ROWS)
+    if layer.geometry_type == "MultiPolygon":
+        geometry = as_multi(geometry)
+    wkb = pa.chunked_array([geometry]) if isinstance(geometry, pa.Array) else geometry
+    box = "bbox"
+    while box in columns:
+        box = f"{box}_"
+    columns[GEOMETRY_COLUMN] = wkb.cast(pa.binary())
+    columns[box] = _boxes(wkb)
+    geo = _geo(layer.geometry_type, box, crs_wkt)
+    return pa.table(columns).replace_schema_metadata({b"geo": json.dumps(geo).encode()})
+
+
+def _boxes(wkb: pa.ChunkedArray) -> pa.Array:
+    bounds = shapely.bounds(shapely.from_wkb(wkb.to_numpy())).reshape(-1, 4)
+    missing = np.isnan(bounds[:, 0])
+    sides = [pa.array(bounds[:, i], pa.float64()) for i in range(4)]
+    return pa.StructArray.from_arrays(sides, _SIDES, mask=pa.array(missing))
+
+
+def _geo(kind: str, box: str, crs_wkt: str) -> Mapping[str, object]:
+    column = {
+        "encoding": "WKB",
+        "geometry_types": [kind],
+        "crs": pyproj.CRS.from_user_input(crs_wkt).to_json_dict(),
+        "covering": {"bbox": {side: [box, side] for side in _SIDES}},
+    }
+    return {"version": "1.1.0", "primary_column": GEOMETRY_COLUMN, "columns": {GEOMETRY_COLUMN: column}}
+
+
+def _manifest(layers: Sequence[OutLayer]) -> Mapping[str, object]:
+    listed = [
+        {
+            "name": layer.name,
+            "title": layer.identifier,
+            "description": layer.description,
+            "rows": layer.table.num_rows,
+            "files": max(1, -(-layer.table.num_rows // ROWS)),
+            "columns": dict(layer.column_titles),
+        }
+        for layer in layers
+    ]
+    return {"schema": 1, "order": _FID, "layers": listed}
