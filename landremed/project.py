@@ -34,7 +34,7 @@ __all__ = [
 def unknown_fact(project: Project, section: str, fact: str, known: Sequence[str]) -> ProjectError:
     """Return the error for a key of ``[parcels.fields]`` or ``[parcels.values]`` that is no fact."""
     key = f"parcels.{section}.{fact}"
-    nearest = difflib.get_close_matches(fact, known, 1, 0.0)[0]
+    nearest = difflib.get_close_matches(fact[:100], known, 1, 0.0)[0]
     lines: dict[str, int] = {}
     if project.file:
         lines = key_lines(Path(project.base / Path(project.file).name).read_text(encoding="utf-8-sig"))

@@ -125,7 +125,7 @@ class Checker:
     def _names(self, found: Iterable[str], valid: Sequence[str], prefix: str) -> None:
         for name in found:
             if name not in valid:
-                nearest = difflib.get_close_matches(name, valid, 1, 0.0)
+                nearest = difflib.get_close_matches(name[:100], valid, 1, 0.0)
                 key = f"{prefix}{name}"
                 raise ProjectError(
                     "project_key_unknown", self.where(key), key=key, nearest=f"{prefix}{nearest[0]}"
