@@ -239,9 +239,9 @@ def between(x: F8, y: F8, p: int, a: int, b: int) -> bool:
 
 
 @kernel
-def enlarge(a: I8, n: int) -> I8:
-    """Return an array of twice the size with the first n items of a."""
-    b = np.empty(2 * len(a), np.int64)
+def enlarge(a: I8, n: int, size: int) -> I8:
+    """Return an array of twice a size with the first n items of a."""
+    b = np.empty(2 * size, np.int64)
     for i in range(n):
         b[i] = a[i]
     return b
@@ -319,14 +319,20 @@ def find_meetings(x: F8, y: F8, eu: I8, ev: I8, r1: I8, r2: I8) -> Tuple:
         chunk = np.empty((0, 4))
     else:
         chunk = chunk_boxes(box)
-    ci = np.empty(32, np.int64)
-    cj = np.empty(32, np.int64)
-    ve = np.empty(16, np.int64)
-    vn = np.empty(16, np.int64)
+    ci = np.empty(2 * n, np.int64)
+    cj = np.empty(2 * n, np.int64)
+    ve = np.empty(8 * n, np.int64)
+    vn = np.empty(8 * n, np.int64)
     k = 0
     m = 0
     later = 0  # first edge of a later ring: edges are in the order of their (first) rings
     for s in range(n):
+        if k + n > len(ci):
+            ci = enlarge(ci, k, k + n)
+            cj = enlarge(cj, k, k + n)
+        if m + 4 * n > len(ve):
+            ve = enlarge(ve, m, m + 4 * n)
+            vn = enlarge(vn, m, m + 4 * n)
         i = order[s]
         x0 = box[i, 0]
         y0 = box[i, 1]
@@ -362,16 +368,10 @@ def find_meetings(x: F8, y: F8, eu: I8, ev: I8, r1: I8, r2: I8) -> Tuple:
             if found == 0:
                 continue
             if found == 1:
-                if k == len(ci):
-                    ci = enlarge(ci, k)
-                    cj = enlarge(cj, k)
                 ci[k] = min(i, j)
                 cj[k] = max(i, j)
                 k += 1
                 continue
-            if m + 4 > len(ve):
-                ve = enlarge(ve, m)
-                vn = enlarge(vn, m)
             for bit in range(4):
                 if found & (2 << bit):
                     ve[m] = j if bit < 2 else i

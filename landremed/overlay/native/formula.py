@@ -14,6 +14,8 @@ from landremed.overlay.native.compiled import kernel
 
 __all__ = ["formula_area"]
 
+_CHUNK = 8  # segments whose common span is looked at first
+
 
 @kernel
 def put_segment(seg: F8, n: int, x0: float, y0: float, x1: float, y1: float, sign: float) -> int:
@@ -35,6 +37,15 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
 
     Returns (seg, number); seg is reallocated when it is too small.
     """
+    most = 3 * (rs[hi] - rs[lo]) + 4
+    if most > len(seg):
+        seg = np.empty((2 * most, 5))
+    return seg, clip_into(h, rs, lo, hi, rect, seg)
+
+
+@kernel
+def clip_into(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> int:
+    """Do what ``clip_segments`` says, with room enough; return the number of segments."""
     ox, oy, x1, y1 = rect
     wide = x1 - ox
     high = y1 - oy
@@ -54,16 +65,15 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
                 ax, bx = bx, ax
                 ay, by = by, ay
                 sign = 1.0
-            if n + 4 > len(seg):
-                more = np.empty((2 * len(seg), 5))
-                more[:n] = seg[:n]
-                seg = more
-            slope = (by - ay) / (bx - ax)
             u = max(ax, 0.0)
             v = min(bx, wide)
             if ay >= high and by >= high:
                 n = put_segment(seg, n, u, high, v, high, sign)
                 continue
+            if u == ax and v == bx and 0.0 <= ay <= high and 0.0 <= by <= high:
+                n = put_segment(seg, n, ax, ay, bx, by, sign)
+                continue
+            slope = (by - ay) / (bx - ax)
             yu = ay if u == ax else ay + (u - ax) * slope
             yv = by if v == bx else by + (v - bx) * slope
             if 0.0 <= yu <= high and 0.0 <= yv <= high:
@@ -93,51 +103,71 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
                 )
             if slope > 0.0 and yv > high and v > q:
                 n = put_segment(seg, n, q, high, v, high, sign)
-    return seg, n
+    return n
 
 
 @kernel
 def pair_area(p: F8, n: int, q: F8, m: int) -> float:
     """Sum the signed integrals of min over all pairs of segments, m²."""
+    chunks = (m + _CHUNK - 1) // _CHUNK
+    span = np.empty((chunks, 2))
+    for c in range(chunks):
+        lo = q[c * _CHUNK, 0]
+        hi = q[c * _CHUNK, 2]
+        for j in range(c * _CHUNK + 1, min(m, (c + 1) * _CHUNK)):
+            lo = min(lo, q[j, 0])
+            hi = max(hi, q[j, 2])
+        span[c, 0] = lo
+        span[c, 1] = hi
     s = 0.0
     for i in range(n):
-        ax = p[i, 0]
-        bx = p[i, 2]
-        ay = p[i, 1]
-        ka = (p[i, 3] - ay) / (bx - ax)
-        low = min(ay, p[i, 3])
-        top = max(ay, p[i, 3])
         part = 0.0
-        for j in range(m):
-            u = max(ax, q[j, 0])
-            v = min(bx, q[j, 2])
-            if u >= v:
-                continue
-            cy = q[j, 1]
-            dy = q[j, 3]
-            if cy >= top and dy >= top:
-                part += q[j, 4] * (v - u) * (ay + ((u + v) * 0.5 - ax) * ka)
-                continue
-            kb = (dy - cy) / (q[j, 2] - q[j, 0])
-            if cy <= low and dy <= low:
-                part += q[j, 4] * (v - u) * (cy + ((u + v) * 0.5 - q[j, 0]) * kb)
-                continue
-            au = ay + (u - ax) * ka
-            av = ay + (v - ax) * ka
-            bu = cy + (u - q[j, 0]) * kb
-            bv = cy + (v - q[j, 0]) * kb
-            du = au - bu
-            dv = av - bv
-            if du <= 0.0 and dv <= 0.0:
-                part += q[j, 4] * (v - u) * 0.5 * (au + av)
-            elif du >= 0.0 and dv >= 0.0:
-                part += q[j, 4] * (v - u) * 0.5 * (bu + bv)
-            else:
-                # min = mean of both less half their distance
-                w = (v - u) * (du * du + dv * dv) / (abs(du) + abs(dv)) * 0.5
-                part += q[j, 4] * 0.5 * ((v - u) * 0.5 * (au + av + bu + bv) - w)
+        for c in range(chunks):
+            if span[c, 0] < p[i, 2] and span[c, 1] > p[i, 0]:
+                part += below_both(p, i, q, c * _CHUNK, min(m, (c + 1) * _CHUNK))
         s += p[i, 4] * part
     return s
+
+
+@kernel
+def below_both(p: F8, i: int, q: F8, lo: int, hi: int) -> float:
+    """Sum the signed integrals of min over segment i of p with the segments lo..hi of q, m²."""
+    ax = p[i, 0]
+    bx = p[i, 2]
+    ay = p[i, 1]
+    ka = (p[i, 3] - ay) / (bx - ax)
+    low = min(ay, p[i, 3])
+    top = max(ay, p[i, 3])
+    part = 0.0
+    for j in range(lo, hi):
+        u = max(ax, q[j, 0])
+        v = min(bx, q[j, 2])
+        if u >= v:
+            continue
+        cy = q[j, 1]
+        dy = q[j, 3]
+        if cy >= top and dy >= top:
+            part += q[j, 4] * (v - u) * (ay + ((u + v) * 0.5 - ax) * ka)
+            continue
+        kb = (dy - cy) / (q[j, 2] - q[j, 0])
+        if cy <= low and dy <= low:
+            part += q[j, 4] * (v - u) * (cy + ((u + v) * 0.5 - q[j, 0]) * kb)
+            continue
+        au = ay + (u - ax) * ka
+        av = ay + (v - ax) * ka
+        bu = cy + (u - q[j, 0]) * kb
+        bv = cy + (v - q[j, 0]) * kb
+        du = au - bu
+        dv = av - bv
+        if du <= 0.0 and dv <= 0.0:
+            part += q[j, 4] * (v - u) * 0.5 * (au + av)
+        elif du >= 0.0 and dv >= 0.0:
+            part += q[j, 4] * (v - u) * 0.5 * (bu + bv)
+        else:
+            # min = mean of both less half their distance
+            w = (v - u) * (du * du + dv * dv) / (abs(du) + abs(dv)) * 0.5
+            part += q[j, 4] * 0.5 * ((v - u) * 0.5 * (au + av + bu + bv) - w)
+    return part
 
 
 @kernel

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from landremed.overlay.native.arrange import meeting_of_points
 from landremed.overlay.native.arrays import F8, I4, I8, Tuple
+from landremed.overlay.native.compare import CHUNK, MOST_CROSSINGS, compare_boundaries, list_near_edges
 from landremed.overlay.native.compiled import entry, kernel
-from landremed.overlay.native.faces import point_in_rings
 from landremed.overlay.native.formula import formula_area
+from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.region import (
     DOUBTFUL,
     EMPTY,
@@ -20,35 +20,53 @@ from landremed.overlay.native.region import (
     rounding_conflict,
     write_wkb,
 )
-from landremed.overlay.native.search import limit_ring, outcode
+from landremed.overlay.native.search import limit_ring
 from landremed.overlay.native.simple import clip_simple
-from landremed.overlay.native.survey import survey_ring_area
-from landremed.overlay.native.touch import keep_apart, same_ring, shares_point
+from landremed.overlay.native.survey import survey_ring_area, survey_room
 
 __all__ = ["MARGIN_M", "run_jobs"]
 
 MARGIN_M = 1e-3  # rectangles are widened by this before rings are limited to them
-_SMALL_RING = 48
+SMALL_RING = 48  # edges up to which a ring is taken as it is
+_FEW_POINTS = 4096
 _TOUCH_M2 = 1e-6  # overlaps smaller than this are touching, not overlapping
-_PAIRS_AT_ONCE = 2_000_000
 
 
 @kernel
-def room_f(a: F8, n: int) -> F8:
-    """Return a, enlarged when it holds fewer than n items."""
-    if n <= len(a):
-        return a
-    b = np.empty(max(n, 2 * len(a)), a.dtype)
-    b[: len(a)] = a
-    return b
+def rings_room(scratch: Tuple, points: int, rings: int) -> Tuple:
+    """Return the scratch rings with room for more points and rings, twice as large where there was not enough."""
+    h, rs, rset = scratch
+    more = h
+    if points > len(h):
+        more = np.empty((2 * points, 2))
+        more[: len(h)] = h
+    if rings + 2 <= len(rs):
+        return more, rs, rset
+    starts = np.empty(2 * rings + 2, np.int64)
+    starts[: len(rs)] = rs
+    sets = np.empty(2 * rings + 2, np.int64)
+    sets[: len(rset)] = rset
+    return more, starts, sets
 
 
 @kernel
-def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr: int) -> Tuple:
+def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr: int, todo: I8) -> Tuple:
     """Append the rings of one feature, limited to the rectangle, to the scratch rings.
 
     Rings wholly on one outer side are left out. Returns (scratch, number of rings).
     """
+    more = geo[2][feature + 1] - geo[2][feature]
+    scratch = rings_room(scratch, scratch[1][nr] + _FEW_POINTS, nr + more)
+    while True:
+        k = put_rings(geo, feature, rect, to, scratch, nr, todo)
+        if k >= 0:
+            return scratch, k
+        scratch = rings_room(scratch, 2 * len(scratch[0]), nr + more)
+
+
+@kernel
+def put_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr: int, todo: I8) -> int:
+    """Do what ``add_rings`` says; return the number of rings, -1 when there is no room for all points."""
     xy, ro, fr, bb, box, first = geo
     h, rs, rset = scratch
     x0, y0, x1, y1 = rect
@@ -61,113 +79,23 @@ def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
         if box[top, 2] < x0 or box[top, 0] > x1 or box[top, 3] < y0 or box[top, 1] > y1:
             continue
         k = rs[nr]
-        if edges <= _SMALL_RING:
+        if edges <= SMALL_RING:
             if k + edges + 1 > len(h):
-                more = np.empty((2 * len(h) + edges, 2))
-                more[:k] = h[:k]
-                h = more
-            for v in range(a, a + edges + 1):
-                h[k, 0] = xy[v, 0]
-                h[k, 1] = xy[v, 1]
-                k += 1
+                return -1
+            copy_bytes(h, 16 * k, xy, 16 * a, 16 * (edges + 1))
+            k += edges + 1
         else:
-            h, k = limit_ring(xy, a, edges, box, first[r], rect, h, k)
-        if nr + 2 >= len(rs):
-            rs = room_f(rs, nr + 3)
-            rset = room_f(rset, nr + 3)
+            k = limit_ring(xy, a, edges, box, first[r], rect, h, k, todo)
+            if k < 0:
+                return -1
         rset[nr] = to
         nr += 1
         rs[nr] = k
-    return (h, rs, rset), nr
+    return nr
 
 
 @kernel
-def classify_pair(
-    scratch: Tuple, pr: int, nr: int, rect: Tuple, common: Tuple, complete: bool, edge: I8
-) -> Tuple:
-    """Settle the easy pairs: boundaries that do not meet, only touch in shared edges, or are the same.
-
-    ``rect`` is what the rings were limited to, ``common`` the part of it where both have something.
-
-    Returns
-    -------
-    state : EMPTY, WHOLE, or PARTIAL where the region must be computed
-    near : edges of the feature that meet the common rectangle
-    edge : scratch
-    """
-    h, rs, rset = scratch
-    x0, y0, x1, y1 = rect
-    u0, v0, u1, v1 = common
-    near = 0
-    closed = False
-    for r in range(pr, nr):
-        a = rs[r]
-        inside = 0
-        c = outcode(h[a, 0], h[a, 1], u0, v0, u1, v1)
-        for i in range(a, rs[r + 1] - 1):
-            d = outcode(h[i + 1, 0], h[i + 1, 1], u0, v0, u1, v1)
-            if c & d == 0:
-                if near == len(edge):
-                    edge = room_f(edge, near + 1)
-                edge[near] = i
-                near += 1
-            if x0 <= h[i, 0] <= x1 and y0 <= h[i, 1] <= y1:
-                inside += 1
-            c = d
-        closed = closed or inside == rs[r + 1] - a - 1
-    if near > 0 or closed or not complete:
-        if pr > 1 or near * (rs[pr] - rs[0]) > _PAIRS_AT_ONCE:
-            return PARTIAL, near, edge
-        one = nr - pr == 1
-        if one and complete and same_ring(h, rs[0], rs[1], rs[1], rs[2]):
-            return WHOLE, near, edge
-        touching = False
-        for i in range(rs[0], rs[1] - 1):
-            ax = h[i, 0]
-            ay = h[i, 1]
-            bx = h[i + 1, 0]
-            by = h[i + 1, 1]
-            ex0 = min(ax, bx)
-            ex1 = max(ax, bx)
-            ey0 = min(ay, by)
-            ey1 = max(ay, by)
-            if ex1 < u0 or ex0 > u1 or ey1 < v0 or ey0 > v1:
-                continue
-            for m in range(near):
-                j = edge[m]
-                cx = h[j, 0]
-                dx = h[j + 1, 0]
-                if (cx < ex0 and dx < ex0) or (cx > ex1 and dx > ex1):
-                    continue
-                cy = h[j, 1]
-                dy = h[j + 1, 1]
-                if (cy < ey0 and dy < ey0) or (cy > ey1 and dy > ey1):
-                    continue
-                if shares_point(h, i, j) or meeting_of_points(ax, ay, bx, by, cx, cy, dx, dy):
-                    if not one or not keep_apart(h, rs[0], rs[1], i, rs[1], rs[2], j):
-                        return PARTIAL, near, edge
-                    touching = True
-        if touching:
-            return EMPTY, near, edge
-        if closed or not complete:
-            if not one:
-                return PARTIAL, near, edge
-            # two single rings without contact, the feature's wholly in the rectangle: it may lie in the parcel
-            v = rs[1]
-            if not (x0 <= h[v, 0] <= x1 and y0 <= h[v, 1] <= y1):
-                return PARTIAL, near, edge
-            if point_in_rings(h[v, 0], h[v, 1], h, rs, 0, 1) != 0:
-                return PARTIAL, near, edge
-    # No contact and no ring of the feature inside: one point of the parcel speaks for all of it.
-    v = rs[0]
-    place = point_in_rings(h[v, 0], h[v, 1], h, rs, pr, nr)
-    if place < 0 or (place == 1 and not complete):
-        return PARTIAL, near, edge
-    return (WHOLE if place == 1 else EMPTY), near, edge
-
-
-@kernel
-def region_area(out: F8, ro: I8, ra: F8, rings: int, area: float, kind: Tuple) -> float:
+def region_area(out: F8, ro: I8, ra: F8, rings: int, area: float, kind: Tuple, room: F8) -> float:
     """Area of a traced region in the kind asked for; NaN where it must be measured from the geometry."""
     how, fe, cm = kind
     if how == 0:
@@ -176,7 +104,7 @@ def region_area(out: F8, ro: I8, ra: F8, rings: int, area: float, kind: Tuple) -
         return np.nan
     s = 0.0
     for r in range(rings):
-        a = survey_ring_area(out, ro[r], ro[r + 1], fe, cm)
+        a = survey_ring_area(out, ro[r], ro[r + 1], fe, cm, room)
         s += a if ra[r] > 0 else -a
     return s
 
@@ -247,18 +175,27 @@ def run_jobs(
     disputed = np.zeros(n, np.bool_)
     woff = np.zeros(n + 1, np.int64)
     wkb = np.empty(1 << 14, np.uint8)
-    scratch = (np.empty((4096, 2)), np.zeros(64, np.int64), np.zeros(64, np.int64))
-    edge = np.empty(512, np.int64)
+    scratch = (np.empty((2 * _FEW_POINTS, 2)), np.zeros(64, np.int64), np.zeros(64, np.int64))
+    edge = np.empty(1024, np.int64)
+    box = np.empty((256, 4))
+    todo = np.empty(352, np.int64)
     seg = (np.empty((512, 5)), np.empty((512, 5)))
     owner = np.empty(64, np.int64)
+    at = np.empty((MOST_CROSSINGS, 4), np.int64)
+    par = np.empty((MOST_CROSSINGS, 4))
     work = (
-        np.empty((256, 4), np.int64),
-        np.empty((256, 4)),
-        np.empty(256, np.int64),
-        np.empty(256, np.int64),
-        np.empty((256, 2), np.int64),
+        at,
+        par,
+        np.empty(MOST_CROSSINGS, np.int64),
+        np.empty(MOST_CROSSINGS, np.int64),
+        np.empty((MOST_CROSSINGS, 2), np.int64),
     )
+    room = survey_room()
+    pro = parcel[1]
+    pfr = parcel[2]
     w = 0
+    last = -1  # the parcel whose rings begin the scratch rings, as a whole
+    pr = 0
     for i in range(n):
         woff[i] = w
         p = np.int64(jp[i])
@@ -269,19 +206,27 @@ def run_jobs(
         else:
             rect = (pb[p, 0] - MARGIN_M, pb[p, 1] - MARGIN_M, pb[p, 2] + MARGIN_M, pb[p, 3] + MARGIN_M)
         complete = rect[0] < pb[p, 0] and rect[1] < pb[p, 1] and rect[2] > pb[p, 2] and rect[3] > pb[p, 3]
-        scratch, pr = add_rings(parcel, p, rect, 0, scratch, 0)
+        as_it_is = complete or (pfr[p + 1] - pfr[p] == 1 and pro[pfr[p] + 1] - pro[pfr[p]] <= SMALL_RING)
+        if not (as_it_is and p == last):
+            scratch, pr = add_rings(parcel, p, rect, 0, scratch, 0, todo)
+            last = p if as_it_is and pr == pfr[p + 1] - pfr[p] else -1
         if pr == 0:
             continue
         nr = pr
         for j in range(a, b):
-            scratch, nr = add_rings(layer, np.int64(jfeature[j]), rect, 1, scratch, nr)
+            scratch, nr = add_rings(layer, np.int64(jfeature[j]), rect, 1, scratch, nr, todo)
         if nr == pr and mode == 0:
             continue
         for j in range(bfirst[i], bfirst[i + 1]):
-            scratch, nr = add_rings(boundary, np.int64(bfeature[j]), rect, 2, scratch, nr)
+            scratch, nr = add_rings(boundary, np.int64(bfeature[j]), rect, 2, scratch, nr, todo)
         h, rs, rset = scratch
         single = mode == 0 and b - a == 1
         common = rect
+        state = FAILED
+        near = 0
+        crossings = 0
+        plane = 0.0
+        cover = 0.0
         if single:
             f = np.int64(jfeature[a])
             fb = layer[3]
@@ -291,19 +236,18 @@ def run_jobs(
                 min(pb[p, 2], fb[f, 2]) + MARGIN_M,
                 min(pb[p, 3], fb[f, 3]) + MARGIN_M,
             )
-        state = PARTIAL
-        near = 1
-        apart = False
-        plane = 0.0
-        cover = 0.0
-        if single:
-            state, near, edge = classify_pair(scratch, pr, nr, rect, common, complete, edge)
-            apart = state == EMPTY
-        if state == PARTIAL:
+            if rs[nr] > len(edge):
+                edge = np.empty(2 * rs[nr], np.int64)
+                box = np.empty((len(edge) // CHUNK + 1, 4))
+            near, closed = list_near_edges(scratch, pr, nr, rect, common, edge, box)
+            state, crossings = compare_boundaries(
+                scratch, (pr, nr), (rect, common), (near, closed, edge, box), complete, (at, par)
+            )
+        if state == PARTIAL or state == FAILED:
             plain = False
-            if single and pr == 1 and near > 0:
+            if state == PARTIAL:
                 state, out, moved, ro, ra, rings, plane = clip_simple(
-                    scratch, nr, rect, common, edge, near, work
+                    scratch, nr, rect, near, crossings, work
                 )
                 plain = state != FAILED
                 cover = plane
@@ -329,7 +273,7 @@ def run_jobs(
                             more[:w] = wkb[:w]
                             wkb = more
                         w = write_wkb(wkb, w, out, ro, ra, rings, owner, shells)
-                        value[i, 1] = region_area(out, ro, ra, rings, plane, kind)
+                        value[i, 1] = region_area(out, ro, ra, rings, plane, kind, room)
         if state == WHOLE:
             plane = pplane[p]
             value[i, 1] = parea[p]
@@ -338,7 +282,7 @@ def run_jobs(
         states[i] = state
         value[i, 0] = plane
         value[i, 3] = cover
-        if single and state != FAILED and not apart:
+        if single and state != FAILED and (near > 0 or state != EMPTY):
             seg, opinion = formula_area(h, rs, 0, pr, pr, nr, common, seg)
             value[i, 2] = opinion
             disputed[i] = abs(opinion - plane) > bar_m2(plane, min(pplane[p], layer_plane[jfeature[a]]))

@@ -15,6 +15,7 @@ from landremed.overlay.native.faces import (
     trace_rings,
     wind_fragments,
 )
+from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.predicates import orient
 from landremed.overlay.native.rings import put_u32
 
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 EMPTY, PARTIAL, WHOLE, FAILED, DOUBTFUL = 0, 1, 2, 3, 4
+_CHUNK = 8  # edges whose common box is looked at first
 
 
 @kernel
@@ -99,38 +101,70 @@ def compute_region(h: F8, rs: I8, rset: I8, nr: int, rect: Tuple, mode: int, com
 
 
 @kernel
-def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
-    """Whether an edge that ends in a computed crossing meets another edge of the region, or folds back."""
+def ring_chunks(out: F8, ro: I8, rings: int) -> F8:
+    """Bounding boxes of every few edges of each ring."""
+    box = np.empty((ro[rings] // _CHUNK + rings + 1, 4))
+    c = -1
     for r in range(rings):
         a = ro[r]
-        b = ro[r + 1] - 1
-        for i in range(a, b):
-            if not moved[i] and not moved[i + 1]:
+        for i in range(a, ro[r + 1] - 1):
+            if (i - a) % _CHUNK == 0:
+                c += 1
+                box[c, 0] = box[c, 2] = out[i, 0]
+                box[c, 1] = box[c, 3] = out[i, 1]
+            x = out[i + 1, 0]
+            y = out[i + 1, 1]
+            box[c, 0] = min(box[c, 0], x, out[i, 0])
+            box[c, 1] = min(box[c, 1], y, out[i, 1])
+            box[c, 2] = max(box[c, 2], x, out[i, 0])
+            box[c, 3] = max(box[c, 3], y, out[i, 1])
+    return box
+
+
+@kernel
+def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
+    """Whether an edge that ends in a computed crossing meets another edge of the region, or folds back."""
+    box = ring_chunks(out, ro, rings)
+    for r in range(rings):
+        for i in range(ro[r], ro[r + 1] - 1):
+            if (moved[i] or moved[i + 1]) and conflict_at(out, ro, rings, box, r, i):
+                return True
+    return False
+
+
+@kernel
+def conflict_at(out: F8, ro: I8, rings: int, box: F8, r: int, i: int) -> bool:
+    """Whether edge i of ring r meets another edge than in a common end, or folds back."""
+    x0 = min(out[i, 0], out[i + 1, 0])
+    x1 = max(out[i, 0], out[i + 1, 0])
+    y0 = min(out[i, 1], out[i + 1, 1])
+    y1 = max(out[i, 1], out[i + 1, 1])
+    a = ro[r]
+    b = ro[r + 1] - 1
+    c = -1
+    for s in range(rings):
+        end = ro[s + 1] - 1
+        for k in range(ro[s], end, _CHUNK):
+            c += 1
+            if box[c, 0] > x1 or box[c, 2] < x0 or box[c, 1] > y1 or box[c, 3] < y0:
                 continue
-            x0 = min(out[i, 0], out[i + 1, 0])
-            x1 = max(out[i, 0], out[i + 1, 0])
-            y0 = min(out[i, 1], out[i + 1, 1])
-            y1 = max(out[i, 1], out[i + 1, 1])
-            for s in range(rings):
-                for j in range(ro[s], ro[s + 1] - 1):
-                    if out[j, 0] < x0 and out[j + 1, 0] < x0:
-                        continue
-                    if out[j, 0] > x1 and out[j + 1, 0] > x1:
-                        continue
-                    if (out[j, 1] < y0 and out[j + 1, 1] < y0) or (out[j, 1] > y1 and out[j + 1, 1] > y1):
-                        continue
-                    if j == i:
-                        continue
-                    if s == r and (j == i + 1 or (i == b - 1 and j == a)):
-                        if folds_at(out, i, i + 1, j + 1):
-                            return True
-                        continue
-                    if s == r and (i == j + 1 or (j == b - 1 and i == a)):
-                        if folds_at(out, j, j + 1, i + 1):
-                            return True
-                        continue
-                    if edges_touch(out, i, j):
+            for j in range(k, min(end, k + _CHUNK)):
+                if out[j, 0] < x0 and out[j + 1, 0] < x0:
+                    continue
+                if out[j, 0] > x1 and out[j + 1, 0] > x1:
+                    continue
+                if (out[j, 1] < y0 and out[j + 1, 1] < y0) or (out[j, 1] > y1 and out[j + 1, 1] > y1):
+                    continue
+                if j == i:
+                    continue
+                if s == r and (j == i + 1 or (i == b - 1 and j == a)):
+                    if folds_at(out, i, i + 1, j + 1):
                         return True
+                elif s == r and (i == j + 1 or (j == b - 1 and i == a)):
+                    if folds_at(out, j, j + 1, i + 1):
+                        return True
+                elif edges_touch(out, i, j):
+                    return True
     return False
 
 
@@ -203,7 +237,6 @@ def assign_holes(out: F8, ro: I8, ra: F8, rings: int, owner: I8) -> int:
 @kernel
 def write_wkb(wkb: U1, w: int, out: F8, ro: I8, ra: F8, rings: int, owner: I8, shells: int) -> int:
     """Append a Polygon or MultiPolygon to the buffer, which is large enough; return its new length."""
-    raw = out.reshape(2 * len(out)).view(np.uint8)
     if shells > 1:
         wkb[w] = 1
         put_u32(wkb, w + 1, 6)
@@ -224,9 +257,7 @@ def write_wkb(wkb: U1, w: int, out: F8, ro: I8, ra: F8, rings: int, owner: I8, s
             points = ro[r + 1] - ro[r]
             put_u32(wkb, w, points)
             w += 4
-            from_byte = 16 * ro[r]
-            for i in range(16 * points):
-                wkb[w + i] = raw[from_byte + i]
+            copy_bytes(wkb, w, out, 16 * ro[r], 16 * points)
             w += 16 * points
             count += 1
         put_u32(wkb, count_at, count)

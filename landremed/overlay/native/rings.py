@@ -10,6 +10,7 @@ import numpy as np
 
 from landremed.overlay.native.arrays import F8, I8, U1, Tuple
 from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.predicates import orient
 
 __all__ = ["count_rings", "fill_rings", "gather_bytes", "plane_areas", "put_u32", "read_u32"]
@@ -118,7 +119,6 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
     ro = np.zeros(fr[n] + 1, np.int64)
     outer = np.zeros(fr[n], np.bool_)
     xy = np.empty((points, 2))
-    raw = xy.reshape(2 * points).view(np.uint8)
     bb = np.empty((n, 4))
     r = 0
     start = 0
@@ -143,8 +143,7 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
                 for j in range(k):
                     c = read_u32(buf, p)
                     p += 4
-                    for i in range(16 * c):
-                        raw[16 * start + i] = buf[p + i]
+                    copy_bytes(xy, 16 * start, buf, p, 16 * c)
                     p += 16 * c
                     end = start + c
                     for i in range(start, end):
@@ -197,8 +196,4 @@ def gather_bytes(pick: I8, src: U1, off: I8, dst: U1, doff: I8) -> None:
     for i in range(len(pick)):
         k = pick[i]
         if k >= 0:
-            a = off[k]
-            b = off[k + 1]
-            d = doff[i] - a
-            for j in range(a, b):
-                dst[d + j] = src[j]
+            copy_bytes(dst, doff[i], src, off[k], off[k + 1] - off[k])

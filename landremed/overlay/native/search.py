@@ -109,8 +109,7 @@ def join_boxes(
     first : offsets per parcel of the range
     feature : ids, ascending within a parcel
     """
-    capacity = 4 * (hi - lo) + 64
-    feature = np.empty(capacity, np.int32)
+    feature = np.empty(4 * (hi - lo) + 64, np.int32)
     first = np.zeros(hi - lo + 1, np.int64)
     k = 0
     for p in range(lo, hi):
@@ -124,25 +123,17 @@ def join_boxes(
             i1 = min(nx - 1, int((bx - x0) / cell))
             j0 = max(0, int((max(ay, y0) - y0) / cell))
             j1 = min(ny - 1, int((by - y0) / cell))
+            most = k
             for j in range(j0, j1 + 1):
-                for i in range(i0, i1 + 1):
-                    c = j * nx + i
-                    for q in range(start[c], start[c + 1]):
-                        f = ids[q]
-                        if bb[f, 0] > bx or bb[f, 2] < ax or bb[f, 1] > by or bb[f, 3] < ay:
-                            continue
-                        if (
-                            int((max(ax, bb[f, 0]) - x0) / cell) != i
-                            or int((max(ay, bb[f, 1]) - y0) / cell) != j
-                        ):
-                            continue
-                        if k == capacity:
-                            capacity *= 2
-                            more = np.empty(capacity, np.int32)
-                            more[:k] = feature
-                            feature = more
-                        feature[k] = f
-                        k += 1
+                if i0 <= i1:
+                    most += start[j * nx + i1 + 1] - start[j * nx + i0]
+            if most > len(feature):  # here and not below: a name bound anew in an inner loop is counted there
+                more = np.empty(2 * most, np.int32)
+                more[:k] = feature[:k]
+                feature = more
+            k = meeting_boxes(
+                (ax, ay, bx, by), (i0, i1, j0, j1), bb, (x0, y0, cell, nx), start, ids, feature, k
+            )
         for a in range(begin + 1, k):
             f = feature[a]
             b = a - 1
@@ -155,31 +146,55 @@ def join_boxes(
 
 
 @kernel
+def meeting_boxes(
+    rect: Tuple, cells: Tuple, bb: F8, grid: Tuple, start: I8, ids: I4, feature: I4, k: int
+) -> int:
+    """Append the features of some cells whose boxes meet the rectangle, each once; return the new length."""
+    ax, ay, bx, by = rect
+    i0, i1, j0, j1 = cells
+    x0, y0, cell, nx = grid
+    for j in range(j0, j1 + 1):
+        for i in range(i0, i1 + 1):
+            c = j * nx + i
+            for q in range(start[c], start[c + 1]):
+                f = ids[q]
+                if bb[f, 0] > bx or bb[f, 2] < ax or bb[f, 1] > by or bb[f, 3] < ay:
+                    continue
+                if int((max(ax, bb[f, 0]) - x0) / cell) != i or int((max(ay, bb[f, 1]) - y0) / cell) != j:
+                    continue
+                feature[k] = f
+                k += 1
+    return k
+
+
+@kernel
 def outcode(x: float, y: float, x0: float, y0: float, x1: float, y1: float) -> int:
     """Tell on which outer sides of the rectangle a point lies (bits: left, right, below, above)."""
     return (x < x0) * 1 | (x > x1) * 2 | (y < y0) * 4 | (y > y1) * 8
 
 
 @kernel
-def limit_ring(xy: F8, a: int, edges: int, box: F8, nb: int, rect: Tuple, out: F8, k: int) -> Tuple:
+def limit_ring(xy: F8, a: int, edges: int, box: F8, nb: int, rect: Tuple, out: F8, k: int, todo: I8) -> int:
     """Append a closed ring to out[k:], leaving out what stays on one outer side of the rectangle.
 
     Every stretch wholly on one outer side is replaced by its end points. That moves the ring only outside
     the rectangle, so each edge that meets it, and the winding number of each point in it, stay as they are,
-    and no coordinate is made up. Returns (out, k); out is reallocated when it is full.
+    and no coordinate is made up. ``todo`` is scratch of 352 items.
+
+    Returns the new length of out, -1 when it is too short.
     """
     x0, y0, x1, y1 = rect
     if k + 2 * _LEAF + 4 > len(out):
-        more = np.empty((2 * len(out) + 2 * _LEAF + 4, 2))
-        more[:k] = out[:k]
-        out = more
+        return -1
     out[k, 0] = xy[a, 0]
     out[k, 1] = xy[a, 1]
     k += 1
     run = outcode(xy[a, 0], xy[a, 1], x0, y0, x1, y1)  # common outer sides of the current stretch
     length = 1  # points written for it: the last one may be moved on while there are two
-    size = np.empty(16, np.int64)
-    base = np.empty(16, np.int64)
+    size = todo[:16]
+    base = todo[16:32]
+    todo_level = todo[32:192]
+    todo_item = todo[192:]
     m = (edges + _LEAF - 1) // _LEAF
     level = 0
     size[0] = m
@@ -189,8 +204,6 @@ def limit_ring(xy: F8, a: int, edges: int, box: F8, nb: int, rect: Tuple, out: F
         m = (m + _FAN - 1) // _FAN
         level += 1
         size[level] = m
-    todo_level = np.empty(160, np.int64)
-    todo_item = np.empty(160, np.int64)
     n = 1
     todo_level[0] = level
     todo_item[0] = 0
@@ -230,7 +243,5 @@ def limit_ring(xy: F8, a: int, edges: int, box: F8, nb: int, rect: Tuple, out: F
             out[k, 1] = xy[v, 1]
             k += 1
         if k + 2 * _LEAF + 4 > len(out):
-            more = np.empty((2 * len(out), 2))
-            more[:k] = out[:k]
-            out = more
-    return out, k
+            return -1
+    return k

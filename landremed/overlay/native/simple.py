@@ -9,72 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from landremed.overlay.native.arrange import crossing_point
 from landremed.overlay.native.arrays import B1, F8, I8, Tuple
 from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.faces import point_in_rings
-from landremed.overlay.native.predicates import certain_orient
 from landremed.overlay.native.region import EMPTY, FAILED, PARTIAL
 
 __all__ = ["clip_simple"]
 
-_MOST = 256  # crossings
 _APART_M = 1e-6  # crossings on one edge nearer than this are left to the arrangement
-
-
-@kernel
-def find_simple_crossings(h: F8, rs: I8, nr: int, rect: Tuple, edge: I8, near: int, at: I8, par: F8) -> int:
-    """Find all crossings of ring 0 with the listed edges of the feature; -1 when any is uncertain.
-
-    Writes, per crossing, at: parcel edge, feature edge, entering, feature ring; par: t, u, x, y.
-    """
-    x0, y0, x1, y1 = rect
-    k = 0
-    for i in range(rs[0], rs[1] - 1):
-        ax = h[i, 0]
-        ay = h[i, 1]
-        bx = h[i + 1, 0]
-        by = h[i + 1, 1]
-        ex0 = min(ax, bx)
-        ex1 = max(ax, bx)
-        ey0 = min(ay, by)
-        ey1 = max(ay, by)
-        if ex1 < x0 or ex0 > x1 or ey1 < y0 or ey0 > y1:
-            continue
-        r = 1
-        for m in range(near):
-            j = edge[m]
-            cx = h[j, 0]
-            dx = h[j + 1, 0]
-            if (cx < ex0 and dx < ex0) or (cx > ex1 and dx > ex1):
-                continue
-            cy = h[j, 1]
-            dy = h[j + 1, 1]
-            if (cy < ey0 and dy < ey0) or (cy > ey1 and dy > ey1):
-                continue
-            o3 = certain_orient(ax, ay, bx, by, cx, cy)
-            o4 = certain_orient(ax, ay, bx, by, dx, dy)
-            if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
-                continue
-            o1 = certain_orient(cx, cy, dx, dy, ax, ay)
-            o2 = certain_orient(cx, cy, dx, dy, bx, by)
-            if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
-                continue
-            if o1 == 0.0 or o2 == 0.0 or o3 == 0.0 or o4 == 0.0 or k == _MOST:
-                return -1
-            while rs[r + 1] <= j:
-                r += 1
-            t, u, x, y = crossing_point(ax, ay, bx, by, cx, cy, dx, dy)
-            at[k, 0] = i
-            at[k, 1] = j
-            at[k, 2] = 1 if o2 > 0.0 else 0
-            at[k, 3] = r
-            par[k, 0] = t
-            par[k, 1] = u
-            par[k, 2] = x
-            par[k, 3] = y
-            k += 1
-    return k
 
 
 @kernel
@@ -112,10 +54,11 @@ def alternate(order: I8, at: I8, par: F8, k: int, side: int) -> bool:
 
 
 @kernel
-def clip_simple(
-    scratch: Tuple, nr: int, rect: Tuple, common: Tuple, edge: I8, near: int, work: Tuple
-) -> Tuple:
+def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: Tuple) -> Tuple:
     """Compute the intersection of ring 0 with the feature of rings 1..nr, where that is plain.
+
+    The k crossings are in ``work`` as ``compare_boundaries`` found them; ``near`` is at least the number of the
+    feature's edges between them.
 
     Returns
     -------
@@ -128,7 +71,6 @@ def clip_simple(
     moved = np.empty(0, np.bool_)
     ro = np.zeros(2, np.int64)
     ra = np.empty(0)
-    k = find_simple_crossings(h, rs, nr, common, edge, near, at, par)
     if k < 2:
         return FAILED, out, moved, ro, ra, 0, 0.0
     order_by(along_p, at, par, k, 0)
