@@ -229,7 +229,8 @@ class GeodesicArea(_RingMeasure):
         la, lb, lm = lam[:-1] - lam[base[:-1]], lam[1:] - lam[base[:-1]], lam_m - lam[base[:-1]]
         # integral of q dλ with q and λ quadratic through start, middle, end
         edge = (qa * (-3 * la + 4 * lm - lb) + qm * 4 * (lb - la) + qb * (la - 4 * lm + 3 * lb)) / 6
-        edge[offsets[1:-1] - 1] = 0.0  # the step from one ring to the next is no edge
+        edge = np.append(edge, 0.0)
+        edge[offsets[1:] - 1] = 0.0  # as in ``_trapezoids``
         return -np.add.reduceat(edge, np.minimum(offsets[:-1], len(edge) - 1)) * (
             ellipsoid.semi_major_metre**2 / 2
         )
@@ -270,7 +271,10 @@ def _trapezoids(lat: FloatArray, lon: FloatArray, offsets: IntArray) -> FloatArr
         n = 2 * i + 1
         series += (-1) ** i * coefficient * np.sin(n * half) * np.cos(n * middle)
     edge = 2 * _B_AXIS**2 * ((lon[1:] + lon[:-1]) / 2 - base[:-1]) * series
-    edge[offsets[1:-1] - 1] = 0.0  # the step from one ring to the next is no edge
+    # the step from one ring to the next is no edge; with one after the last ring, too, every ring is added up
+    # in the same order wherever it stands
+    edge = np.append(edge, 0.0)
+    edge[offsets[1:] - 1] = 0.0
     return np.asarray(np.add.reduceat(edge, np.minimum(offsets[:-1], len(edge) - 1)))
 
 
