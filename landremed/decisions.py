@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -13,14 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.law import Decision, RuleBook, decide, facts_used
+from landremed.law import Decision, RuleBook, decide, facts_used, outcome_facts, outcome_of
 from landremed.tables import FactColumn
 from landremed.trace_table import OVERRIDE, trace_table
-from landremed.types import FactValue, PartialDate
+from landremed.types import FactValue, Outcome, PartialDate
 
-__all__ = ["OVERRIDE", "Decided", "decide_rows", "with_overrides"]
+__all__ = ["OVERRIDE", "Decided", "days_alike", "decide_outcomes", "decide_rows", "with_overrides"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+FactsAsked: TypeAlias = Callable[[RuleBook, str | None, str | None, str | None], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def decide_rows(
     first_trace : int
         Number of traces that stand before these in the file.
     """
-    alike = _days_alike(book, columns, as_of)
+    alike = days_alike(book, columns, as_of)
     code, first = _combinations(book, alike, has_geometry)
     decisions = [
         decide(
@@ -112,13 +114,36 @@ def decide_rows(
     return Decided(decisions, code, trace_id + first_trace + 1, _numbered_from(trace, first_trace + 1))
 
 
+def decide_outcomes(
+    book: RuleBook, columns: Mapping[str, FactColumn], has_geometry: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.object_]:
+    """Return the outcome of every row, the same as that of ``decide_rows``.
+
+    Parameters
+    ----------
+    book, columns, has_geometry
+        As for ``decide_rows``; give dates as ``days_alike`` makes them where rows are asked again and again.
+    """
+    code, first = _combinations(book, columns, has_geometry, outcome_facts)
+    found = [
+        outcome_of(book, {name: column[row] for name, column in columns.items()})
+        if has_geometry[row]
+        else Outcome.NEEDS_REVIEW.value
+        for row in first
+    ]
+    return np.array(found, dtype=object)[code]
+
+
 def _numbered_from(trace: pa.Table, start: int) -> pa.Table:
     shifted = pc.add(trace["trace_id"], pa.scalar(start, pa.int64()))
     return trace.set_column(0, trace.schema.field(0), shifted)
 
 
 def _combinations(
-    book: RuleBook, columns: Mapping[str, FactColumn], has_geometry: npt.NDArray[np.bool_]
+    book: RuleBook,
+    columns: Mapping[str, FactColumn],
+    has_geometry: npt.NDArray[np.bool_],
+    asked: FactsAsked = facts_used,
 ) -> tuple[IntArray, IntArray]:
     """Return the number of every row's combination of facts that can matter, and each one's first row."""
     rows = len(has_geometry)
@@ -134,7 +159,7 @@ def _combinations(
         related = known.get(hand_overs.get(category or "", ""))
         # an absent claim of a hand-over is no hand-over; only an unreadable one leaves all classes open
         handed = "" if related is None else _code(related)
-        used = facts_used(book, category, _code(known["subtype"]), handed)
+        used = asked(book, category, _code(known["subtype"]), handed)
         names = [n for fact in used for n in (fact, OVERRIDE + fact) if n in columns]
         part = _factor([columns[n].codes[members] for n in names], has_geometry[members])
         key[members] = part + offset
@@ -160,10 +185,15 @@ def _code(value: FactValue) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _days_alike(book: RuleBook, columns: Mapping[str, FactColumn], as_of: date) -> dict[str, FactColumn]:
+def days_alike(book: RuleBook, columns: Mapping[str, FactColumn], as_of: date) -> dict[str, FactColumn]:
     """Let days that lie alike to every day a rule compares with count as one value.
 
     Only a date that itself becomes a deadline keeps all its days apart.
+
+    Parameters
+    ----------
+    book, columns, as_of
+        As for ``decide_rows``.
     """
     days = sorted({p.value for p in book.parameters.values() if isinstance(p.value, date)} | {as_of})
     due = {schedule.due_from for schedule in book.schedules.values()}

@@ -6,6 +6,7 @@ Areas shown to people are rounded; decisions rest on unrounded ones, which the t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,9 +24,10 @@ from landremed.io.wkb import as_large_binary
 from landremed.layers import Units
 from landremed.measure import OUTSIDE, GroupAreas, Measured
 from landremed.overlay import PolygonSet
-from landremed.pipeline import Overlay, rule_book
+from landremed.pipeline import Overlay, decide_overlay, rule_book
 from landremed.project import Project, load_project, project_from_json
 from landremed.results import measured_columns
+from landremed.sensitivity import EDGE_SCHEMA, KeptEdges, kept_table, pairs_asked
 from landremed.tables import GIVEN_FACTS_SCHEMA, ISSUES_SCHEMA, FactColumn, GivenFacts
 from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Straddle
@@ -57,7 +59,17 @@ def measure_tables(overlay: Overlay) -> list[OutLayer]:
             groups: GroupAreas | None = getattr(measured, role)
             if groups is not None:
                 layers.append(OutLayer(f"{prefix}{role}_groups", _group_table(groups)))
-    return layers
+    return [*layers, OutLayer("edges", _edge_table(overlay))]
+
+
+def _edge_table(overlay: Overlay) -> pa.Table:
+    """Return the edges that ``decide`` needs to say how firm an outcome is, under the present settings."""
+    if overlay.edges is None or not overlay.project.sensitivity.enabled:
+        return EDGE_SCHEMA.empty_table()
+    judgement = decide_overlay(replace(overlay, edges=None), rule_book(overlay.project)).judgement
+    known = ~np.isnan(overlay.measured.area_m2)
+    incomplete = {r: np.flatnonzero(known & ~c) for r, c in overlay.measured.complete.items()}
+    return kept_table(overlay.edges, pairs_asked(judgement), incomplete)
 
 
 def read_overlay(path: Path, *, project: str | Path | None = None, settings: Sequence[str] = ()) -> Overlay:
@@ -111,7 +123,17 @@ def read_overlay(path: Path, *, project: str | Path | None = None, settings: Seq
         part_number=none if part_measures is None else part_measures["number"].to_numpy(),
         part_polygons=PolygonSet(part_wkb),
         part_measured=None if part_measures is None else _measured(path, names, part_measures, "part_"),
+        edges=_kept_edges(path, names, PolygonSet(wkb), kept),
     )
+
+
+def _kept_edges(
+    path: Path, names: Sequence[str], parcels: PolygonSet, kept: Mapping[str, str]
+) -> KeptEdges | None:
+    if "edges" not in names or kept.get("sensitivity.enabled") != "True":
+        return None
+    limit = max(float(kept["sensitivity.limit_m"]), float(kept["tolerance.position_m"]))
+    return KeptEdges(read_layer(path, "edges"), parcels, limit)
 
 
 def _project(
@@ -252,6 +274,7 @@ def renewed_inputs(inputs: Mapping[str, object], project: Project) -> dict[str, 
         "language": project.language or "zh",
         **{f"tolerance.{k}": getattr(project.tolerance, k) for k in project.tolerance.__slots__},
         **{f"reading.{name}": value for name, value in book.readings.items()},
+        **{f"sensitivity.{k}": getattr(project.sensitivity, k) for k in project.sensitivity.__slots__},
         "settings": project.settings_json,
     }
     return {**inputs, **changed}

@@ -40,8 +40,9 @@ from landremed.provenance import evidence_entry, library_versions, source_entry,
 from landremed.results import Judged, demolition_areas
 from landremed.review.boundaries import moved
 from landremed.same_place import same_place
+from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges, firmness
 from landremed.tables import FactColumn, GivenFacts, VectorSource
-from landremed.types import Finding, Straddle, Unknown
+from landremed.types import AreaKind, Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
 
 __all__ = [
@@ -100,6 +101,7 @@ class Overlay:
     part_number: IntArray
     part_polygons: PolygonSet
     part_measured: Measured | None
+    edges: Edges | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Decisions:
     book: RuleBook
     parcels: Judged
     parts: Judged | None
+    judgement: Judgement
 
 
 def rule_book(project: Project) -> RuleBook:
@@ -237,6 +240,12 @@ def measure_share(
         part_number=np.zeros(0, np.int64),
         part_polygons=PolygonSet(pa.array([], pa.large_binary())),
         part_measured=None,
+        edges=LayerEdges(
+            layers,
+            parcels.polygons,
+            measured.features,
+            max(project.sensitivity.limit_m, project.tolerance.position_m),
+        ),
     )
     stage("parts")
     return _with_parts(whole, book, ruler, layers, job.area), issues
@@ -258,6 +267,7 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
     project = overlay.project
     columns, computed = _all_facts(overlay.measured, overlay.given, book, project, None)
     decided = _decide(book, columns, overlay.measured, project, 0)
+    whole = decided
     parts = None
     demolish, restore = demolition_areas(book, overlay.measured.area_m2, decided)
     if overlay.part_measured is not None and len(overlay.parent):
@@ -272,13 +282,44 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
             book, project, overlay.part_measured, part_computed, part_columns, part_decided, sizes
         )
         decided = _combined(book, decided, part_decided, overlay.parent)
-        for whole, part in zip((demolish, restore), sizes, strict=True):
-            whole[np.unique(overlay.parent)] = 0.0
-            np.add.at(whole, overlay.parent, part)
+        for total, part in zip((demolish, restore), sizes, strict=True):
+            total[np.unique(overlay.parent)] = 0.0
+            np.add.at(total, overlay.parent, part)
     sizes = (demolish, restore)
     judged = _judged(book, project, overlay.measured, computed, columns, decided, sizes)
     _require_all_rows(overlay, judged)
-    return Decisions(overlay, book, judged, parts)
+    stage("sensitivity")
+    judgement = _judgement(overlay, book, whole, decided)
+    return Decisions(overlay, book, replace(judged, firmness=_firmness(overlay, judgement)), parts, judgement)
+
+
+def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decided) -> Judgement:
+    outcomes = np.array([str(d.outcome) for d in decided.decisions], dtype=object)
+    return Judgement(
+        book=book,
+        project=overlay.project,
+        ids=overlay.ids,
+        polygons=overlay.polygons,
+        measured=overlay.measured,
+        given=overlay.given.columns,
+        overlaps=overlay.overlaps,
+        area=area_measure(AreaKind(str(overlay.inputs["area"])), overlay.crs),
+        decided=whole,
+        outcome=outcomes[decided.code],
+    )
+
+
+def _firmness(overlay: Overlay, judgement: Judgement) -> Firmness | None:
+    """Move boundaries, unless the project does not want it or nothing is known of them."""
+    wanted = overlay.project.sensitivity
+    if not wanted.enabled or overlay.edges is None:
+        return None
+    return firmness(
+        judgement,
+        overlay.edges,
+        position_m=overlay.project.tolerance.position_m,
+        limit_m=wanted.limit_m,
+    )
 
 
 def _redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Parcels:
@@ -494,6 +535,7 @@ def job_inputs(
         "basis": project.basis,
         "language": project.language or "zh",
         **tolerance,
+        **{f"sensitivity.{k}": getattr(project.sensitivity, k) for k in project.sensitivity.__slots__},
         **{f"reading.{name}": value for name, value in book.readings.items()},
         "input.parcels": source_entry(parcels, crs[1].to_string()),
     }

@@ -13,7 +13,15 @@ from typing import Any, Final
 from landremed.errors import ProjectError, Where
 from landremed.io.limits import Limits
 from landremed.law.vocabulary import default_book
-from landremed.project_spec import EvidenceSpec, LayerSpec, ParcelsSpec, Project, Tolerance, role_name
+from landremed.project_spec import (
+    EvidenceSpec,
+    LayerSpec,
+    ParcelsSpec,
+    Project,
+    Sensitivity,
+    Tolerance,
+    role_name,
+)
 from landremed.text import catalogue
 from landremed.types import MAIN_ROLES, SPECIAL_ROLES, AreaKind, Severity, Straddle
 
@@ -51,6 +59,7 @@ _STRAIGHT: Final[Mapping[str, Mapping[str, Any] | None]] = {
     "severity": None,
     "limits": None,
     "calendar": {"path": "text"},
+    "sensitivity": {"enabled": "flag", "limit_m": "number"},
 }
 _LAYER: Final = {
     "path": "text",
@@ -74,6 +83,7 @@ _RESERVED_LAYERS: Final = {
     "red_line_outside_boundary",
     "farmland_outside_boundary",
 }
+_FARTHEST_M: Final = 100.0  # a search beyond is no question of survey errors, and slow
 _YEARS: Final = range(1900, 2101)
 _LAYER_NAME: Final = re.compile(r"[^\W\d]\w*")
 
@@ -119,6 +129,7 @@ class Checker:
             severity=self._severity(table["severity"]),
             limits=self._limits(table["limits"]),
             calendar=table["calendar"].get("path"),
+            sensitivity=self._sensitivity(table["sensitivity"]),
             raw=raw,
         )
 
@@ -179,6 +190,13 @@ class Checker:
             if not 0 <= value < top:
                 raise ProjectError("tolerance_out_of_range", self.where(f"tolerance.{name}", value), top=top)
         return Tolerance(**{name: float(value) for name, value in raw.items()})
+
+    def _sensitivity(self, raw: Mapping[str, Any]) -> Sensitivity:
+        limit = raw.get("limit_m", 0.0)
+        if not 0 <= limit <= _FARTHEST_M:
+            where = self.where("sensitivity.limit_m", limit)
+            raise ProjectError("tolerance_out_of_range", where, top=_FARTHEST_M)
+        return Sensitivity(**raw)
 
     def _parcels(self, raw: Mapping[str, Any]) -> ParcelsSpec:
         fields = {k: self._value(v, "text", f"parcels.fields.{k}") for k, v in raw.get("fields", {}).items()}

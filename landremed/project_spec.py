@@ -11,7 +11,7 @@ from typing import Any
 
 from landremed.types import ROLE_ALIASES, AreaKind, Severity, Straddle
 
-__all__ = ["EvidenceSpec", "LayerSpec", "ParcelsSpec", "Project", "Tolerance", "role_name"]
+__all__ = ["EvidenceSpec", "LayerSpec", "ParcelsSpec", "Project", "Sensitivity", "Tolerance", "role_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class Tolerance:
     min_overlap_share: float = 0.001
     sliver_max_area_m2: float = 10.0
     position_m: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Whether boundaries are moved to see what outcomes hang on, and how far at most, metres."""
+
+    enabled: bool = True
+    limit_m: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Project:
     severity: Mapping[str, Severity]
     limits: Mapping[str, float]
     calendar: str | None
+    sensitivity: Sensitivity
     raw: Mapping[str, Any]
 
     @property

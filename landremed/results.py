@@ -17,6 +17,7 @@ from landremed.facts import ComputedFacts
 from landremed.law import Decision, RuleBook
 from landremed.measure import Measured
 from landremed.project import LayerSpec
+from landremed.sensitivity import Firmness
 from landremed.tables import FactColumn
 from landremed.types import MAIN_ROLES, Outcome, PartialDate
 from landremed.units import UnitChoice
@@ -60,6 +61,7 @@ class Judged:
     units: UnitChoice | None
     demolish_m2: FloatArray
     restore_m2: FloatArray
+    firmness: Firmness | None = None
 
 
 def measured_columns(measured: Measured) -> Columns:
@@ -122,7 +124,7 @@ def decision_columns(
         "zero_tolerance": labels["zero_tolerance"],
         **duties,
         "other_units": _joined(units.others),
-        "robust": pa.nulls(len(ids), pa.int64()),
+        **_firmness_columns(judged),
         "flags": _joined(_flags(judged, layers)),
         **{f"fact_{fact}": _truth_text(truth) for fact, truth in judged.computed.truth.items()},
         "trace_id": pa.array(judged.decided.trace_id, pa.int64()),
@@ -221,9 +223,24 @@ def _decision_notices(judged: Judged, layers: Sequence[LayerSpec]) -> Iterator[t
         yield f"assumed:{fact}", assumed[judged.decided.code]
     paperwork = _decision_mask(judged, lambda d: d.outcome == Outcome.COMPLETE_PAPERWORK)
     yield "farmland_conflict", paperwork & (judged.computed.truth["occupies_permanent_basic_farmland"] == 1)
+    if judged.firmness is not None:
+        for role, mask in judged.firmness.sensitive.items():
+            yield f"sensitive:{role}", mask
     for layer in layers:
         if layer.date is not None and _OCCURRED in judged.dates:
             yield f"layer_postdates_case:{layer.role}", _before(judged.dates[_OCCURRED], layer.date)
+
+
+def _firmness_columns(judged: Judged) -> Columns:
+    """Return ``robust`` and ``margin_m`` (metres, to the millimetre); empty where nothing was moved."""
+    found, rows = judged.firmness, len(judged.category)
+    if found is None:
+        return {"robust": pa.nulls(rows, pa.int64()), "margin_m": pa.nulls(rows, pa.float64())}
+    robust = found.robust.astype(np.int64)
+    return {
+        "robust": pa.array(robust, mask=robust < 0),
+        "margin_m": _nullable(round_half_up(found.margin_m, 3)),
+    }
 
 
 def _before(column: FactColumn, day: date) -> BoolArray:

@@ -44,6 +44,9 @@ def run_with(folder, evidence, output):
     return output
 
 
+FIRMNESS = ("trace_id", "robust", "margin_m")
+
+
 def without(rows, *names):
     return [{k: v for k, v in row.items() if k not in names} for row in rows]
 
@@ -363,7 +366,9 @@ def test_deciding_again_equals_a_run_with_the_facts(home, result, package, tmp_p
     merged = merge_reviews(result, [package])
     assert merged.problems == []
     other = run_with(home, evidence, tmp_path / "other.gpkg")
-    assert without(table(result, "decisions"), "trace_id") == without(table(other, "decisions"), "trace_id")
+    assert without(table(result, "decisions"), *FIRMNESS) == without(table(other, "decisions"), *FIRMNESS)
+    learned = {pid for pid, _ in evidence}
+    assert all((row["robust"] is None) == (row["parcel_id"] in learned) for row in table(result, "decisions"))
     assert {row["parcel_id"] for row in merged.changes} == {pid for pid, _ in evidence}
     for mine, theirs in zip(table(result, "summary"), table(other, "summary"), strict=True):
         names = ("category", "outcome", "count")
@@ -384,7 +389,7 @@ def test_parcels_that_were_cut_are_decided_by_part(tmp_path):
     merge_reviews(result, [tmp_path / "field"])
     other = run_with(tmp_path, evidence, tmp_path / "other.gpkg")
     for name in ("decisions", "parts"):
-        assert without(table(result, name), "trace_id") == without(table(other, name), "trace_id")
+        assert without(table(result, name), *FIRMNESS) == without(table(other, name), *FIRMNESS)
     parts = {row["parcel_id"]: row["outcome"] for row in table(result, "parts")}
     assert {parts["P-003#1"], parts["P-003#2"]} == {"complete_paperwork", "demolish_restore"}
     whole = next(row for row in table(result, "decisions") if row["parcel_id"] == "P-003")

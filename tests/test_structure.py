@@ -37,7 +37,10 @@ ALLOWED = {
     "provenance": BASE | {"tables", "io"},
     "summary": BASE | {"area", "decisions", "tables"},
     "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
-    "results": BASE | {"tables", "area", "decisions", "facts", "law", "measure", "project", "units", "why"},
+    "sensitivity": BASE
+    | {"decisions", "facts", "law", "layers", "measure", "overlay", "parts", "project", "tables"},
+    "results": BASE
+    | {"tables", "area", "decisions", "facts", "law", "measure", "project", "sensitivity", "units", "why"},
     "report": BASE
     | {
         "tables",

@@ -195,6 +195,7 @@ def _head(result: ParcelRecord, decision: Decision | None) -> dict[str, Any]:
         "area_m2": row.get("area_m2"),
         "area_mu": row.get("area_mu"),
         "robust": row.get("robust"),
+        "margin_m": row.get("margin_m"),
         "part_of": result.part_of,
         "secrecy": result.provenance.get("secrecy", ""),
     }

@@ -102,6 +102,9 @@ class _Writer:
         self.lines.append(" · ".join(str(part) for part in verdict if part))
         if head["why"]:
             self.lines += wrap(str(head["why"]).replace("m²", "m2"), _WIDTH, "  ")  # GBK has no superscript
+        if head["margin_m"] is not None:
+            margin = self._words("explain_margin", metres=f"{head['margin_m']:.2f}")
+            self.lines += wrap(margin, _WIDTH, "  ")
         if head["part_of"]:
             self.lines.append("  " + self._words("explain_part_of", parcel=head["part_of"]))
         self.lines.append("  " + self._words("explain_advice"))

@@ -6,6 +6,7 @@ from landremed.law.decision import Decision, TraceStep
 from landremed.law.describe import RuleCard, describe_rule, list_rules
 from landremed.law.lint import CheckReport, check_rulebook, test_rulebook
 from landremed.law.load import load_rulebook
+from landremed.law.outcome import outcome_facts, outcome_of
 from landremed.law.parts import combine_parts
 from landremed.law.records import AcceptanceItem, Duties, Reading, Schedule, Step
 from landremed.law.vocabulary import load_vocabulary
@@ -29,5 +30,7 @@ __all__ = [
     "list_rules",
     "load_rulebook",
     "load_vocabulary",
+    "outcome_facts",
+    "outcome_of",
     "test_rulebook",
 ]

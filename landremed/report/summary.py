@@ -35,7 +35,8 @@ def summary_text(tables: Mapping[str, pa.Table], book: RuleBook, language: str) 
     """
     parts = [_matrix(tables["summary"], book, language)]
     waiting = _waiting(tables["decisions"], book, language)
-    return "\n\n".join(part for part in (*parts, waiting) if part)
+    near = _near_the_edge(tables["decisions"], language)
+    return "\n\n".join(part for part in (*parts, waiting, near) if part)
 
 
 def findings_text(issues: pa.Table, language: str) -> str:
@@ -129,6 +130,14 @@ def _waiting(decisions: pa.Table, book: RuleBook, language: str) -> str:
     header = [word(name, language) for name in ("fact", "fact_name", "settles_alone", "asked_by")]
     lines.append(table(rows, header, "llrr"))
     return "\n".join(lines)
+
+
+def _near_the_edge(decisions: pa.Table, language: str) -> str:
+    """Say how many outcomes would be others if one boundary stood elsewhere within its accuracy."""
+    if "robust" not in decisions.column_names:
+        return ""
+    fragile = sum(v == 0 for v in decisions["robust"].to_pylist())
+    return word("near_the_edge", language).format(fragile) if fragile else ""
 
 
 def _case(row: Mapping[str, Any], language: str) -> str:

@@ -36,6 +36,7 @@ from landremed.types import M2_PER_MU, Outcome
 __all__ = ["Additions", "Applied", "apply_reviews"]
 
 _NOTHING_M2: Final = 0.05
+_FIRMNESS: Final = ("robust", "margin_m")
 _COMPARED: Final = ("outcome", "measure", "clause", "due_on", "missing_facts")
 
 
@@ -216,10 +217,10 @@ def _of_parts(
 
 def _change(db: sqlite3.Connection, table: str, row: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
     kept = {name: row[name] for name in columns if name in row}
-    keep_machine(db, table, int(row["fid"]), {**kept, "robust": row.get("robust")})
+    firmness = {name: row[name] for name in _FIRMNESS if name in row}
+    keep_machine(db, table, int(row["fid"]), {**kept, **firmness})
     values = {name: value for name, value in columns.items() if name in row}
-    if any(row[name] != value for name, value in values.items() if name in _COMPARED):
-        values["robust"] = None  # how firm the new decision is was not measured
+    values.update(dict.fromkeys(firmness))  # how firm the decision is with the facts learned was not measured
     update_row(db, table, int(row["fid"]), values)
 
 

@@ -1,0 +1,243 @@
+"""The edge of a layer's union near parcels, without touching the rest of the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from landremed.layers import Layer
+from landremed.overlay import PolygonSet
+
+__all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "kept_table"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+Geometries: TypeAlias = npt.NDArray[np.object_]
+
+EDGE_SCHEMA: Final = pa.schema(
+    [("row", pa.int64()), ("layer", pa.string()), ("kind", pa.string()), ("geometry", pa.large_binary())]
+)
+"""Edges as ``landremed overlay`` keeps them; ``kind``: ``edge``, ``none`` (no edge near) or ``coverage``."""
+
+_CHUNK: Final = 32  # segments; one box for so many is small beside a parcel, and quickly searched
+_MANY_VERTICES: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Near:
+    """Edge lines of one layer within reach of parcels.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Rows of the parcels that have an edge near, rising.
+    lines : ndarray of geometry
+        For each of them the edge; it may reach beyond the limit.
+    known : ndarray of int
+        Rows that were looked at.
+    """
+
+    rows: IntArray
+    lines: Geometries
+    known: IntArray
+
+
+class Edges(Protocol):
+    """Where edges come from: the layers of a run, or the file of an overlay."""
+
+    limit_m: float
+
+    def near(self, role: str, rows: IntArray) -> Near:
+        """Return the edge of a layer's union within the limit of parcels."""
+
+    def covered(self, role: str, rows: IntArray) -> Geometries:
+        """Return the part of each parcel that the layer's coverage reaches."""
+
+
+class LayerEdges:
+    """Edges cut out of the layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In the working CRS.
+    parcels : PolygonSet
+        All parcels.
+    features : pyarrow.Table
+        ``landremed.overlay.tables.FEATURE_SCHEMA``: which features meet which parcels.
+    limit_m : float
+        How far from a parcel an edge may lie.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], parcels: PolygonSet, features: pa.Table, limit_m: float
+    ) -> None:
+        self._layers = {layer.spec.role: (number, layer) for number, layer in enumerate(layers)}
+        self._parcels = parcels
+        self._features = features
+        self.limit_m = limit_m
+
+    def near(self, role: str, rows: IntArray) -> Near:
+        """Return the edge of a layer's union within the limit of parcels."""
+        none = np.zeros(0, np.int64)
+        number, layer = self._layers[role]
+        polygons = layer.polygons.geometries
+        parcels = self._parcels.geometries[rows]
+        within = np.unique(shapely.STRtree(polygons).query(_boxes(parcels, self.limit_m))[1])
+        if not len(within):
+            return Near(none, np.zeros(0, object), rows)
+        chunks, owner = _chunks(polygons[within])
+        at, chunk = shapely.STRtree(chunks).query(parcels, predicate="dwithin", distance=self.limit_m)
+        if not len(at):
+            return Near(none, np.zeros(0, object), rows)
+        order = np.lexsort((chunk, at))
+        at, chunk = at[order], chunk[order]
+        pair = np.unique(at.astype(np.int64) << 32 | within[owner[chunk]])
+        deep = self._deep(number, rows, pair)
+        rest, owners = np.unique(pair >> 32, return_counts=True)
+        near = {int(i) for i in rest if not deep[i]}
+        several = {int(i) for i, n in zip(rest, owners, strict=True) if n > 1 and not deep[i]}
+        lines: dict[int, Any] = {}
+        groups, first = np.unique(at, return_index=True)
+        for i, found in zip(groups, np.split(chunk, first[1:]), strict=True):
+            if int(i) in near and int(i) not in several:
+                lines[int(i)] = shapely.multilinestrings(chunks[found])
+        for i in several:
+            edge = _union_edge(polygons[_of(pair, i)], parcels[i], self.limit_m)
+            if edge is not None:
+                lines[i] = edge
+        kept = np.array(sorted(lines), np.int64)
+        found_lines = np.empty(len(kept), dtype=object)
+        found_lines[:] = [lines[int(i)] for i in kept]
+        return Near(rows[kept], found_lines, rows)
+
+    def covered(self, role: str, rows: IntArray) -> Geometries:
+        """Return the part of each parcel that the layer's coverage reaches."""
+        coverage = self._layers[role][1].coverage
+        parcels = self._parcels.geometries[rows]
+        if coverage is None:
+            return parcels
+        tree = shapely.STRtree(coverage.geometries)
+        found = [shapely.union_all(tree.geometries[tree.query(parcel)]) for parcel in parcels]
+        return np.asarray(shapely.intersection(parcels, np.array(found, dtype=object)), dtype=object)
+
+    def _deep(self, number: int, rows: IntArray, pair: IntArray) -> npt.NDArray[np.bool_]:
+        """Tell which parcels lie, with all their surroundings, in a feature that has no edge near."""
+        hits = self._features.filter(pc.equal(self._features["layer"], number))
+        parcel = hits["parcel"].to_numpy().astype(np.int64)
+        place = np.searchsorted(rows, parcel)
+        place[place == len(rows)] = 0
+        known = rows[place] == parcel
+        key = place[known] << 32 | hits["feature"].to_numpy()[known].astype(np.int64)
+        deep = np.zeros(len(rows), dtype=bool)
+        deep[key[~np.isin(key, pair)] >> 32] = True
+        return deep
+
+
+class KeptEdges:
+    """Edges read from an overlay's file (``EDGE_SCHEMA``)."""
+
+    def __init__(self, table: pa.Table, parcels: PolygonSet, limit_m: float) -> None:
+        self._table = table
+        self._parcels = parcels
+        self.limit_m = limit_m
+
+    def near(self, role: str, rows: IntArray) -> Near:
+        """Return the edges kept; rows of which nothing is kept are not ``known``."""
+        own = self._table.filter(pc.equal(self._table["layer"], role))
+        kept, kind = own["row"].to_numpy(), np.array(own["kind"].to_pylist(), dtype=object)
+        wanted = np.isin(kept, rows)
+        edge = wanted & (kind == "edge")
+        lines = shapely.from_wkb(np.array(own["geometry"].to_pylist(), dtype=object)[edge])
+        return Near(
+            kept[edge], np.asarray(lines, dtype=object), np.unique(kept[wanted & (kind != "coverage")])
+        )
+
+    def covered(self, role: str, rows: IntArray) -> Geometries:
+        """Return the part of each parcel that the layer's coverage reaches."""
+        own = self._table.filter(
+            pc.and_(pc.equal(self._table["layer"], role), pc.equal(self._table["kind"], "coverage"))
+        )
+        found = dict(zip(own["row"].to_pylist(), own["geometry"].to_pylist(), strict=True))
+        parcels = self._parcels.geometries[rows].copy()
+        for i, row in enumerate(rows):
+            if int(row) in found:
+                parcels[i] = shapely.from_wkb(found[int(row)])
+        return parcels
+
+
+def kept_table(edges: Edges, asked: Mapping[str, IntArray], incomplete: Mapping[str, IntArray]) -> pa.Table:
+    """Return the edges of what is asked, as ``KeptEdges`` reads them.
+
+    Parameters
+    ----------
+    asked : mapping of role to rows
+        From ``pairs_asked``.
+    incomplete : mapping of role to rows
+        Parcels that the layer's coverage does not wholly reach.
+    """
+    rows: list[tuple[int, str, str, bytes | None]] = []
+    for role, wanted in asked.items():
+        near = edges.near(role, wanted)
+        wkb = shapely.to_wkb(near.lines, output_dimension=2, byte_order=1)
+        found = {int(r): w for r, w in zip(near.rows, wkb, strict=True)}
+        rows += [(int(r), role, "edge" if int(r) in found else "none", found.get(int(r))) for r in wanted]
+    for role, short in incomplete.items():
+        covered = shapely.to_wkb(edges.covered(role, short), output_dimension=2, byte_order=1)
+        rows += [(int(r), role, "coverage", w) for r, w in zip(short, covered, strict=True)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(EDGE_SCHEMA)
+    return pa.table(
+        [pa.array(list(c), f.type) for c, f in zip(columns, EDGE_SCHEMA, strict=True)], EDGE_SCHEMA
+    )
+
+
+def _boxes(parcels: Geometries, margin_m: float) -> Geometries:
+    x0, y0, x1, y1 = shapely.bounds(parcels).T
+    return np.asarray(shapely.box(x0 - margin_m, y0 - margin_m, x1 + margin_m, y1 + margin_m), dtype=object)
+
+
+def _of(pair: IntArray, i: int) -> IntArray:
+    low, high = np.searchsorted(pair, [i << 32, (i + 1) << 32])
+    return pair[low:high] & 0xFFFFFFFF
+
+
+def _chunks(polygons: Geometries) -> tuple[Geometries, IntArray]:
+    """Cut all rings into short lines; return them with the polygon each belongs to."""
+    parts, part_of = shapely.get_parts(polygons, return_index=True)
+    rings, ring_of = shapely.get_rings(parts, return_index=True)
+    points = shapely.get_num_coordinates(rings)
+    start = np.r_[0, np.cumsum(points)[:-1]]
+    count = -(-(points - 1) // _CHUNK)
+    ring = np.repeat(np.arange(len(rings)), count)
+    number = np.arange(len(ring)) - np.repeat(np.r_[0, np.cumsum(count)[:-1]], count)
+    low = start[ring] + number * _CHUNK
+    high = np.minimum(low + _CHUNK, start[ring] + points[ring] - 1)
+    length = high - low + 1
+    offset = np.r_[0, np.cumsum(length)[:-1]]
+    index = np.arange(length.sum()) + np.repeat(low - offset, length)
+    line = np.repeat(np.arange(len(ring)), length)
+    chunks = shapely.linestrings(shapely.get_coordinates(rings)[index], indices=line)
+    return np.asarray(chunks, dtype=object), part_of[ring_of[ring]]
+
+
+def _union_edge(features: Geometries, parcel: shapely.Geometry, limit_m: float) -> shapely.Geometry | None:
+    """Return the edge of the features' union around a parcel, None when none is within the limit."""
+    x0, y0, x1, y1 = parcel.bounds
+    reach = limit_m + 1.0
+    box = (x0 - reach, y0 - reach, x1 + reach, y1 + reach)
+    large = shapely.get_num_coordinates(features) > _MANY_VERTICES
+    local = np.array(features, dtype=object)
+    local[large] = shapely.make_valid(shapely.clip_by_rect(local[large], *box))
+    union = shapely.intersection(shapely.union_all(local), shapely.box(*box))
+    # what the clipping cut is no edge of the layer; it lies on the box, half a metre beyond this one
+    inner = shapely.box(x0 - reach + 0.5, y0 - reach + 0.5, x1 + reach - 0.5, y1 + reach - 0.5)
+    edge = shapely.intersection(shapely.boundary(union), inner)
+    if edge.is_empty or not shapely.dwithin(edge, parcel, limit_m):
+        return None
+    return edge

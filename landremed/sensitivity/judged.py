@@ -1,0 +1,206 @@
+"""What the outcome of a parcel hangs on, asked again and again with other areas of one layer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from landremed.decisions import Decided, days_alike, decide_outcomes, with_overrides
+from landremed.facts import computed_facts, fact_columns
+from landremed.law import RuleBook, outcome_facts
+from landremed.law.vocabulary import within_layers
+from landremed.measure import OUTSIDE, Measured
+from landremed.overlay import PolygonSet
+from landremed.overlay.tables import AreaMeasure
+from landremed.project import Project
+from landremed.tables import FactColumn
+from landremed.types import SPECIAL_ROLES, UNKNOWN, FactValue, Outcome, Straddle
+
+__all__ = ["Judgement", "measured_rows"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Geometries: TypeAlias = npt.NDArray[np.object_]
+Columns: TypeAlias = dict[str, FactColumn]
+
+_REVIEW: Final = Outcome.NEEDS_REVIEW.value
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A decided overlay, ready to be asked what other areas would have led to.
+
+    Attributes
+    ----------
+    overlaps : pyarrow.Table
+        ``parcel_id, layer, geometry``: the parcels' pieces.
+    decided : Decided
+        Decisions of whole parcels, before those of parts took their place.
+    outcome : ndarray of str
+        Final outcome of every parcel.
+    """
+
+    book: RuleBook
+    project: Project
+    ids: Sequence[str]
+    polygons: PolygonSet
+    measured: Measured
+    given: Mapping[str, FactColumn]
+    overlaps: pa.Table
+    area: AreaMeasure
+    decided: Decided
+    outcome: Geometries
+
+    @property
+    def roles(self) -> list[str]:
+        """Layers whose boundary is moved: those with facts of their own."""
+        return [role for role in self.measured.overlap_m2 if role not in SPECIAL_ROLES]
+
+    def dependent(self, role: str) -> tuple[list[str], list[str]]:
+        """Return the computed facts that a layer's boundary can change: truths, and areas."""
+        truths = [f"occupies_{role}", *(fact for fact, layer in self.within.items() if layer == role)]
+        truths += [fact for fact, pair in OUTSIDE.items() if role in pair]
+        return [f for f in truths if f in self.book.vocabulary], [
+            f for f in (f"{role}_area_m2",) if f in self._numeric
+        ]
+
+    @cached_property
+    def within(self) -> Mapping[str, str]:
+        """Facts that ask on which side of a layer's boundary a parcel lies, with the layer."""
+        return within_layers(self.book.vocabulary)
+
+    def may_be_cut(self, rows: IntArray) -> BoolArray:
+        """Tell which parcels are, or with a moved boundary could be, decided by their parts."""
+        if self.project.straddle is Straddle.SPLIT:
+            return np.ones(len(rows), dtype=bool)
+        cut = np.array([d.table_category in self.book.cuts for d in self.decided.decisions], dtype=bool)
+        return cut[self.decided.code[rows]]
+
+    def asked(self, role: str) -> IntArray:
+        """Return the parcels whose outcome some value of the layer's facts would change."""
+        truths, numbers = self.dependent(role)
+        known = ~np.isnan(self.measured.area_m2) & ~self.measured.void[role]
+        rows = np.flatnonzero(known & self._reached({*truths, *numbers}))
+        if not len(rows):
+            return rows
+        columns = self.computed(rows, measured_rows(self.measured, rows))
+        base = self.outcome[rows]
+        hit = self.may_be_cut(rows) | (
+            self._with(rows, columns, dict.fromkeys([*truths, *numbers], UNKNOWN)) != base
+        )
+        open_rows = np.flatnonzero(~hit & (base == _REVIEW))
+        hit[open_rows] = bool(numbers)
+        if len(open_rows) and not numbers:
+            part = {n: FactColumn(c.codes[open_rows], c.values) for n, c in columns.items()}
+            for values in itertools.product((False, True), repeat=len(truths)):
+                forced: dict[str, FactValue] = dict(zip(truths, values, strict=True))
+                hit[open_rows] |= self._with(rows[open_rows], part, forced) != _REVIEW
+        found: IntArray = rows[hit]
+        return found
+
+    def computed(self, rows: IntArray, measured: Measured, straddle: Straddle | None = None) -> Columns:
+        """Return the computed facts of rows from areas that may be other than those measured."""
+        facts = computed_facts(
+            measured, self.project.tolerance, straddle or self.project.straddle, self.within
+        )
+        columns = fact_columns(facts, measured, self._numeric)
+        cultivated = self.measured.cultivated_m2
+        if cultivated is not None and "cultivated_area_m2" in self._numeric:
+            values, codes = np.unique(cultivated[rows], return_inverse=True)
+            listed = [UNKNOWN if np.isnan(v) else float(v) for v in values]
+            columns["cultivated_area_m2"] = FactColumn(codes.astype(np.int32), listed)
+        return columns
+
+    def joined(self, rows: IntArray, computed: Mapping[str, FactColumn]) -> Columns:
+        """Return computed and given facts of rows, overrides in force."""
+        given = {name: FactColumn(c.codes[rows], c.values) for name, c in self._alike.items()}
+        return with_overrides(computed, given)
+
+    def outcomes(self, rows: IntArray, measured: Measured) -> Geometries:
+        """Return the outcomes of whole parcels with these areas."""
+        columns = self.joined(rows, self.computed(rows, measured))
+        return decide_outcomes(self.book, columns, ~np.isnan(measured.area_m2))
+
+    def pieces(self, role: str) -> Mapping[int, shapely.Geometry]:
+        """Return what each parcel shares with a layer, by row."""
+        own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
+        rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_numpy()
+        wkb = own["geometry"].combine_chunks()
+        return _Pieces({int(row): i for i, row in enumerate(rows)}, wkb)
+
+    def _with(self, rows: IntArray, columns: Columns, forced: Mapping[str, FactValue]) -> Geometries:
+        same = np.zeros(len(rows), np.int32)
+        changed = {**columns, **{name: FactColumn(same, [value]) for name, value in forced.items()}}
+        return decide_outcomes(self.book, self.joined(rows, changed), np.ones(len(rows), dtype=bool))
+
+    def _reached(self, facts: set[str]) -> BoolArray:
+        """Tell which parcels' tables ask for any of the facts."""
+        none = FactColumn(np.zeros(len(self.measured.area_m2), np.int32), [None])
+        hand_overs = {c: rules.hand_over.fact for c, rules in self.book.classes.items() if rules.hand_over}
+        names = ["category", *sorted(set(hand_overs.values()))]
+        given = {name: self.given.get(name, none) for name in names}
+        kinds, code = np.unique(
+            np.stack([column.codes for column in given.values()]), axis=1, return_inverse=True
+        )
+        reached = []
+        for kind in kinds.T:
+            value = {name: given[name].values[c] for name, c in zip(names, kind, strict=True)}
+            own = value["category"]
+            other = value.get(hand_overs.get(own, "")) if isinstance(own, str) else None
+            related = "" if other is None else other if isinstance(other, str) else None
+            used = outcome_facts(self.book, own, None, related) if isinstance(own, str) else ()
+            reached.append(bool(facts & set(used)))
+        return np.array(reached, dtype=bool)[code.ravel()]
+
+    @cached_property
+    def _numeric(self) -> list[str]:
+        return [name for name, spec in self.book.vocabulary.items() if spec.kind == "number"]
+
+    @cached_property
+    def _alike(self) -> Mapping[str, FactColumn]:
+        return days_alike(self.book, self.given, self.project.as_of)
+
+    @cached_property
+    def _id_set(self) -> pa.Array:
+        return pa.array(self.ids, pa.string())
+
+
+class _Pieces(Mapping[int, shapely.Geometry]):
+    """Geometries read from their bytes when they are asked for."""
+
+    def __init__(self, place: Mapping[int, int], wkb: pa.Array) -> None:
+        self._place = place
+        self._wkb = wkb
+
+    def __getitem__(self, row: int) -> shapely.Geometry:
+        return shapely.from_wkb(self._wkb[self._place[row]].as_py())
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+
+def measured_rows(measured: Measured, rows: IntArray) -> Measured:
+    """Return the areas of some rows, without land use and units."""
+    return replace(
+        measured,
+        area_m2=measured.area_m2[rows],
+        overlap_m2={n: a[rows] for n, a in measured.overlap_m2.items()},
+        complete={n: a[rows] for n, a in measured.complete.items()},
+        void={n: a[rows] for n, a in measured.void.items()},
+        outside_m2={n: a[rows] for n, a in measured.outside_m2.items()},
+        outside_sure_m2={n: a[rows] for n, a in measured.outside_sure_m2.items()},
+        land_use=None,
+        admin_units=None,
+    )
