@@ -15,7 +15,8 @@ import shapely
 
 from landremed.checks import check_project
 from landremed.checks.attributes import infer_area_unit
-from landremed.checks.pairs import enclosed_gaps, shared_ground
+from landremed.checks.gaps import enclosed_gaps, holes_of_union
+from landremed.checks.pairs import shared_ground
 from landremed.checks.shapes import spikes
 from landremed.errors import LandremedError
 from landremed.project import load_project
@@ -274,3 +275,14 @@ def test_sample_finds_its_planted_faults():
 def test_documentation_is_current():
     tool = runpy.run_path(str(ROOT / "tools" / "make_findings_doc.py"))
     assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == tool["document"]()
+
+
+def test_holes_of_a_union_agree_with_uniting_at_once():
+    rng = np.random.default_rng(7)
+    low = np.round(rng.uniform(0, 120, (900, 2)), 1)
+    boxes = shapely.box(*low.T, *(low + np.round(rng.uniform(1, 9, (900, 2)), 1)).T)
+    rings = [ring for part in shapely.get_parts(shapely.union_all(boxes)) for ring in part.interiors]
+    expected = {tuple(shapely.Polygon(ring).bounds): shapely.Polygon(ring).area for ring in rings}
+    holes = holes_of_union(boxes)
+    assert len(expected) > 50
+    assert {tuple(h.bounds): h.area for h in holes} == pytest.approx(expected)

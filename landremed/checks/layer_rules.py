@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from landremed.checks.pairs import enclosed_gaps, mean_width, places, shared_ground
+from landremed.checks.gaps import enclosed_gaps
+from landremed.checks.pairs import covered, mean_width, places, shared_ground
 from landremed.inspect.aliases import land_use_code_kind
 from landremed.layers import Layer, Parcels
 from landremed.project import Project, Tolerance
@@ -104,9 +105,11 @@ def _uncovered(layer: Layer, polygons: Geometries, parcels: Parcels) -> Iterator
     """Parcels that reach beyond a layer which should hold all of them."""
     ground = polygons if layer.coverage is None else layer.coverage.geometries
     ours = parcels.polygons.geometries
-    pairs = shared_ground(ground, ours, least_m2=0.0)
-    inside = np.bincount(pairs.right, pairs.area_m2, len(ours))
     area = shapely.area(ours)
+    rest = np.flatnonzero((area > 0.0) & ~covered(ground, ours))  # most lie within one feature
+    pairs = shared_ground(ground, ours[rest], least_m2=0.0)
+    inside = area.copy()
+    inside[rest] = np.bincount(pairs.right, pairs.area_m2, len(rest))
     short = np.flatnonzero((area > 0.0) & (inside < _COVERED * area))
     points = places(ours[short])
     for row, point in zip(short.tolist(), points, strict=True):

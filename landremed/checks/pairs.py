@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Shared", "enclosed_gaps", "mean_width", "places", "shared_ground"]
+__all__ = ["Shared", "covered", "mean_width", "places", "shared_ground"]
 
 Geometries: TypeAlias = npt.NDArray[np.object_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -56,8 +56,7 @@ def shared_ground(one: Geometries, other: Geometries | None = None, *, least_m2:
         Area in m² up to which pairs do not count.
     """
     second = one if other is None else other
-    tree = shapely.STRtree(one)
-    right, left = tree.query(second)
+    right, left = shapely.STRtree(one).query(second, predicate="intersects")
     if other is None:
         right, left = right[left < right], left[left < right]
     boxes, more = shapely.bounds(one), shapely.bounds(second)
@@ -81,32 +80,11 @@ def shared_ground(one: Geometries, other: Geometries | None = None, *, least_m2:
     return Shared(left[order], right[order], area[order], places(pieces[order]))
 
 
-def enclosed_gaps(geometries: Geometries, width_m: float, least_m2: float) -> tuple[Geometries, IntArray]:
-    """Return holes between polygons that are narrower than a width, and one neighbour of each.
-
-    Only polygons that touch others are looked at. A hole that one polygon has by itself is its own shape
-    and does not count.
-    """
-    solid = np.flatnonzero(~shapely.is_missing(geometries))
-    if not len(solid):
-        return np.zeros(0, object), np.zeros(0, np.int64)
-    tree = shapely.STRtree(geometries)
-    left, right = tree.query(geometries, predicate="intersects")
-    rows = np.unique(left[left != right])
-    if not len(rows):
-        return np.zeros(0, object), np.zeros(0, np.int64)
-    whole = shapely.get_parts(shapely.union_all(geometries[rows]))
-    rings = shapely.get_rings(whole[shapely.get_num_interior_rings(whole) > 0])
-    holes = shapely.polygons(rings) if len(rings) else np.zeros(0, object)
-    holes = holes[(shapely.area(holes) > least_m2) & (mean_width(holes) < width_m)]
-    if not len(holes):
-        return np.zeros(0, object), np.zeros(0, np.int64)
-    hole, neighbour = tree.query(holes, predicate="intersects")
-    count = np.bincount(hole, minlength=len(holes))
-    first = np.full(len(holes), np.iinfo(np.int64).max)
-    np.minimum.at(first, hole, neighbour)
-    keep = count > 1
-    return holes[keep], first[keep]
+def covered(ground: Geometries, polygons: Geometries) -> npt.NDArray[np.bool_]:
+    """Tell which polygons lie wholly within one polygon of the ground."""
+    inside = np.zeros(len(polygons), bool)
+    inside[shapely.STRtree(polygons).query(ground, predicate="covers")[1]] = True
+    return inside
 
 
 def mean_width(geometries: Any) -> FloatArray:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from landremed.checks.pairs import enclosed_gaps, mean_width, places, shared_ground
+from landremed.checks.gaps import enclosed_gaps
+from landremed.checks.pairs import mean_width, places, shared_ground
 from landremed.inspect.aliases import aliases, first_of, minimum_area_m2
 from landremed.layers import Parcels, text_ids
 from landremed.project import Tolerance
@@ -81,11 +82,16 @@ def _overlaps(parcels: Parcels, polygons: Geometries, least_m2: float) -> Iterat
 
 
 def _gaps(parcels: Parcels, polygons: Geometries, tolerance: Tolerance) -> Iterator[Finding]:
+    boxes = shapely.bounds(polygons)
+    reach = shapely.box(*(boxes + np.array([-1, -1, 1, 1]) * tolerance.position_m).T)
     tree = shapely.STRtree(polygons)
-    right, left = tree.query(polygons, predicate="dwithin", distance=tolerance.position_m)
+    right, left = tree.query(reach)
     right, left = right[left < right], left[left < right]
+    touch = tree.query(polygons, predicate="intersects")
+    apart = ~np.isin(right * len(polygons) + left, touch[0] * len(polygons) + touch[1])
+    right, left = right[apart], left[apart]
     distance = shapely.distance(polygons[left], polygons[right])
-    open_ = distance > _TOUCHING_M
+    open_ = (distance > _TOUCHING_M) & (distance <= tolerance.position_m)
     left, right, distance = left[open_], right[open_], distance[open_]
     for i in np.lexsort((left, right)).tolist():
         line = shapely.shortest_line(polygons[left[i]], polygons[right[i]])
