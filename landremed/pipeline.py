@@ -363,7 +363,14 @@ def read_evidence(project: Project) -> list[EvidenceTable]:
     limits = Limits(**project.limits)
     return [
         EvidenceTable(
-            read_table(spec.path, base=project.base, sheet=spec.sheet, encoding=spec.encoding, limits=limits),
+            read_table(
+                spec.path,
+                base=project.base,
+                sheet=spec.sheet,
+                encoding=spec.encoding,
+                wanted=(spec.id,),
+                limits=limits,
+            ),
             spec.path,
             spec.id,
         )

@@ -55,7 +55,9 @@ def evidence_entry(file: str, id_field: str | Sequence[str], raw: RawTable) -> s
     """Return one evidence table as JSON; the hash is over its cells, not over the file's bytes."""
     cells = json.dumps([raw.columns, raw.rows], ensure_ascii=False, default=str)
     digest = hashlib.sha256(cells.encode("utf-8", "surrogatepass")).hexdigest()
-    entry = {"file": file, "id": id_field, "rows": len(raw.rows), "hash": digest}
+    entry: dict[str, object] = {"file": file, "id": id_field, "rows": len(raw.rows), "hash": digest}
+    if raw.sheet:
+        entry["sheet"] = raw.sheet
     return json.dumps(entry, ensure_ascii=False)
 
 

@@ -92,7 +92,7 @@ def _filled(parts: Geometries, owner: IntArray) -> tuple[Geometries, IntArray, G
 
 
 def _places_along_curve(geometries: Geometries) -> npt.NDArray[np.uint64]:
-    """Return the place of each box's middle along a Z-order curve, on which neighbours stand close together."""
+    """Return the place of each box's middle along a Z-order curve, which keeps neighbours together."""
     bounds = shapely.bounds(geometries)
     middle = (bounds[:, :2] + bounds[:, 2:]) / 2.0
     low = middle.min(axis=0)

@@ -206,6 +206,7 @@ def _evidence(project: Project) -> tuple[list[EvidenceTable], list[Finding]]:
                 base=project.base,
                 sheet=spec.sheet,
                 encoding=spec.encoding,
+                wanted=(spec.id,),
                 limits=Limits(**project.limits),
             )
         except InputError as error:

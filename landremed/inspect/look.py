@@ -17,7 +17,7 @@ from landremed.inspect.fact_fields import FactField, distinct_values, fact_field
 from landremed.inspect.roles import RoleGuess, guess_id, guess_role
 from landremed.inspect.words import word
 from landremed.io.drivers import EXTENSIONS
-from landremed.io.spreadsheet import RawTable, read_table
+from landremed.io.spreadsheet import OFFICE_FILES, RawTable, list_sheets, read_table
 from landremed.io.vector import list_layers, read_vector, split_layer
 from landremed.io.wkb_scan import first_vertices
 from landremed.tables import VectorSource
@@ -198,8 +198,8 @@ def _known(item: Path) -> bool:
 
 
 def _look_file(path: str, base: Path | None) -> list[LayerLook]:
-    if Path(path).suffix.lower() in TABLES:
-        return [_look_table(read_table(path, base=base))]
+    if Path(split_layer(path)[0]).suffix.lower() in TABLES:
+        return _look_tables(path, base)
     if Path(path).suffix.lower() == ".txt":
         return [_look_layer(path, None, base)]
     file, layer = split_layer(path)
@@ -216,6 +216,23 @@ def _look_file(path: str, base: Path | None) -> list[LayerLook]:
             found.append(_look_layer(path, name, base))
         except LandremedError as error:
             found.append(LayerLook(path, name, "", problem=error))
+    return found
+
+
+def _look_tables(path: str, base: Path | None) -> list[LayerLook]:
+    """Look at every sheet that is shown; of several, those without a table are left out."""
+    if Path(path).suffix.lower() not in OFFICE_FILES:
+        return [_look_table(read_table(path, base=base))]
+    names = list_sheets(path, base=base)
+    found: list[LayerLook] = []
+    for name in names:
+        try:
+            found.append(_look_table(read_table(path, base=base, sheet=name)))
+        except LandremedError as error:
+            if error.code != "table_no_rows":
+                found.append(LayerLook(path, name, "", problem=error))
+    if not found:
+        raise InputError("table_no_rows", Where(file=path))
     return found
 
 

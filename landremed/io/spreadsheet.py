@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from landremed.errors import InputError, Where
-from landremed.io.drivers import nearest, resolve_input
+from landremed.io.drivers import nearest, resolve_input, split_layer
 from landremed.io.encoding import canonical_encoding
 from landremed.io.limits import Limits, check_limit
+from landremed.io.table_shape import Header, Merge, Skipped, body, empty, find_header
+from landremed.io.workbook import Sheet, Workbook, open_workbook, short
 from landremed.types import Finding
 
-__all__ = ["RawTable", "read_table"]
+__all__ = ["OFFICE_FILES", "RawTable", "list_sheets", "read_table"]
 
 _TEXT_FILES = frozenset({".csv", ".tsv", ".txt"})
-_OFFICE_FILES = frozenset({".xlsx", ".xlsm"})
+OFFICE_FILES = frozenset({".xlsx", ".xlsm"})
 _DELIMITERS = (",", ";", "\t")
 _ZIP = b"PK\x03\x04"
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class RawTable:
     file : str
         Path as the user wrote it.
     columns : tuple of str
-        Names in the first row, blanks around them cut.
+        Names of the columns, without line breaks and blanks around them.
     rows : list of tuple
         Cells as typed in the file: text only in CSV; text, numbers, bools, dates in XLSX; None when blank.
         Rows without any value are left out.
     row_numbers : list of int
-        Row of each as a spreadsheet program counts them: the header is row 1, the first data row 2.
+        Row of each as a spreadsheet program counts them, from 1 for the first row of the sheet.
     kind : {"csv", "xlsx"}
         Kind of file.
     sheet : str
@@ -71,9 +73,13 @@ def read_table(
     base: Path | None = None,
     sheet: str | None = None,
     encoding: str | None = None,
+    wanted: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> RawTable:
-    """Read a CSV (comma, semicolon or tab) or XLSX table with its names in the first row.
+    """Read a CSV (comma, semicolon or tab) or XLSX table.
+
+    The names stand in the first row, or below a title, or in several rows under merged cells; totals and
+    notes are no rows (``landremed.io.table_shape``).
 
     Parameters
     ----------
@@ -82,9 +88,11 @@ def read_table(
     base : pathlib.Path, optional
         Folder of the project file; the current folder by default.
     sheet : str, optional
-        Sheet of a workbook; the first one by default.
+        Sheet of a workbook; by default the first visible one, see ``wanted``.
     encoding : str, optional
         Encoding of a CSV; by default the byte order mark, strict UTF-8 or GB18030 decides.
+    wanted : sequence of str, optional
+        Columns that the sheet should have, where no sheet is named.
     limits : Limits, optional
         Upper bounds.
 
@@ -94,10 +102,11 @@ def read_table(
         When the file is missing, no table, or its header has blank or repeated names.
     """
     limits = limits or Limits()
+    path, sheet = _file_and_sheet(path, sheet, base)
     real = resolve_input(path, base)
     where = Where(file=path)
     suffix = real.suffix.lower()
-    if suffix not in _TEXT_FILES | _OFFICE_FILES:
+    if suffix not in _TEXT_FILES | OFFICE_FILES:
         raise InputError("table_type_unknown", where)
     if real.is_dir():
         raise InputError("file_is_folder", where)
@@ -111,18 +120,45 @@ def read_table(
         raise InputError("file_unreadable", where, reason=error.strerror or str(error)) from error
     if not data.strip():
         raise InputError("file_empty", where)
-    if suffix in _OFFICE_FILES:
-        return _read_office(data, where, sheet, limits)
+    if suffix in OFFICE_FILES:
+        return _read_office(data, where, sheet, wanted, limits)
     if data.startswith(_ZIP):
         raise InputError("file_not_of_type", where, driver="CSV", found="zip")
     return _read_text(data, where, encoding, limits)
+
+
+def _file_and_sheet(path: str, sheet: str | None, base: Path | None) -> tuple[str, str | None]:
+    file, named = split_layer(path)
+    if sheet is not None or named is None or Path(file).suffix.lower() not in OFFICE_FILES:
+        return path, sheet
+    return file, named
+
+
+def list_sheets(path: str, *, base: Path | None = None, limits: Limits | None = None) -> list[str]:
+    """Return the names of the sheets that a spreadsheet program shows, in the order of the workbook.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or no workbook.
+    """
+    limits = limits or Limits()
+    real, where = resolve_input(path, base), Where(file=path)
+    check_limit(limits, "max_file_mb", real.stat().st_size // 1_000_000, where)
+    book = open_workbook(real.read_bytes(), where, limits)
+    try:
+        sheets = book.sheets
+        return [s.title for s in sheets if not s.hidden] or [s.title for s in sheets]
+    finally:
+        book.close()
 
 
 def _read_text(data: bytes, where: Where, encoding: str | None, limits: Limits) -> RawTable:
     text, name = _decoded(data, where, encoding)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
-        return _table(_numbered(reader), where, limits, kind="csv", encoding=name)
+        rows = enumerate(reader, start=1)
+        return _table(_below_mark(rows), where, limits, kind="csv", encoding=name)
     except csv.Error as error:
         raise InputError("table_text_broken", where, reason=str(error)) from error
 
@@ -137,118 +173,123 @@ def _decoded(data: bytes, where: Where, encoding: str | None) -> tuple[str, str]
         choices = ["UTF-16"]
     else:
         choices = ["UTF-8", "GB18030"]
+    plain = data.removeprefix(_BOM)  # some programs put the mark of UTF-8 before text in GBK
     for name in choices:
         try:
-            return data.decode("utf-8-sig" if name == "UTF-8" else name), name
+            return plain.decode(name), name
         except UnicodeDecodeError:
             continue
     raise InputError("encoding_unclear", where)
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that stands most often in the header outside quotes."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    outside = "".join(header.split('"')[::2])
-    return max(_DELIMITERS, key=outside.count)
+    """Return the delimiter that stands most often in a line at the head, outside quotes."""
+    lines = list(islice((line for line in io.StringIO(text) if line.strip()), 10))
+    if lines and lines[0].strip().casefold().startswith("sep=") and len(lines[0].strip()) == 5:
+        return lines[0].strip()[-1]
+    outside = ["".join(line.split('"')[::2]) for line in lines]
+    if outside and any(mark in outside[0] for mark in _DELIMITERS):
+        outside = outside[:1]
+    return max(_DELIMITERS, key=lambda mark: max((line.count(mark) for line in outside), default=0))
 
 
-def _numbered(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
-    return enumerate(rows, start=1)
+def _below_mark(rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Leave out the line with which some programs name the delimiter."""
+    for number, cells in rows:
+        if number == 1 and cells and cells[0].strip().casefold() in ("sep=", "sep=,", "sep=;", "sep=\t"):
+            continue
+        yield number, cells
 
 
-def _read_office(data: bytes, where: Where, sheet: str | None, limits: Limits) -> RawTable:
-    import openpyxl
-
-    _check_zip(data, where, limits)
+def _read_office(
+    data: bytes, where: Where, sheet: str | None, wanted: Sequence[str], limits: Limits
+) -> RawTable:
+    book = open_workbook(data, where, limits)
     try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-    except Exception as error:  # openpyxl raises whatever the XML makes it raise
-        raise InputError("file_unreadable", where, reason=_short(error)) from error
-    try:
-        names = [ws.title for ws in book.worksheets]
-        if not names:
-            raise InputError("table_no_rows", where)
-        chosen = names[0] if sheet is None else sheet
-        if chosen not in names:
-            raise InputError("table_sheet_missing", where, sheet=chosen, nearest=nearest(chosen, names))
-        page = book[chosen]
-        page.reset_dimensions()
-        table = _table(
-            _numbered(page.iter_rows(values_only=True)),
-            Where(file=where.file, layer=chosen if len(names) > 1 else ""),
-            limits,
-            kind="xlsx",
-            sheet=chosen,
-        )
-        if sheet is None and len(names) > 1:
-            params = {"sheet": chosen, "count": len(names)}
-            table.findings.append(Finding("table_sheet_chosen", file=where.file, params=params))
-        return table
+        return _chosen_sheet(book, where, sheet, wanted, limits)
     except InputError:
         raise
     except Exception as error:  # openpyxl raises whatever the XML makes it raise
-        raise InputError("file_unreadable", where, reason=_short(error)) from error
+        raise InputError("file_unreadable", where, reason=short(error)) from error
     finally:
         book.close()
 
 
-def _check_zip(data: bytes, where: Where, limits: Limits) -> None:
-    """Refuse bombs and documents with entities before any XML is parsed."""
-    if not data.startswith(_ZIP):
-        raise InputError("file_not_of_type", where, driver="XLSX", found="unknown")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            check_limit(limits, "max_unzipped_mb", sum(i.file_size for i in infos) // 1_000_000, where)
-            for info in infos:
-                packed = max(info.compress_size, 1)
-                if info.file_size > 10_000_000:
-                    check_limit(limits, "max_zip_ratio", info.file_size // packed, where)
-            for info in infos:
-                if info.filename.endswith((".xml", ".rels")):
-                    with archive.open(info) as member:
-                        if b"<!" in member.read(4096).replace(b"<!--", b""):
-                            raise InputError("table_text_broken", where, reason="DOCTYPE in " + info.filename)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
-        raise InputError("file_truncated", where, reason=_short(error)) from error
+def _chosen_sheet(
+    book: Workbook, where: Where, sheet: str | None, wanted: Sequence[str], limits: Limits
+) -> RawTable:
+    """Read the sheet that is named, else the first visible one with the wanted columns, else with names."""
+    sheets = book.sheets
+    if not sheets:
+        raise InputError("table_no_rows", where)
+    if sheet is not None:
+        named = [s for s in sheets if s.title == sheet]
+        if not named:
+            near = nearest(sheet, [s.title for s in sheets])
+            raise InputError("table_sheet_missing", where, sheet=sheet, nearest=near)
+        return _sheet_table(book, named[0], where, limits, several=len(sheets) > 1)
+    shown = [s for s in sheets if not s.hidden] or sheets
+    first: RawTable | None = None
+    fault: InputError | None = None
+    for one in shown:
+        try:
+            table = _sheet_table(book, one, where, limits, several=len(sheets) > 1)
+        except InputError as error:
+            fault = fault or error
+            if not wanted and error.code != "table_no_rows":
+                raise
+            continue
+        first = first or table
+        folded = {name.casefold() for name in table.columns}
+        if all(name.casefold() in folded for name in wanted):
+            first = table
+            break
+    if first is None:
+        raise fault or InputError("table_no_rows", where)
+    if len(shown) > 1:
+        others = ", ".join(s.title for s in shown if s.title != first.sheet)
+        params = {"sheet": first.sheet, "count": len(shown), "others": others}
+        first.findings.append(Finding("table_sheet_chosen", file=where.file, params=params))
+    return first
+
+
+def _sheet_table(book: Workbook, sheet: Sheet, where: Where, limits: Limits, *, several: bool) -> RawTable:
+    place = Where(file=where.file, layer=sheet.title if several else "")
+    marked = book.marked(sheet)
+    table = _table(marked.rows(), place, limits, kind="xlsx", sheet=sheet.title, merges=marked.merges)
+    if marked.unvalued:
+        params = {"count": len(marked.unvalued), "cell": marked.unvalued[0]}
+        table.findings.append(Finding("table_formula_empty", file=place.source, params=params))
+    return table
 
 
 def _table(
-    rows: Iterator[tuple[int, Sequence[Any]]],
+    rows: Iterable[tuple[int, Sequence[Any]]],
     where: Where,
     limits: Limits,
     *,
     kind: str,
     sheet: str = "",
     encoding: str = "",
+    merges: Sequence[Merge] = (),
 ) -> RawTable:
-    header: Sequence[Any] = ()
-    for _, cells in rows:
-        header = cells
-        break
-    names = _names(header, where)
+    header, rest = find_header(rows, merges)
+    names = _unique_names(header.names, where)
     check_limit(limits, "max_columns", len(names), where)
+    skipped = Skipped()
     kept: list[tuple[Any, ...]] = []
     numbers: list[int] = []
     findings: list[Finding] = []
     width = len(names)
-    for number, cells in rows:
-        values = [None if _empty(c) else c for c in cells]
+    for number, cells in body(rest, header, merges, skipped):
+        values = [None if empty(c) else c for c in cells]
         while values and values[-1] is None:
             values.pop()
         if not values:
             continue
         if len(values) > width:
             if kind == "xlsx":
-                raise InputError("table_header_blank", where, column=_letter(len(values)))
+                raise _nameless(where, len(values), header)
             params = {"found": len(values), "expected": width}
             findings.append(Finding("table_row_too_long", file=where.source, row=number, params=params))
             continue
@@ -258,16 +299,20 @@ def _table(
     blank = [i for i, name in enumerate(names) if not name]
     for at in blank:
         if any(row[at] is not None for row in kept):
-            raise InputError("table_header_blank", where, column=_letter(at + 1))
+            raise _nameless(where, at + 1, header)
     keep = [i for i, name in enumerate(names) if name]
     if blank:
         kept = [tuple(row[i] for i in keep) for row in kept]
     columns = tuple(names[i] for i in keep)
+    findings += skipped.findings(where.source, header)
     return RawTable(where.file, columns, kept, numbers, kind, sheet, encoding, findings)
 
 
-def _names(header: Sequence[Any], where: Where) -> list[str]:
-    names = ["" if c is None else str(c).replace("\ufeff", "").strip() for c in header]
+def _nameless(where: Where, column: int, header: Header) -> InputError:
+    return InputError("table_header_blank", where, column=_letter(column), row=header.rows[-1])
+
+
+def _unique_names(names: Sequence[str], where: Where) -> Sequence[str]:
     if not any(names):
         raise InputError("table_no_rows", where)
     seen: dict[str, int] = {}
@@ -281,12 +326,6 @@ def _names(header: Sequence[Any], where: Where) -> list[str]:
     return names
 
 
-def _empty(cell: Any) -> bool:
-    if isinstance(cell, str):
-        return not cell.strip().strip("\u200b\ufeff")
-    return cell is None or cell != cell  # noqa: PLR0124 - only NaN differs from itself
-
-
 def _letter(column: int) -> str:
     """Return the spreadsheet letter of a 1-based column."""
     text = ""
@@ -294,7 +333,3 @@ def _letter(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         text = chr(65 + rest) + text
     return text
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
