@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from landremed.types import Finding
 
-__all__ = ["Header", "Merge", "Skipped", "body", "empty", "find_header"]
+__all__ = ["Header", "Merge", "Skipped", "body", "column_name", "empty", "find_header"]
 
 Row: TypeAlias = tuple[int, Sequence[Any]]
 Merge: TypeAlias = tuple[int, int, int, int]
@@ -190,7 +190,7 @@ def _continued(head: Sequence[Row], at: int) -> bool:
 
 def _names(rows: Sequence[Row], merges: Sequence[Merge]) -> list[str]:
     width = max(len(cells) for _, cells in rows)
-    grid = [[_clean(c) for c in (*cells, *[None] * (width - len(cells)))] for _, cells in rows]
+    grid = [[column_name(c) for c in (*cells, *[None] * (width - len(cells)))] for _, cells in rows]
     if len(grid) == 1:
         return grid[0]
     numbers = [number for number, _ in rows]
@@ -281,7 +281,7 @@ def _kind(cells: Sequence[Any], names: Sequence[str], width: int) -> str:
         return "totals"
     if width >= 3 and len(told) <= 2 and _NOTE.match(told[0].strip()):
         return "note"
-    if len(told) > 1 and [_clean(c) for c in cells[: len(names)]] == list(names[: len(cells)]):
+    if len(told) > 1 and [column_name(c) for c in cells[: len(names)]] == list(names[: len(cells)]):
         return "header"
     return ""
 
@@ -296,7 +296,7 @@ def _all_names(cells: Sequence[Any]) -> bool:
     return bool(cells) and len(texts) >= _MOSTLY_TEXT * len(cells)
 
 
-def _clean(cell: Any) -> str:
+def column_name(cell: Any) -> str:
     """Return a cell as a name: line breaks and the blanks that spread a word are no part of it."""
     if empty(cell):
         return ""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.spreadsheet import RawTable, read_table
+from landremed.io.table_shape import column_name
 from landremed.ledger.case import ParcelCase
 from landremed.ledger.changes import Change, item_list, prepare
 from landremed.ledger.desk import Clerk, Desk, Refusal, reading_desk, writing_desk
@@ -288,7 +289,11 @@ def _read(file: Path) -> _Workbook:
 
 
 def _rows(table: RawTable, meta: Mapping[str, str], where: Where) -> list[tuple[int, dict[str, Any]]]:
-    names = {title: key.removeprefix("column.") for key, title in meta.items() if key.startswith("column.")}
+    names = {
+        column_name(title): key.removeprefix("column.")
+        for key, title in meta.items()
+        if key.startswith("column.")
+    }
     missing = [title for title in names if title not in table.columns]
     if missing:
         raise InputError("ledger_sheet_column", where, column=missing[0])

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from landremed.errors import InputError, Where
 from landremed.io.spreadsheet import RawTable, read_table
+from landremed.io.table_shape import column_name
 from landremed.report.review_words import review_word, review_words
 from landremed.report.target import write_whole
 from landremed.review.field import PHOTOS, QUESTION, FieldPackage, visit_reviews
@@ -101,7 +102,7 @@ def read_workbook(path: Path) -> FieldPackage:
     if kept.columns != _KEPT_COLUMNS:
         raise InputError("not_a_package", where)
     head = dict(_kept(kept, "package"))
-    columns = {title: code for code, title in _kept(kept, "column")}
+    columns = {column_name(title): code for code, title in _kept(kept, "column")}
     packed = {pid: json.loads(text) for pid, text in _kept(kept, "parcel")}
     table = read_table(str(path), sheet=head.get("sheet", ""))
     identity = head.get("package_id", "")
