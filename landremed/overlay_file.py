@@ -97,6 +97,9 @@ def read_overlay(path: Path, *, project: str | Path | None = None, settings: Seq
     parcels, wkb = _read_spatial(path, "parcels")
     part_wkb = _read_spatial(path, "parts")[1]
     measures = read_layer(path, "measures")
+    if len(measures) != len(parcels):
+        rows = f"measures: {len(measures)} rows, parcels: {len(parcels)}"
+        raise InputError("result_damaged", Where(file=str(path)), reason=rows)
     part_measures = read_layer(path, "part_measures") if "part_measures" in names else None
     book = rule_book(checked)
     _require_cuts(path, checked, bool(book.cuts), part_measures is not None, kept)
@@ -133,7 +136,7 @@ def _kept_edges(
     if "edges" not in names or kept.get("sensitivity.enabled") != "True":
         return None
     limit = max(float(kept["sensitivity.limit_m"]), float(kept["tolerance.position_m"]))
-    return KeptEdges(read_layer(path, "edges"), parcels, limit)
+    return KeptEdges(_whole(path, "edges", read_layer(path, "edges"), EDGE_SCHEMA), parcels, limit)
 
 
 def _project(
