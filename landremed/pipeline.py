@@ -303,10 +303,16 @@ def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decide
         measured=overlay.measured,
         given=overlay.given.columns,
         overlaps=overlay.overlaps,
-        area=area_measure(AreaKind(str(overlay.inputs["area"])), overlay.crs),
+        area=area_measure(_area_kind(overlay), overlay.crs),
         decided=whole,
         outcome=outcomes[decided.code],
     )
+
+
+def _area_kind(overlay: Overlay) -> AreaKind:
+    """Return the kind of area measured with: kept in a file, else that of the project."""
+    kept = overlay.inputs.get("area")
+    return AreaKind(str(kept)) if kept else overlay.project.area or default_kind(overlay.crs)
 
 
 def _firmness(overlay: Overlay, judgement: Judgement) -> Firmness | None:

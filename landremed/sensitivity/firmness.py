@@ -158,10 +158,22 @@ class _Changed:
             hit[rest] = found != self._base[rest]
         return hit
 
+    def _may(self, distance_m: FloatArray, which: IntArray) -> BoolArray:
+        """Tell which cases could have another outcome at a distance, by the length of their edge alone."""
+        may = self._by_parts[which].copy()
+        rest = np.flatnonzero(~may)
+        if len(rest):
+            measured = self._mover.at_most(distance_m[rest], which[rest])
+            rows = self._cases.rows[which[rest]]
+            may[rest] = self._judgement.outcomes(rows, measured) != self._base[which[rest]]
+            if self._cases.role in self._judgement.within.values():  # straddling lies between the two sides
+                may[rest] |= self._judgement.sides_differ(rows, measured)
+        return may
+
     def surely(self, distance_m: FloatArray, which: IntArray) -> BoolArray:
         """Tell which cases have another outcome at a distance: by rough edges where these settle it."""
         hit = np.zeros(len(which), dtype=bool)
-        left = np.arange(len(which))
+        left = np.flatnonzero(self._may(distance_m, which))
         for share in _ROUGH_SHARES:
             slack = distance_m[left] * share
             left = left[self(distance_m[left] + slack, slack, which[left])]

@@ -130,6 +130,17 @@ class Judgement:
         columns = self.joined(rows, self.computed(rows, measured))
         return decide_outcomes(self.book, columns, ~np.isnan(measured.area_m2))
 
+    def sides_differ(self, rows: IntArray, measured: Measured) -> BoolArray:
+        """Tell where parcels with these areas would lie on another side of a boundary."""
+        project = self.project
+        base = measured_rows(self.measured, rows)
+        now, then = (
+            computed_facts(m, project.tolerance, project.straddle, self.within).truth
+            for m in (base, measured)
+        )
+        apart = [now[fact] != then[fact] for fact in self.within if fact in now]
+        return np.asarray(np.any(apart, axis=0), dtype=bool)
+
     def pieces(self, role: str) -> Mapping[int, shapely.Geometry]:
         """Return what each parcel shares with a layer, by row."""
         own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))

@@ -22,6 +22,8 @@ Geometries: TypeAlias = npt.NDArray[np.object_]
 
 _QUADRANT_SEGMENTS: Final = 16
 _CLIP_BEYOND_M: Final = 0.1
+_AREA_SCALE: Final = 1.01
+"""Of any kind of area to that in the plane, at most."""
 _EMPTY: Final = shapely.MultiPolygon()
 
 
@@ -119,6 +121,31 @@ class Mover:
         cases = self._cases.take(which)
         return self._shift(cases, np.asarray(shapely.envelope(cases.ground), dtype=object), which)
 
+    def at_most(self, distance_m: FloatArray, which: IntArray) -> Measured:
+        """Return areas no smaller change than which the edge moved so far could bring.
+
+        What lies within a distance d of a line of length L is no larger than 2dL + πd²; no buffer is needed.
+        """
+        cases = self._cases.take(which)
+        slack = distance_m / 2
+        lines = shapely.simplify(_clipped(cases, 2 * distance_m), slack, preserve_topology=False)
+        wide = distance_m + slack
+        most = 2 * wide * shapely.length(lines) + np.pi * wide**2 * shapely.get_num_geometries(lines)
+        most = np.minimum(most * _AREA_SCALE, shapely.area(cases.ground) * _AREA_SCALE)
+        base = measured_rows(self._base, which)
+        sign = np.where(cases.inward, -1.0, 1.0)
+
+        def within(area: FloatArray, change: FloatArray) -> FloatArray:
+            return np.clip(area + change, 0.0, base.area_m2)
+
+        outside, sure = dict(base.outside_m2), dict(base.outside_sure_m2)
+        for name in self._outside:
+            # a layer that grows has more outside a boundary; a boundary that grows leaves less outside
+            change = most * (sign if OUTSIDE[name][0] == cases.role else -sign)
+            outside[name], sure[name] = within(outside[name], change), within(sure[name], change)
+        moved = {**base.overlap_m2, cases.role: within(base.overlap_m2[cases.role], sign * most)}
+        return replace(base, overlap_m2=moved, outside_m2=outside, outside_sure_m2=sure)
+
     def _shift(self, cases: Cases, band: Geometries, which: IntArray) -> Shift:
         area = self._judgement.area
         change = np.empty(len(cases), dtype=object)
@@ -184,14 +211,20 @@ class Mover:
 
 def _band(cases: Cases, distance_m: FloatArray, slack_m: FloatArray) -> Geometries:
     """Return what lies within a distance of the edge, as far as it can meet the ground."""
-    lines = cases.lines.copy()
-    x0, y0, x1, y1 = shapely.bounds(cases.ground).T
-    reach = distance_m + slack_m + _CLIP_BEYOND_M
-    for i, box in enumerate(zip(x0 - reach, y0 - reach, x1 + reach, y1 + reach, strict=True)):
-        lines[i] = shapely.clip_by_rect(lines[i], *box)
+    lines = _clipped(cases, distance_m + slack_m)
     rough = slack_m > 0
     lines[rough] = shapely.simplify(lines[rough], slack_m[rough], preserve_topology=False)
     return np.asarray(shapely.buffer(lines, distance_m, quad_segs=_QUADRANT_SEGMENTS), dtype=object)
+
+
+def _clipped(cases: Cases, reach_m: FloatArray) -> Geometries:
+    """Return the edges, as far as they come near the ground."""
+    lines = cases.lines.copy()
+    x0, y0, x1, y1 = shapely.bounds(cases.ground).T
+    reach = reach_m + _CLIP_BEYOND_M
+    for i, box in enumerate(zip(x0 - reach, y0 - reach, x1 + reach, y1 + reach, strict=True)):
+        lines[i] = shapely.clip_by_rect(lines[i], *box)
+    return lines
 
 
 def _polygonal(geometries: Geometries) -> Geometries:
