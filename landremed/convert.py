@@ -35,6 +35,7 @@ from landremed.io.leftovers import folder_beside
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
+from landremed.io.zipped import is_zip
 from landremed.layers import text_ids
 from landremed.tables import VectorSource
 from landremed.text import message_text
@@ -152,7 +153,7 @@ def _driver(path: Path, overwrite: bool) -> str:
 
 
 def _read(source: str, encoding: str | None) -> tuple[VectorSource, list[Finding]]:
-    if source.lower().endswith(".txt"):
+    if source.lower().endswith(".txt") and not is_zip(source):
         return read_survey_txt(source, encoding=encoding)
     path, layer = (source, None) if Path(source).exists() else split_layer(source)
     return read_vector(path, layer, encoding=encoding)

@@ -17,9 +17,11 @@ from landremed.inspect.fact_fields import FactField, distinct_values, fact_field
 from landremed.inspect.roles import RoleGuess, guess_id, guess_role
 from landremed.inspect.words import word
 from landremed.io.drivers import EXTENSIONS
+from landremed.io.limits import Limits
 from landremed.io.spreadsheet import OFFICE_FILES, RawTable, list_sheets, read_table
 from landremed.io.vector import list_layers, read_vector, split_layer
 from landremed.io.wkb_scan import first_vertices
+from landremed.io.zipped import ZIP, unpacked, zip_named
 from landremed.tables import VectorSource
 from landremed.text import default_severity
 from landremed.types import Finding
@@ -194,17 +196,27 @@ def crs_guess(source: VectorSource) -> tuple[str, dict[str, object]]:
 
 def _known(item: Path) -> bool:
     suffix = item.suffix.lower()
-    return not item.name.startswith((".", "~")) and (suffix in EXTENSIONS or suffix in TABLES)
+    known = suffix in EXTENSIONS or suffix in TABLES or suffix == ZIP
+    return known and not item.name.startswith((".", "~"))
 
 
 def _look_file(path: str, base: Path | None) -> list[LayerLook]:
+    archive, layer = zip_named(path)
+    if archive:
+        with unpacked(archive, base, Limits()):  # once, however many layers are read
+            return _look_layers(archive, layer, base)
     if Path(split_layer(path)[0]).suffix.lower() in TABLES:
         return _look_tables(path, base)
     if Path(path).suffix.lower() == ".txt":
         return [_look_layer(path, None, base)]
     file, layer = split_layer(path)
-    if layer is not None and not ((base or Path.cwd()) / path).exists():
-        return [_look_layer(file, layer, base)]
+    whole = layer is None or ((base or Path.cwd()) / path).exists()
+    return _look_layers(path, None, base) if whole else _look_layers(file, layer, base)
+
+
+def _look_layers(path: str, layer: str | None, base: Path | None) -> list[LayerLook]:
+    if layer is not None:
+        return [_look_layer(path, layer, base)]
     names = [info.name for info in list_layers(path, base=base)]
     if not names:
         raise InputError("no_vector_layer", Where(file=path))

@@ -10,6 +10,7 @@ from landremed.inspect.draft import Binding, Draft
 from landremed.inspect.fact_fields import vocabulary
 from landremed.inspect.look import LayerLook
 from landremed.inspect.words import word
+from landremed.io.zipped import is_zip
 from landremed.law.vocabulary import default_book
 from landremed.text import error_text
 
@@ -128,7 +129,7 @@ def _grounds(seen: LayerLook, language: str) -> str:
 
 def _place(draft: Draft, seen: LayerLook) -> Iterator[str]:
     yield f"path = {_quoted(draft.path(seen))}"
-    if seen.layer and seen.format not in _ONE_LAYER:
+    if seen.layer and (seen.format not in _ONE_LAYER or is_zip(seen.file)):
         yield f"layer = {_quoted(seen.layer)}"
     if seen.encoding_ground in ("utf-8 bytes", "not utf-8"):
         yield f"encoding = {_quoted(seen.encoding)}"

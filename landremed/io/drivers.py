@@ -182,7 +182,9 @@ def _refuse_escape(root: Path, text: str, real: Path) -> None:
 def _neighbours(written: Path) -> str:
     try:
         names = [
-            p.name for p in written.parent.iterdir() if p.suffix.lower() in {*EXTENSIONS, ".csv", ".xlsx"}
+            p.name
+            for p in written.parent.iterdir()
+            if p.suffix.lower() in {*EXTENSIONS, ".csv", ".xlsx", ".zip"}
         ]
     except OSError:
         return "–"

@@ -22,9 +22,9 @@ class Limits:
     max_file_mb : float
         Size of one file on disk (all files of a folder together), in 10^6 bytes.
     max_unzipped_mb : float
-        Unfolded size of a zipped office file, in 10^6 bytes.
+        Unfolded size of a zip or a zipped office file, in 10^6 bytes.
     max_zip_ratio : float
-        Unfolded over packed size of one member of a zipped office file.
+        Unfolded over packed size of one member of more than 10 MB in a zip or a zipped office file.
     max_columns : float
         Columns of one layer or table.
     max_text_mb : float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from landremed.io.stated_rows import all_members, require_all_rows
 from landremed.io.survey_txt import read_survey_txt
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
+from landremed.io.zipped import errors_named, layer_of_zip, unpacked, zip_layers, zip_named
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
@@ -57,7 +58,7 @@ def read_vector(
     columns: Sequence[str] | None = None,
     limits: Limits | None = None,
 ) -> tuple[VectorSource, list[Finding]]:
-    """Read one layer: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, FileGDB, GeoParquet, survey text.
+    """Read one layer: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, FileGDB, GeoParquet, survey text, or a zip.
 
     Parameters
     ----------
@@ -89,6 +90,10 @@ def read_vector(
         When file, layer or field is missing, or the file is not what its name says.
     """
     limits = limits or Limits()
+    archive, inner = zip_named(path)
+    if archive:
+        options = {"where": where, "encoding": encoding, "columns": columns, "limits": limits}
+        return _read_zip(archive, layer or inner, base, options)
     path, layer = _file_and_layer(path, layer, base)
     if path.lower().endswith(".txt"):
         return _survey_text(path, base, where, encoding, columns, limits)
@@ -130,6 +135,39 @@ def read_vector(
     return source, [f if f.file else dataclasses.replace(f, file=source.display) for f in findings]
 
 
+def _read_zip(
+    path: str, layer: str | None, base: Path | None, options: Mapping[str, Any]
+) -> tuple[VectorSource, list[Finding]]:
+    """Read a layer of a zip; where it lay does not enter its hash."""
+    with unpacked(path, base, options["limits"]) as folder:
+        one = layer_of_zip(folder, path, layer)
+        with errors_named(path, folder):
+            source, findings = read_vector(one.member, one.layer, base=folder, **options)
+    named = dataclasses.replace(source, file=path, layer=one.name)
+    return named, [dataclasses.replace(f, file=named.display) for f in findings]
+
+
+def _list_zip(path: str, base: Path | None, limits: Limits) -> list[LayerInfo]:
+    infos = []
+    with unpacked(path, base, limits) as folder:
+        layers = zip_layers(folder, path)
+        for one in layers:
+            try:
+                with errors_named(path, folder):
+                    if one.member.lower().endswith(".txt"):
+                        rows = len(read_vector(one.member, base=folder, limits=limits)[0])
+                        inside = [LayerInfo(one.name, "Polygon", rows)]
+                    else:
+                        inside = list_layers(one.member, base=folder, limits=limits)
+            except InputError:
+                if len(layers) == 1:
+                    raise
+                inside = []
+            found = next((i for i in inside if one.layer in (None, i.name)), LayerInfo("", "", 0))
+            infos.append(LayerInfo(one.name, found.geometry_type, found.rows))
+    return infos
+
+
 def _survey_text(
     path: str,
     base: Path | None,
@@ -157,6 +195,9 @@ def list_layers(path: str, *, base: Path | None = None, limits: Limits | None = 
     InputError
         When the file cannot be opened.
     """
+    archive, _ = zip_named(path)
+    if archive:
+        return _list_zip(archive, base, limits or Limits())
     dataset = open_dataset(split_layer(path)[0] if not _exists(path, base) else path, base, limits)
     if dataset.driver == "GeoParquet":
         kind, rows = parquet_rows(dataset)
