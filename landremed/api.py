@@ -26,6 +26,7 @@ from landremed.output import (
 from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import findings_text, summary_document, summary_text
+from landremed.reuse import Reuse
 from landremed.review.boundaries import accepted_boundaries
 from landremed.tables import VectorSource
 from landremed.types import FactValue
@@ -52,12 +53,15 @@ class RunResult:
         Working CRS of every geometry.
     findings : mapping of severity to int
         How many findings there are.
+    reuse : mapping, optional
+        How many parcels and parts were ``reused`` and ``measured``, when an earlier run was given.
     """
 
     layers: Mapping[str, OutLayer]
     crs_wkt: str
     project: Project
     decided: Decisions | None = None
+    reuse: Mapping[str, int] | None = None
 
     @property
     def decisions(self) -> gpd.GeoDataFrame:
@@ -101,7 +105,8 @@ class RunResult:
 
     def document(self, output: str) -> dict[str, object]:
         """Return the summary for machines."""
-        return summary_document(self.tables, output, self.status)
+        document = summary_document(self.tables, output, self.status)
+        return document if self.reuse is None else {**document, "reuse": dict(self.reuse)}
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -136,6 +141,7 @@ def run(
     jobs: int | None = None,
     stage: Stage = lambda name: None,
     progress: Progress | None = None,
+    reuse: Reuse | None = None,
 ) -> RunResult:
     """Check, overlay, decide and, with ``output``, write the result GeoPackage.
 
@@ -156,6 +162,8 @@ def run(
         Told the name of each stage as it begins.
     progress : callable (done, total), optional
         Told how many parcels have been measured.
+    reuse : landremed.reuse.Reuse, optional
+        Measures of an earlier run to take over; those of this run are kept beside ``output``.
 
     Returns
     -------
@@ -175,6 +183,7 @@ def run(
         stage=stage,
         progress=progress,
         boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
+        reuse=reuse,
     )
     book = rule_book(checked)
     file = None if output is None or names_folder(output) else Path(output)
@@ -185,7 +194,12 @@ def run(
         if output is not None:
             stage("write")
             write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided, early)
-    return RunResult({layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided)
+            if reuse is not None:
+                reuse.write(output)
+    counted = None if reuse is None else {"reused": reuse.reused, "measured": reuse.measured}
+    return RunResult(
+        {layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided, counted
+    )
 
 
 def run_overlay(

@@ -106,6 +106,7 @@ class Ruler:
         engine: str = "auto",
         jobs: int | None = None,
         expected: int | None = None,
+        prepare: Callable[..., Engine] = prepare,
     ) -> None:
         self.layers = list(layers)
         self._covered = [i for i, layer in enumerate(layers) if layer.coverage is not None]

@@ -23,7 +23,8 @@ from landremed.law.spatial import asked_layers
 from landremed.law.vocabulary import within_layers
 from landremed.layers import Layer, Parcels, load_layers, load_parcels
 from landremed.measure import Measured, Progress, Ruler
-from landremed.overlay import PolygonSet
+from landremed.overlay import PolygonSet, prepare
+from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure
 from landremed.overlay_tables import (
     IssueGroups,
@@ -38,6 +39,7 @@ from landremed.parts import cut_parcels, plan_cuts
 from landremed.project import Project
 from landremed.provenance import evidence_entry, library_versions, source_entry, version
 from landremed.results import Judged, demolition_areas
+from landremed.reuse import Reuse
 from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges, firmness
@@ -131,6 +133,7 @@ def measure_project(
     progress: Progress | None = None,
     sources: Mapping[str, VectorSource] | None = None,
     boundaries: tuple[str, Mapping[str, bytes]] = ("", {}),
+    reuse: Reuse | None = None,
 ) -> Overlay:
     """Read and measure everything a project names.
 
@@ -148,6 +151,8 @@ def measure_project(
         Inputs that are already in memory, ``parcels`` among them.
     boundaries : (CRS, mapping of parcel to WKB)
         Boundaries that take the place of those in the parcels' file.
+    reuse : Reuse, optional
+        Measures to take over, and to keep.
 
     Raises
     ------
@@ -173,10 +178,16 @@ def measure_project(
         )
         layers = read()
     stage("index")
-    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids))
+    ready: Callable[..., Engine] = prepare
+    if reuse is not None:
+        reuse.crs = parcels.crs.to_wkt()
+        ready = reuse.prepare
+    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids), prepare=ready)
     job = Job(project, book, layers, ruler, area)
     stage("measure")
     overlay, issues = measure_share(job, parcels, given, progress=progress, stage=stage)
+    if reuse is not None:
+        reuse.tell()
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
     return replace(overlay, issues=ordered_issues(issues), inputs=inputs)
 

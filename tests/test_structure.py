@@ -27,6 +27,7 @@ ALLOWED = {
     "project": BASE | {"io", "law"},
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
     "measure": BASE | {"tables", "layers", "law", "overlay"},
+    "reuse": BASE | {"overlay", "provenance"},
     "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
     "decisions": BASE | {"tables", "law", "trace_table"},

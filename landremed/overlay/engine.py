@@ -10,7 +10,7 @@ from landremed.errors import ProjectError
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import message_text
 
-__all__ = ["Engine", "prepare"]
+__all__ = ["Engine", "chosen_engine", "prepare"]
 
 _NATIVE_FROM_S: Final = 20.0
 """Jobs estimated to take shapely less than this go to it, so that small jobs never wait for a compilation.
@@ -68,11 +68,16 @@ def prepare(
     ProjectError
         When there is no engine of that name.
     """
-    if engine == "auto" and expected is not None:
-        engine = _choose(_shapely_seconds(layers, expected))
+    if expected is not None:
+        engine = chosen_engine(layers, engine, expected)
     if engine == "auto":
         return _AutoEngine(layers, outside, area, jobs)
     return _named(engine, layers, outside, area, jobs)
+
+
+def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: int) -> str:
+    """Name the engine that ``prepare`` takes for so many parcels."""
+    return _choose(_shapely_seconds(layers, expected)) if engine == "auto" else engine
 
 
 class _AutoEngine:

@@ -31,7 +31,7 @@ from landremed.overlay.tables import (
     PolygonSet,
 )
 
-__all__ = ["TOUCHING_M2", "ReferenceEngine"]
+__all__ = ["TOUCHING_M2", "ReferenceEngine", "round_origin"]
 
 TOUCHING_M2: Final = 1e-6
 """Overlaps of a smaller plane area are taken for touching edges."""
@@ -77,7 +77,7 @@ class ReferenceEngine:
         self._outside = [(names.index(a), names.index(b)) for a, b in outside]
         self._area = area
         self._jobs = jobs
-        self._origin = _round_origin(layers)
+        self._origin = round_origin(layers)
         self._layers = [self._index(layer) for layer in layers]
 
     def _index(self, layer: LayerInput) -> _Index:
@@ -192,7 +192,7 @@ def _rings(polygons: shapely.Geometry) -> list[npt.NDArray[np.float64]]:
     return [shapely.get_coordinates(ring) for ring in rings]
 
 
-def _round_origin(layers: Sequence[LayerInput]) -> FloatArray:
+def round_origin(layers: Sequence[LayerInput]) -> FloatArray:
     """Return a whole-kilometre origin near the layers, so that shifting is exact."""
     bounds = [shapely.total_bounds(layer.polygons.geometries) for layer in layers if len(layer.polygons)]
     corners = np.array([b[:2] for b in bounds if np.isfinite(b).all()])
