@@ -297,7 +297,8 @@ def _local_groups(parcel: Ints, feature: Ints, start: Ints, group: Any) -> Ints:
         return np.full(len(parcel), -1, np.int64)
     code = group[feature].astype(np.int64)
     _, first, inverse = np.unique((parcel << 32) + code + 1, return_index=True, return_inverse=True)
-    return np.where(code < 0, -1, first[inverse.ravel()] - start[parcel]).astype(np.int64)
+    found: Ints = np.where(code < 0, -1, first[inverse.ravel()] - start[parcel]).astype(np.int64)
+    return found
 
 
 def _where_group(parcel: Ints, value: Ints, start: Ints, feature: Ints, groups: tuple[Any, Ints]) -> Ints:
