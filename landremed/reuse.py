@@ -315,7 +315,8 @@ def _spans(start: Ints, rows: Ints) -> Ints:
     """Return the positions start[r]..start[r + 1] of every row, one after the other."""
     count = start[rows + 1] - start[rows]
     ends = np.cumsum(count)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(start[rows] - ends + count, count)
+    whole: Ints = np.arange(ends[-1] if len(ends) else 0) + np.repeat(start[rows] - ends + count, count)
+    return whole
 
 
 def _gathered(table: pa.Table, rows: Ints, places: Ints) -> pa.Table:
