@@ -8,13 +8,13 @@ measured, so that nothing but the key decides what is taken over.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import logging
 import os
 import platform
 import struct
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata, resources
@@ -136,12 +136,13 @@ class Reuse:
             start += len(chunk["keys"])
         whole = {name: pa.concat_tables(parts) for name, parts in joined.items() if parts} or _empty()
         body = b"".join(_packed(whole[name]) for name in joined)
+        temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
         try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                file.write(_MAGIC + hashlib.sha256(body).digest() + body)
-            Path(file.name).chmod(0o666 & ~_umask())
-            Path(file.name).replace(path)
+            temp.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
+            temp.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temp.unlink(missing_ok=True)
             raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
 
 
@@ -418,9 +419,3 @@ def _read(result: Path) -> dict[str, pa.Table]:
         tables[name] = pa.ipc.open_stream(body[at + 8 : at + 8 + size]).read_all()
         at += 8 + size
     return tables
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
