@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyproj
 
-from landremed.crs_guard import guard_coordinates, key_table, out_of_place, placed
+from landremed.crs_guard import guard_coordinates, key_table, mixed_zones, out_of_place, placed
 from landremed.crs_kinds import (
     MODERN_DATUMS,
     central_meridian,
@@ -43,6 +43,7 @@ __all__ = [
     "gauss_krueger_epsg",
     "guard_coordinates",
     "is_cgcs2000_gauss_krueger",
+    "mixed_zones",
     "out_of_place",
     "parse_crs",
     "resolve_crs",

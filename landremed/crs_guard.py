@@ -15,12 +15,13 @@ from landremed.io.wkb_scan import first_vertices, not_finite_rows
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["Places", "guard_coordinates", "key_table", "out_of_place", "placed"]
+__all__ = ["Places", "guard_coordinates", "key_table", "mixed_zones", "out_of_place", "placed"]
 
 _HALF_WIDTH_M = 400_000.0  # three degrees either side of the meridian at the latitude of Hainan, and some
 _NORTHINGS_M = (100_000.0, 6_300_000.0)  # 1 N to 57 N
 _QUADRANT_M = 10_002_000.0
 _ZONE_M = 1_000_000.0
+_OTHER_ZONE = frozenset({"crs_prefix_unexpected", "crs_prefix_other"})
 _STRICT = frozenset({"crs_prefix_unexpected", "crs_prefix_missing", "crs_prefix_other", "crs_axes_swapped"})
 
 
@@ -45,8 +46,8 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
     ------
     CrsError
         ``crs_degrees_as_metres``, ``crs_metres_as_degrees``, ``crs_prefix_unexpected``,
-        ``crs_prefix_missing``, ``crs_prefix_other``, ``crs_axes_swapped``, ``crs_out_of_range`` or
-        ``coordinates_not_finite``, with what was expected and found.
+        ``crs_prefix_missing``, ``crs_prefix_other``, ``crs_zones_mixed``, ``crs_axes_swapped``,
+        ``crs_out_of_range`` or ``coordinates_not_finite``, with what was expected and found.
     """
     where = Where(file=source.file, layer=source.layer)
     places = placed(source.wkb)
@@ -60,6 +61,11 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
     for code, wrong in faults.items():
         strict = not parcels and code in _STRICT
         if wrong.any() and (strict or wrong.mean() >= 0.5):
+            mixed = _zones(places) if code in _OTHER_ZONE else {}
+            if len(mixed) > 1:
+                raise CrsError(
+                    "crs_zones_mixed", where, **_numbers(places, wrong, crs), zones=_counted(mixed)
+                )
             raise CrsError(code, where, **_numbers(places, wrong, crs), key=key_table(key))
 
 
@@ -84,6 +90,42 @@ def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
         )
         for row in sorted(odd)
     ]
+
+
+def mixed_zones(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
+    """Return one finding where single parcels carry another zone number than the rest of the file."""
+    if not is_gauss_krueger(crs):
+        return []
+    places = placed(source.wkb)
+    zones = _zones(places)
+    if len(zones) < 2:
+        return []
+    carried = _zone_of(places)
+    wrong = (carried > 0) & (carried != int(false_easting(crs) // _ZONE_M))
+    numbers = _numbers(places, wrong, crs)
+    row = int(places.rows[np.flatnonzero(wrong)[0]]) + 1
+    return [
+        Finding(
+            "parcels_zones_mixed", file=source.display, row=row, params=numbers | {"zones": _counted(zones)}
+        )
+    ]
+
+
+def _zone_of(places: Places) -> npt.NDArray[np.int64]:
+    """Return the zone number that each easting carries, 0 for none."""
+    northing = (places.y > _NORTHINGS_M[0]) & (places.y < _NORTHINGS_M[1])
+    carried = northing & _has_prefix(places.x)
+    return np.where(carried, places.x // _ZONE_M, 0.0).astype(np.int64)
+
+
+def _zones(places: Places) -> dict[int, int]:
+    """Return the zone numbers that eastings carry, with the number of features."""
+    numbers, counts = np.unique(_zone_of(places), return_counts=True)
+    return {int(n): int(c) for n, c in zip(numbers, counts, strict=True) if n}
+
+
+def _counted(zones: dict[int, int]) -> str:
+    return ", ".join(f"{zone}: {count}" for zone, count in zones.items())
 
 
 def placed(wkb: pa.Array) -> Places:

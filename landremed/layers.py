@@ -22,6 +22,7 @@ from landremed.crs import (
     choose_working_crs,
     crs_label,
     guard_coordinates,
+    mixed_zones,
     out_of_place,
     resolve_crs,
     to_working,
@@ -193,6 +194,7 @@ def ready_parcels(
     polygons = PolygonSet(repaired.wkb)
     odd = {f.row or 1: f for f in [*_too_wide(polygons, source, input_crs), *out_of_place(source, input_crs)]}
     astray = [replace(odd[row], parcel_id=ids[row - 1], row=int(numbers[row - 1])) for row in sorted(odd)]
+    mixed = [replace(f, row=int(numbers[(f.row or 1) - 1])) for f in mixed_zones(source, input_crs)]
     if astray:
         lost = np.zeros(len(source), dtype=bool)
         lost[[row - 1 for row in odd]] = True
@@ -203,7 +205,7 @@ def ready_parcels(
         polygons,
         crs,
         input_crs,
-        [*astray, *_repair_findings(repaired, source, ids)],
+        [*mixed, *astray, *_repair_findings(repaired, source, ids)],
         int((repaired.status == "not_finite").sum()),
     )
 

@@ -15,6 +15,7 @@ from landremed.checks.attributes import area_findings, fact_findings, id_finding
 from landremed.checks.layer_rules import crossing_findings, layer_findings
 from landremed.checks.pairs import places
 from landremed.checks.shapes import shape_findings
+from landremed.checks.web_maps import shifted_findings
 from landremed.errors import InputError, LandremedError
 from landremed.given import EvidenceTable, given_facts
 from landremed.inspect.words import word
@@ -158,6 +159,7 @@ def check_project(
     stage("inside layers")
     for layer in layers:
         findings += [*layer.findings, *layer_findings(layer, parcels, checked, given.columns)]
+        findings += shifted_findings(parcels, layer)
     findings += crossing_findings(layers, checked.tolerance.min_overlap_area_m2)
     given_roles = {s.role for s in checked.layers}
     absent = [role for role in asked_layers(book) if role not in given_roles]
