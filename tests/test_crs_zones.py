@@ -9,6 +9,7 @@ import shapely
 from landremed.checks import check_project
 from landremed.crs import guard_coordinates, mixed_zones, parse_crs
 from landremed.errors import CrsError
+from landremed.inspect.look import look
 from landremed.io.vector import read_vector
 from landremed.layers import load_parcels
 from landremed.project import load_project
@@ -72,3 +73,10 @@ def test_parcels_of_two_zones_are_one_finding_and_not_measured(tmp_path):
     assert astray == ["T4", "T5"]
     codes = check_project(project).issues["code"].to_pylist()
     assert codes.count("parcels_zones_mixed") == 1
+
+
+def test_info_tells_mixed_zones_of_a_layer_without_crs(tmp_path):
+    (seen,) = look(write(tmp_path / "l.gpkg", [NEAR, NEAR, OTHER], None))
+    assert seen.crs_state == "missing"
+    assert "39: 2, 40: 1" in seen.crs_text("en")
+    assert "39: 2, 40: 1" in seen.crs_text("zh")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -121,6 +122,35 @@ def test_evidence_must_be_about_these_parcels(tmp_path):
         parcels(tmp_path), [str(tmp_path / "e.csv"), str(tmp_path / "other.csv")], [], tmp_path / "x.toml"
     )
     assert [(g.seen.file, g.id_field) for g in draft.evidence] == [(str(tmp_path / "e.csv"), "编号")]
+
+
+def test_folder_geodatabase_and_zip_are_searched(tmp_path):
+    gdb = tmp_path / "d.gdb"
+    for name, fields in (("A1", {"HXBM": ["1"], "HXMC": ["a"]}), ("STBHHX", {"BSM": ["1"]})):
+        box = shapely.box(E0, N0, E0 + 100, N0 + 100)
+        frame = gpd.GeoDataFrame(fields, geometry=[box], crs=4548)
+        frame.to_file(gdb, layer=name, driver="OpenFileGDB")
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    write(folder / "x.shp", [(0, 0)], GHFQMC=["城镇集中建设区"])
+    write(folder / "YJJBNTBHTB.gpkg", [(0, 0)], n=["1"])
+    (folder / "notes.pdf").write_bytes(b"%PDF")
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
+        archive.writestr("1.jpg", b"")
+    given = write(tmp_path / "g.gpkg", [(0, 0)], n=["1"])
+    others = [str(gdb), str(folder), f"green_barrier={given}"]
+    draft, text = write_project(parcels(tmp_path), others, [], tmp_path / "x.toml", language="en")
+    table = tomllib.loads(text)["layers"]
+    assert {role: (Path(v["path"]).name, v.get("layer")) for role, v in table.items()} == {
+        "ecological_red_line": ("d.gdb", "A1"),
+        "urban_development_boundary": ("x.shp", None),
+        "green_ecological_barrier": ("g.gpkg", "g"),
+    }
+    assert {b.role for b in draft.layers if b.given} == {"green_ecological_barrier"}
+    left = text.split("# Not bound to a role:")[1]
+    assert "d.gdb:STBHHX" in left
+    assert "YJJBNTBHTB.gpkg" in left
+    assert "photos.zip" not in left
 
 
 def test_several_layers_of_parcels_must_be_told_apart(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -206,6 +208,21 @@ def test_a_fault_inside_names_zip_and_member(tmp_path: Path, data: Path, scratch
     text = refused(pack(tmp_path / "z.zip", data, "sub/")).text("en")
     assert "z.zip/sub/p.shp" in text
     assert str(scratch) not in text
+
+
+def test_what_a_killed_program_unpacked_is_removed(tmp_path: Path, data: Path, scratch: Path) -> None:
+    code = (
+        "import os, signal, sys, tempfile; tempfile.tempdir = sys.argv[2]\n"
+        "from landremed.io.zipped import unpacked, Limits\n"
+        "with unpacked(sys.argv[1], None, Limits()): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    frame().to_file(data / "p.gpkg")
+    packed = pack(tmp_path / "z.zip", data)
+    subprocess.run([sys.executable, "-c", code, packed, str(scratch)], check=False)
+    (left,) = scratch.iterdir()
+    assert left.stat().st_mode & 0o777 == 0o700
+    read_vector(packed)
+    assert not left.exists()
 
 
 def test_every_command_takes_it(tmp_path: Path, data: Path, monkeypatch, capfd) -> None:

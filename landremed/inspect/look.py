@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -149,6 +150,8 @@ def look(path: str, *, base: Path | None = None) -> list[LayerLook]:
         try:
             found += _look_file(file, base)
         except LandremedError as error:
+            if error.code == "zip_without_data" and file != path:  # photos and papers beside the data
+                continue
             name, layer = split_layer(file)
             found.append(LayerLook(name, layer or "", "", problem=error))
     return found
@@ -174,7 +177,7 @@ def crs_guess(source: VectorSource) -> tuple[str, dict[str, object]]:
     key : str
         Of ``words.yaml``.
     params : dict
-        Zone and EPSG code where the eastings carry a zone number.
+        Zone and EPSG code where the eastings carry a zone number; the features of each zone where several.
     """
     x, y, _ = first_vertices(source.wkb)
     finite = np.isfinite(x) & np.isfinite(y)
@@ -184,14 +187,23 @@ def crs_guess(source: VectorSource) -> tuple[str, dict[str, object]]:
     if abs(east) <= 180.0 and abs(north) <= 90.0:
         return "guess_degrees", {}
     if 1e5 < north < 6.3e6 and 1.2e7 <= east < 4.7e7:
-        zone = int(east // 1e6)
-        key, epsg = ("guess_prefixed", 4488 + zone) if zone >= 24 else ("guess_six", 4478 + zone)
-        return key, {"zone": zone, "epsg": epsg}
+        return _prefixed(x[finite])
     if 1e6 < north < 6.3e6 and 1e5 < east < 9e5:
         return "guess_plain", {}
     if 1e6 < east < 6.3e6 and (1e5 < north < 9e5 or 1.2e7 <= north < 4.7e7):
         return "guess_swapped", {}
     return "guess_local", {}
+
+
+def _prefixed(x: npt.NDArray[np.float64]) -> tuple[str, dict[str, object]]:
+    """Guess from eastings most of which carry a zone number."""
+    carried, counts = np.unique(x[(x >= 1.2e7) & (x < 4.7e7)] // 1e6, return_counts=True)
+    if len(carried) > 1:
+        zones = ", ".join(f"{zone:.0f}: {count}" for zone, count in zip(carried, counts, strict=True))
+        return "guess_zones_mixed", {"zones": zones}
+    zone = int(carried[0])
+    key, epsg = ("guess_prefixed", 4488 + zone) if zone >= 24 else ("guess_six", 4478 + zone)
+    return key, {"zone": zone, "epsg": epsg}
 
 
 def _known(item: Path) -> bool:

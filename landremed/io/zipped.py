@@ -23,6 +23,7 @@ from typing import Final
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io.drivers import EXTENSIONS, ONE_LAYER, nearest, open_dataset, resolve_input
 from landremed.io.gdal import list_raw_layers
+from landremed.io.leftovers import folder_beside
 from landremed.io.limits import Limits, check_limit
 
 __all__ = ["ZIP", "ZipLayer", "errors_named", "is_zip", "layer_of_zip", "unpacked", "zip_layers", "zip_named"]
@@ -194,7 +195,7 @@ def errors_named(shown: str, folder: Path) -> Iterator[None]:
 
 
 def _unpack(real: Path, where: Where, limits: Limits) -> Path:
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="landremed-zip-")))
+    folder = folder_beside(Path(tempfile.gettempdir()).resolve() / "landremed-zip")
     try:
         with zipfile.ZipFile(real) as archive:
             for info, name in _wanted(archive, where, limits):
