@@ -192,6 +192,12 @@ def test_damaged(tmp_path: Path, data: Path) -> None:
         assert refused(str(tmp_path / "bad.zip")).code == "zip_damaged"
 
 
+def test_a_name_that_cannot_be_made_does_not_tell_where(tmp_path: Path, scratch: Path) -> None:
+    error = refused(members(tmp_path / "z.zip", **{"p" * 300 + ".geojson": b"{}"}))
+    assert error.code == "file_unreadable"
+    assert str(scratch) not in error.text("en")
+
+
 def test_passwords_are_said(tmp_path: Path) -> None:
     target = tmp_path / "z.zip"
     members(target, **{"p.geojson": b"{}"})

@@ -210,7 +210,8 @@ def _unpack(real: Path, where: Where, limits: Limits) -> Path:
         if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
             raise InputError("zip_damaged", where, reason=str(error) or type(error).__name__) from error
         if isinstance(error, OSError | NotImplementedError | RuntimeError | ValueError):
-            raise InputError("file_unreadable", where, reason=str(error)) from error
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError("file_unreadable", where, reason=reason) from error
         raise
     return folder
 
