@@ -37,6 +37,11 @@ _NOTE: Final = re.compile(
 _UNIT: Final = re.compile(
     r"[(（\[]?(?:单位[:：])?(亩|公顷|平方米|㎡|m²|m2|ha|米|m|元|万元|宗|个|%)[)）\]]?", re.IGNORECASE
 )
+_SKIPPED: Final = {
+    "totals": "table_totals_skipped",
+    "note": "table_note_skipped",
+    "header": "table_header_skipped",
+}
 _SERIAL_NAMES: Final = frozenset({"序号", "序", "行号", "no.", "no", "#"})
 
 
@@ -80,7 +85,7 @@ class Skipped:
             params = {"first": header.rows[0], "last": header.rows[-1]}
             yield Finding("table_header_joined", file=file, row=header.rows[0], params=params)
         for kind, rows in self.rows.items():
-            yield Finding(f"table_{kind}_skipped", file=file, row=rows[0], params={"rows": _listed(rows)})
+            yield Finding(_SKIPPED[kind], file=file, row=rows[0], params={"rows": _listed(rows)})
         if self.merged:
             yield Finding("table_merged_filled", file=file, params={"count": self.merged})
 
