@@ -17,6 +17,7 @@ from landremed.measure import OUTSIDE, Measured
 from landremed.parts import plan_cuts
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
+from landremed.sensitivity.polygons import polygonal
 from landremed.types import Straddle
 
 __all__ = ["outcomes_by_parts"]
@@ -87,10 +88,10 @@ def _halves(
 ) -> list[shapely.Geometry]:
     if piece is None:
         return [part]
-    halves = [_flat(shapely.intersection(part, piece)), _flat(shapely.difference(part, piece))]
-    sizes = judgement.area.of(np.array(halves, dtype=object))
+    halves = polygonal(np.array([shapely.intersection(part, piece), shapely.difference(part, piece)]))
+    sizes = judgement.area.of(halves)
     size = judgement.area.of(np.array([part], dtype=object))[0]
-    return halves if counts(sizes, np.full(2, size), judgement.project.tolerance).all() else [part]
+    return list(halves) if counts(sizes, np.full(2, size), judgement.project.tolerance).all() else [part]
 
 
 def _measured(
@@ -106,7 +107,7 @@ def _measured(
     total = len(parts)
     size = area.of(parts)
     shared = {
-        role: np.array([_flat(g) for g in shapely.intersection(parts, pieces[role])], dtype=object)
+        role: polygonal(shapely.intersection(parts, pieces[role]))
         for role in whole.overlap_m2
         if role in pieces
     }
@@ -118,9 +119,7 @@ def _measured(
         complete[role] = np.full(total, bool(reached[0]))
         if not reached[0]:
             cover[role] = edges.covered(role, np.array([row]))[0]
-            held = area.of(
-                np.array([_flat(g) for g in shapely.intersection(parts, cover[role])], dtype=object)
-            )
+            held = area.of(polygonal(shapely.intersection(parts, cover[role])))
             complete[role] = held >= size - np.maximum(1e-9 * size, 1e-4)
     outside, sure = {}, {}
     for name, (inner, boundary) in OUTSIDE.items():
@@ -128,13 +127,11 @@ def _measured(
             continue
         left = shared.get(inner, np.full(total, shapely.MultiPolygon(), dtype=object))
         if boundary in pieces:
-            left = np.array([_flat(g) for g in shapely.difference(left, pieces[boundary])], dtype=object)
+            left = polygonal(shapely.difference(left, pieces[boundary]))
         outside[name] = sure[name] = area.of(left)
         if boundary in cover:
-            held = shapely.intersection(left, cover[boundary])
-            sure[name] = np.where(
-                complete[boundary], outside[name], area.of(np.array([_flat(g) for g in held], dtype=object))
-            )
+            held = area.of(polygonal(shapely.intersection(left, cover[boundary])))
+            sure[name] = np.where(complete[boundary], outside[name], held)
     void = {role: np.full(total, bool(hit[0])) for role, hit in whole.void.items()}
     return replace(
         whole,
@@ -145,11 +142,3 @@ def _measured(
         outside_m2=outside,
         outside_sure_m2=sure,
     )
-
-
-def _flat(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Return the polygons of a geometry."""
-    if shapely.get_type_id(geometry) != 7:
-        return geometry if shapely.get_dimensions(geometry) == 2 else shapely.MultiPolygon()
-    found = [p for p in shapely.get_parts(geometry) if shapely.get_dimensions(p) == 2]
-    return shapely.MultiPolygon([q for p in found for q in shapely.get_parts(p)])

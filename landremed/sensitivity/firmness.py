@@ -14,7 +14,7 @@ import shapely
 
 from landremed.sensitivity.cutting import outcomes_by_parts
 from landremed.sensitivity.edges import Edges
-from landremed.sensitivity.judged import Judgement
+from landremed.sensitivity.judged import Judgement, measured_rows
 from landremed.sensitivity.moved import Cases, Mover, Shift, cases_of
 
 __all__ = ["Firmness", "Judgement", "firmness", "pairs_asked"]
@@ -109,11 +109,10 @@ def _search(
     can = changed.possible()
     within = np.flatnonzero(can & (cases.start_m <= position_m))
     flips[within] = changed.surely(np.full(len(within), position_m), within)
-    nearest = dict.fromkeys(cases.rows[flips].tolist(), True)
     high = np.where(flips, position_m, np.minimum(limit_m, known_m))
     low = np.where(flips, 0.0, np.minimum(position_m, high))
     low = np.maximum(low, np.minimum(cases.start_m, high))
-    others = np.array([r not in nearest for r in cases.rows.tolist()], dtype=bool)
+    others = ~np.isin(cases.rows, cases.rows[flips])
     further = np.flatnonzero(can & ~flips & others & (high > low) & (cases.start_m < high))
     reached = further[changed.surely(high[further], further)]
     active = np.sort(np.concatenate([np.flatnonzero(flips), reached]))
@@ -175,10 +174,9 @@ class _Changed:
         hit = np.zeros(len(which), dtype=bool)
         left = np.flatnonzero(self._may(distance_m, which))
         for share in _ROUGH_SHARES:
-            slack = distance_m[left] * share
-            left = left[self(distance_m[left] + slack, slack, which[left])]
-            slack = distance_m[left] * share
-            sure = self(distance_m[left] - slack, slack, which[left])
+            slack = distance_m * share
+            left = left[self(distance_m[left] + slack[left], slack[left], which[left])]
+            sure = self(distance_m[left] - slack[left], slack[left], which[left])
             hit[left[sure]] = True
             left = left[~sure]
         hit[left] = self(distance_m[left], np.zeros(len(left)), which[left])
@@ -201,8 +199,6 @@ class _Changed:
             return self._judgement.outcomes(rows, shift.measured)
         found = np.full(len(which), None, dtype=object)
         whole = np.flatnonzero(~self._by_parts[which])
-        from landremed.sensitivity.judged import measured_rows
-
         if len(whole):
             found[whole] = self._judgement.outcomes(rows[whole], measured_rows(shift.measured, whole))
         cases = self._cases.take(which[cut])

@@ -12,8 +12,9 @@ import shapely
 from landremed.measure import OUTSIDE, Measured
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
+from landremed.sensitivity.polygons import polygonal
 
-__all__ = ["Cases", "Shift", "cases_of"]
+__all__ = ["Cases", "Mover", "Shift", "cases_of"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -81,7 +82,7 @@ def cases_of(judgement: Judgement, role: str, edges: Edges, rows: IntArray) -> t
     parcels = judgement.polygons.geometries[near.rows]
     pieces = judgement.pieces(role)
     piece = np.array([pieces.get(int(row), _EMPTY) for row in near.rows], dtype=object)
-    rest = _polygonal(shapely.difference(parcels, piece))
+    rest = polygonal(shapely.difference(parcels, piece))
     halves = []
     for inward, ground in ((False, rest), (True, piece)):
         keep = np.flatnonzero(shapely.area(ground) > 0)
@@ -152,7 +153,7 @@ class Mover:
         kept = cases.inward
         change[kept] = shapely.difference(cases.ground[kept], band[kept])
         change[~kept] = shapely.intersection(cases.ground[~kept], band[~kept])
-        change = _polygonal(change)
+        change = polygonal(change)
         base = measured_rows(self._base, which)
         sizes = area.of(change)
         overlap = np.where(kept, sizes, base.overlap_m2[cases.role] + sizes)
@@ -197,14 +198,14 @@ class Mover:
             kept = cases.inward
             left[kept] = shapely.difference(other[kept], change[kept])
             grown = shapely.difference(other[~kept], cases.piece[~kept])
-            left[~kept] = shapely.difference(_polygonal(grown), band[~kept])
-        left = _polygonal(left)
+            left[~kept] = shapely.difference(polygonal(grown), band[~kept])
+        left = polygonal(left)
         area = self._judgement.area
         at_most = area.of(left) + np.where(added, base.outside_m2[name], 0.0)
         surely = at_most.copy()
         short = np.array([c is not None for c in cover], dtype=bool)
         if short.any():
-            known = area.of(_polygonal(shapely.intersection(left[short], cover[short])))
+            known = area.of(polygonal(shapely.intersection(left[short], cover[short])))
             surely[short] = known + np.where(added[short], base.outside_sure_m2[name][short], 0.0)
         return at_most, surely
 
@@ -225,12 +226,3 @@ def _clipped(cases: Cases, reach_m: FloatArray) -> Geometries:
     for i, box in enumerate(zip(x0 - reach, y0 - reach, x1 + reach, y1 + reach, strict=True)):
         lines[i] = shapely.clip_by_rect(lines[i], *box)
     return lines
-
-
-def _polygonal(geometries: Geometries) -> Geometries:
-    """Drop the points and lines in which polygons touch."""
-    mixed = np.flatnonzero(shapely.get_type_id(geometries) == 7)
-    for i in mixed:
-        parts = [p for p in shapely.get_parts(geometries[i]) if shapely.get_dimensions(p) == 2]
-        geometries[i] = shapely.MultiPolygon([q for p in parts for q in shapely.get_parts(p)])
-    return geometries
