@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyogrio
 import pyproj
 
+from landremed.area import area_measure
 from landremed.errors import InputError, Where
 from landremed.io.gdal import quiet
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer, layer_names, read_layer
@@ -30,7 +31,7 @@ from landremed.results import measured_columns
 from landremed.sensitivity import EDGE_SCHEMA, KeptEdges, kept_table, pairs_asked
 from landremed.tables import GIVEN_FACTS_SCHEMA, ISSUES_SCHEMA, FactColumn, GivenFacts
 from landremed.trace_table import OVERRIDE
-from landremed.types import FactValue, Straddle
+from landremed.types import AreaKind, FactValue, Straddle
 from landremed.values import parse_value
 
 __all__ = ["measure_tables", "read_overlay", "renewed_inputs"]
@@ -126,17 +127,22 @@ def read_overlay(path: Path, *, project: str | Path | None = None, settings: Seq
         part_number=none if part_measures is None else part_measures["number"].to_numpy(),
         part_polygons=PolygonSet(part_wkb),
         part_measured=None if part_measures is None else _measured(path, names, part_measures, "part_"),
-        edges=_kept_edges(path, names, PolygonSet(wkb), kept),
+        area=area_measure(AreaKind(kept["area"]), pyproj.CRS.from_user_input(kept["crs"])),
+        edges=_kept_edges(path, names, PolygonSet(wkb), checked, kept),
     )
 
 
 def _kept_edges(
-    path: Path, names: Sequence[str], parcels: PolygonSet, kept: Mapping[str, str]
+    path: Path, names: Sequence[str], parcels: PolygonSet, project: Project, kept: Mapping[str, str]
 ) -> KeptEdges | None:
-    if "edges" not in names or kept.get("sensitivity.enabled") != "True":
+    """Return the edges kept for these settings; refuse settings that reach farther than what is kept."""
+    if not project.sensitivity.enabled or "edges" not in names:
         return None
-    limit = max(float(kept["sensitivity.limit_m"]), float(kept["tolerance.position_m"]))
-    return KeptEdges(_whole(path, "edges", read_layer(path, "edges"), EDGE_SCHEMA), parcels, limit)
+    within_m = project_from_json(kept["settings"], base=project.base).edges_within_m
+    if project.edges_within_m > within_m:
+        where = Where(file=str(path))
+        raise InputError("overlay_edges_short", where, kept=within_m, wanted=project.edges_within_m)
+    return KeptEdges(_whole(path, "edges", read_layer(path, "edges"), EDGE_SCHEMA), parcels)
 
 
 def _project(

@@ -44,7 +44,7 @@ from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges, firmness
 from landremed.tables import FactColumn, GivenFacts, VectorSource
-from landremed.types import AreaKind, Finding, Straddle, Unknown
+from landremed.types import Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
 
 __all__ = [
@@ -103,7 +103,8 @@ class Overlay:
     part_number: IntArray
     part_polygons: PolygonSet
     part_measured: Measured | None
-    edges: Edges | None = None
+    area: AreaMeasure
+    edges: Edges | None
 
 
 @dataclass(frozen=True)
@@ -251,12 +252,8 @@ def measure_share(
         part_number=np.zeros(0, np.int64),
         part_polygons=PolygonSet(pa.array([], pa.large_binary())),
         part_measured=None,
-        edges=LayerEdges(
-            layers,
-            parcels.polygons,
-            measured.features,
-            max(project.sensitivity.limit_m, project.tolerance.position_m),
-        ),
+        area=job.area,
+        edges=LayerEdges(layers, parcels.polygons, measured.features, project.edges_within_m),
     )
     stage("parts")
     return _with_parts(whole, book, ruler, layers, job.area), issues
@@ -314,16 +311,10 @@ def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decide
         measured=overlay.measured,
         given=overlay.given.columns,
         overlaps=overlay.overlaps,
-        area=area_measure(_area_kind(overlay), overlay.crs),
+        area=overlay.area,
         decided=whole,
         outcome=outcomes[decided.code],
     )
-
-
-def _area_kind(overlay: Overlay) -> AreaKind:
-    """Return the kind of area measured with: kept in a file, else that of the project."""
-    kept = overlay.inputs.get("area")
-    return AreaKind(str(kept)) if kept else overlay.project.area or default_kind(overlay.crs)
 
 
 def _firmness(overlay: Overlay, judgement: Judgement) -> Firmness | None:

@@ -109,6 +109,13 @@ class Project:
     raw: Mapping[str, Any]
 
     @property
+    def edges_within_m(self) -> float:
+        """How far around a parcel layers' edges are looked for; 0 when nobody asks how firm outcomes are."""
+        if not self.sensitivity.enabled:
+            return 0.0
+        return max(self.sensitivity.limit_m, self.tolerance.position_m)
+
+    @property
     def settings_json(self) -> str:
         """All tables as JSON, from which ``project_from_json`` makes the same project again."""
         day = {"as_of": self.as_of.isoformat()}

@@ -8,6 +8,8 @@ import shapely
 from shapely import box
 
 import landremed
+from landremed.errors import InputError
+from landremed.project import make_project
 
 X, Y = 560_000.0, 4_300_000.0
 CRS = "EPSG:4548"
@@ -211,3 +213,35 @@ def test_moved_layers_run_anew_say_the_same(mode):
     at_two = outcomes(2.0).any(axis=1) | at_one.any(axis=1)
     assert (base["margin_m"].notna() == at_two).all()
     assert (base["margin_m"].fillna(9) <= 1.0).equals(~(base["robust"].astype(bool)))
+
+
+def test_an_overlay_keeps_what_deciding_needs(tmp_path):
+    # 3 m off the red line: firm within 1 m, not within 4 m
+    frame = gpd.GeoDataFrame(pd.DataFrame([OCCUPIED]), geometry=[square(897, 0)], crs=CRS)
+    frame.assign(name=["p0"]).to_file(tmp_path / "p.gpkg")
+    gpd.GeoDataFrame(geometry=[RED_LINE], crs=CRS).to_file(tmp_path / "r.gpkg")
+    settings = [*SETTINGS, "layers.ecological_red_line.disjoint=true", "parcels.id='name'"]
+    layers = [f"red_line={tmp_path / 'r.gpkg'}"]
+
+    def overlay(*more):
+        project = make_project(str(tmp_path / "p.gpkg"), layers, settings=[*settings, *more])
+        landremed.run_overlay(project, tmp_path / "v.gpkg", overwrite=True, engine="shapely")
+
+    def decided(*more):
+        found = landremed.run_decide(tmp_path / "v.gpkg", settings=more)
+        return found.tables["decisions"]["robust"].to_pylist()
+
+    overlay()
+    assert decided() == [1]
+    assert decided("tolerance.position_m=0.5") == [1]
+    for farther in ("tolerance.position_m=4", "sensitivity.limit_m=2.5"):
+        with pytest.raises(InputError) as stopped:
+            decided(farther)
+        assert stopped.value.code == "overlay_edges_short"
+    assert decided("tolerance.position_m=4", "sensitivity.enabled=false") == [None]
+    overlay("tolerance.position_m=4")
+    assert decided() == [0]
+    overlay("sensitivity.enabled=false")
+    assert decided() == [None]
+    with pytest.raises(InputError):
+        decided("sensitivity.enabled=true")

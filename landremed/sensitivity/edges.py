@@ -51,8 +51,6 @@ class Near:
 class Edges(Protocol):
     """Where edges come from: the layers of a run, or the file of an overlay."""
 
-    limit_m: float
-
     def near(self, role: str, rows: IntArray) -> Near:
         """Return the edge of a layer's union within the limit of parcels."""
 
@@ -81,7 +79,7 @@ class LayerEdges:
         self._layers = {layer.spec.role: (number, layer) for number, layer in enumerate(layers)}
         self._parcels = parcels
         self._features = features
-        self.limit_m = limit_m
+        self._limit_m = limit_m
 
     def near(self, role: str, rows: IntArray) -> Near:
         """Return the edge of a layer's union within the limit of parcels."""
@@ -89,11 +87,11 @@ class LayerEdges:
         number, layer = self._layers[role]
         polygons = layer.polygons.geometries
         parcels = self._parcels.geometries[rows]
-        within = np.unique(shapely.STRtree(polygons).query(_boxes(parcels, self.limit_m))[1])
+        within = np.unique(shapely.STRtree(polygons).query(_boxes(parcels, self._limit_m))[1])
         if not len(within):
             return Near(none, np.zeros(0, object), rows)
         chunks, owner = _chunks(polygons[within])
-        at, chunk = shapely.STRtree(chunks).query(parcels, predicate="dwithin", distance=self.limit_m)
+        at, chunk = shapely.STRtree(chunks).query(parcels, predicate="dwithin", distance=self._limit_m)
         if not len(at):
             return Near(none, np.zeros(0, object), rows)
         order = np.lexsort((chunk, at))
@@ -109,7 +107,7 @@ class LayerEdges:
             if int(i) in near and int(i) not in several:
                 lines[int(i)] = shapely.multilinestrings(chunks[found])
         for i in several:
-            edge = _union_edge(polygons[_of(pair, i)], parcels[i], self.limit_m)
+            edge = _union_edge(polygons[_of(pair, i)], parcels[i], self._limit_m)
             if edge is not None:
                 lines[i] = edge
         kept = np.array(sorted(lines), np.int64)
@@ -143,10 +141,9 @@ class LayerEdges:
 class KeptEdges:
     """Edges read from an overlay's file (``EDGE_SCHEMA``)."""
 
-    def __init__(self, table: pa.Table, parcels: PolygonSet, limit_m: float) -> None:
+    def __init__(self, table: pa.Table, parcels: PolygonSet) -> None:
         self._table = table
         self._parcels = parcels
-        self.limit_m = limit_m
 
     def near(self, role: str, rows: IntArray) -> Near:
         """Return the edges kept; rows of which nothing is kept are not ``known``."""
