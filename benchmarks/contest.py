@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,11 +38,12 @@ class Contest:
     repeat: int
     once_above: float
     timeout: int
+    name: str = "results"
     results: list[dict] = field(default_factory=list)
 
     @property
     def store(self) -> Path:
-        return self.data / "results.jsonl"
+        return self.data / f"{self.name}.jsonl"
 
 
 def layers_of(size: str, layers: list[str]) -> list[str]:
@@ -103,10 +105,11 @@ def _run(contest: Contest, size: str, layers: str, peer: str) -> dict | str:
     """Run one contestant once; return its figures or why there are none."""
     if peer in NEEDS_ALL_LAYERS and (set(layers.split(",")) != set(LAYERS) or size == "snapped"):
         return "only with all layers"
-    out = contest.data / f"out_{peer}_{size}.gpkg"
-    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.peers.{peer}"]
+    module, *extra = peer.split()  # a contestant may have options of its own
+    out = contest.data / f"out_{re.sub(r'[^0-9A-Za-z]+', '_', peer)}_{size}.gpkg"
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.peers.{module}"]
     child = subprocess.Popen(
-        [*command, str(contest.data), size, layers, str(out)],
+        [*command, str(contest.data), size, layers, str(out), *extra],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

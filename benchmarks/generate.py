@@ -2,15 +2,21 @@
 
     python -m benchmarks.generate FOLDER --sizes S,M,L,snapped
 
-Sizes: XS 2 000, S 10 000, M 100 000, L 1 000 000 parcels of 5 to 60 vertices; ``snapped`` takes 50 000 of the farmland
-polygons themselves as parcels, so that every edge is shared with the layer. Layers: farmland (150 000 polygons,
-most sharing edges, some overlapping a little), redline (40 polygons of up to 200 000 vertices with holes), urban,
-green, towns. Every table is written as ``<name>.gpkg`` and ``<name>.parquet``.
+Sizes: XS 2 000, S 10 000, M 100 000, L 1 000 000, XL 10 000 000 parcels of 5 to 60 vertices, or any number;
+``snapped`` takes 50 000 of the farmland polygons themselves as parcels, so that every edge is shared with the layer.
+Layers: farmland (150 000 polygons, most sharing edges, some overlapping a little), redline (40 polygons of up to
+200 000 vertices with holes), urban, green, towns. Every table is written as ``<name>.gpkg`` and ``<name>.parquet``.
+
+More parcels than CHUNK are made and written that many at a time, so that memory does not grow with them. Parcels
+are 3000 m2 on average as long as they fit in the district, and smaller in proportion above ROOM of them: no real
+district holds its ground several times over.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import time
 
@@ -18,10 +24,21 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from pyarrow import parquet
 
 X0, Y0, W, H = 530_000.0, 4_280_000.0, 80_000.0, 60_000.0
 CRS = "EPSG:4548"
-SIZES = {"XS": 2_000, "S": 10_000, "M": 100_000, "L": 1_000_000}
+SIZES = {"XS": 2_000, "S": 10_000, "M": 100_000, "L": 1_000_000, "XL": 10_000_000}
+CHUNK = 100_000
+"""Parcels that are made at a time."""
+ROOM = 1_000_000
+"""Parcels of 3000 m2 that fit in the district with room between them."""
+FORMS = ("gpkg", "parquet")
+
+
+def parcels_of(size):
+    """Return the number of parcels of a size: one by name, or a number."""
+    return SIZES[size] if size in SIZES else int(size)
 
 
 def ragged(counts):
@@ -64,18 +81,20 @@ def close(a):
     return np.vstack([a, a[:1]])
 
 
-def make_parcels(seed, n, hot):
+def make_parcels(seed, n, hot, mean=3000.0, first=0, total=None):
     """n star-shaped parcels, 5-60 vertices, log-normal area (mean 3000 m2), 1 % slivers.
-    70 % uniform, 15 % clustered, 15 % near the boundary vertices `hot`."""
-    rng = np.random.default_rng([seed, n])
+    70 % uniform, 15 % clustered, 15 % near the boundary vertices `hot`.
+    Chunks of a larger number have the place of their `first` and share the `total`'s clusters."""
+    rng = np.random.default_rng([seed, n] if total is None else [seed, total, 8, first])
     nv = rng.integers(5, 61, n)
     sig = 1.1
-    area = np.exp(rng.normal(np.log(3000) - sig**2 / 2, sig, n)).clip(1.0, 400_000.0)
+    area = np.exp(rng.normal(np.log(mean) - sig**2 / 2, sig, n)).clip(1.0, 400_000.0)
     kind = rng.random(n)
     cx = X0 + W * rng.random(n)
     cy = Y0 + H * rng.random(n)
     cl = (kind > 0.70) & (kind < 0.85)
-    c0 = rng.random((60, 2)) * [W, H] + [X0, Y0]
+    places = rng if total is None else np.random.default_rng([seed, total, 9])
+    c0 = places.random((60, 2)) * [W, H] + [X0, Y0]
     w = rng.integers(0, 60, n)
     cx = np.where(cl, c0[w, 0] + rng.normal(0, 1500, n), cx)
     cy = np.where(cl, c0[w, 1] + rng.normal(0, 1500, n), cy)
@@ -107,15 +126,27 @@ def make_parcels(seed, n, hot):
     c, sn = np.cos(rot)[row], np.sin(rot)[row]
     x, y = cx[row] + c * ux - sn * uy, cy[row] + sn * ux + c * uy
     g = polys_from_rings(np.round(x, 4), np.round(y, 4), off, row)
+    pid = np.arange(first, first + n, dtype=np.int64)
     df = pd.DataFrame(
         {
-            "pid": np.arange(n, dtype=np.int64),
-            "tbbh": np.char.add("TB", np.char.zfill(np.arange(n).astype(str), 8)),
+            "pid": pid,
+            "tbbh": np.char.add("TB", np.char.zfill(pid.astype(str), 8)),
             "source": np.array(["satellite", "patrol", "report", "audit"])[rng.integers(0, 4, n)],
             "year": rng.integers(2018, 2026, n).astype(np.int32),
         }
     )
     return gpd.GeoDataFrame(df, geometry=g, crs=CRS)
+
+
+def parcel_chunks(seed, size, hot):
+    """The parcels of a size, at most CHUNK at a time."""
+    n = parcels_of(size)
+    if n <= CHUNK:
+        yield valid(make_parcels(seed, n, hot))[0]
+        return
+    mean = 3000.0 * min(1.0, ROOM / n)
+    for first in range(0, n, CHUNK):
+        yield valid(make_parcels(seed, min(CHUNK, n - first), hot, mean, first, n))[0]
 
 
 def grid_cells(rng, nx, ny, kmin, kmax, jit, amp, flat_border=False):
@@ -271,8 +302,8 @@ def make_towns(seed):
     )
 
 
-def write(df, name, outdir):
-    t = time.time()
+def valid(df):
+    """Rows with their invalid polygons repaired, and how many those were."""
     g = df.geometry.values
     bad = ~shapely.is_valid(g)
     if bad.any():
@@ -286,6 +317,12 @@ def write(df, name, outdir):
         arr = np.asarray(g).copy()
         arr[bad] = v
         df = df.set_geometry(gpd.GeoSeries(arr, crs=CRS))
+    return df, bad.sum()
+
+
+def write(df, name, outdir):
+    t = time.time()
+    df, repaired = valid(df)
     p = os.path.join(outdir, name)
     if os.path.exists(p + ".gpkg"):
         os.remove(p + ".gpkg")
@@ -293,14 +330,68 @@ def write(df, name, outdir):
     df.to_parquet(p + ".parquet", write_covering_bbox=True)
     print(
         f"{name}: {len(df)} polygons, {shapely.get_num_coordinates(df.geometry.values).sum()} vertices, "
-        f"{bad.sum()} repaired, area {df.area.sum() / 1e6:.3f} km2, {time.time() - t:.1f}s",
+        f"{repaired} repaired, area {df.area.sum() / 1e6:.3f} km2, {time.time() - t:.1f}s",
         flush=True,
     )
     return df
 
 
-def generate(outdir, sizes, seed=20240601):
-    """Write what is missing of the layers and the parcels of the given sizes."""
+class ChunkWriter:
+    """A table written chunk by chunk as GeoParquet with a bbox column, or as GeoPackage; whole or not there."""
+
+    def __init__(self, path, layer):
+        self.path, self.layer, self.rows = path, layer, 0
+        self._part = "{}.part{}".format(*os.path.splitext(path))
+        self._parquet = None
+
+    def __enter__(self):
+        if os.path.exists(self._part):
+            os.remove(self._part)
+        return self
+
+    def add(self, frame):
+        if self.path.endswith(".parquet"):
+            self._add_parquet(frame)
+        else:
+            more = {"append": True} if self.rows else {}
+            frame.to_file(self._part, layer=self.layer, driver="GPKG", engine="pyogrio", **more)
+        self.rows += len(frame)
+
+    def _add_parquet(self, frame):
+        table = parquet_table(frame)
+        if self._parquet is None:
+            self._parquet = parquet.ParquetWriter(self._part, table.schema, compression="snappy")
+        self._parquet.write_table(table.cast(self._parquet.schema), row_group_size=50_000)
+
+    def __exit__(self, kind, *_):
+        if self._parquet is not None:
+            self._parquet.close()
+        if kind is None:
+            os.replace(self._part, self.path)
+        elif os.path.exists(self._part):
+            os.remove(self._part)
+
+
+def parquet_table(frame):
+    """Rows as geopandas writes them, without the bounds of these rows alone in the metadata."""
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False, write_covering_bbox=True)
+    file.seek(0)
+    table = parquet.read_table(file)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    for column in geo["columns"].values():
+        column.pop("bbox", None)
+    return table.replace_schema_metadata({b"geo": json.dumps(geo).encode()})
+
+
+def hot_spots(outdir):
+    """Boundary vertices of the big layers, near which parcels are placed."""
+    big = [gpd.read_parquet(os.path.join(outdir, n + ".parquet")) for n in ("redline", "urban", "green")]
+    return np.vstack([shapely.get_coordinates(d.geometry.values) for d in big])
+
+
+def generate_layers(outdir, seed=20240601):
+    """Write what is missing of the layers."""
     os.makedirs(outdir, exist_ok=True)
     makers = {
         "redline": make_redline, "urban": make_urban, "green": make_green,
@@ -309,6 +400,11 @@ def generate(outdir, sizes, seed=20240601):
     missing = [n for n in makers if not os.path.exists(os.path.join(outdir, n + ".parquet"))]
     for name in missing:
         write(makers[name](seed), name, outdir)
+
+
+def generate(outdir, sizes, seed=20240601):
+    """Write what is missing of the layers and the parcels of the given sizes."""
+    generate_layers(outdir, seed)
     hot = None
     for size in sizes:
         name = "parcels_" + size
@@ -319,12 +415,14 @@ def generate(outdir, sizes, seed=20240601):
             fields = fields.rename(columns={"fid_": "pid"})[["pid", "dlbm", "geometry"]]
             write(fields, name, outdir)
             continue
-        if hot is None:
-            big = [
-                gpd.read_parquet(os.path.join(outdir, n + ".parquet")) for n in ("redline", "urban", "green")
-            ]
-            hot = np.vstack([shapely.get_coordinates(d.geometry.values) for d in big])
-        write(make_parcels(seed, SIZES[size], hot), name, outdir)
+        hot = hot_spots(outdir) if hot is None else hot
+        if parcels_of(size) <= CHUNK:
+            write(next(parcel_chunks(seed, size, hot)), name, outdir)
+            continue
+        for form in reversed(FORMS):
+            with ChunkWriter(os.path.join(outdir, f"{name}.{form}"), name) as out:
+                for frame in parcel_chunks(seed, size, hot):
+                    out.add(frame)
 
 
 if __name__ == "__main__":

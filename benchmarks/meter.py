@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -15,10 +16,10 @@ TOUCHING_M2 = 1e-6
 
 
 class Job:
-    """Arguments ``DATA SIZE LAYER,LAYER OUT``, as given by ``python -m benchmarks``."""
+    """Arguments ``DATA SIZE LAYER,LAYER OUT``, as given by ``python -m benchmarks``, and a contestant's own."""
 
     def __init__(self):
-        self.data, self.size, layers, self.out = sys.argv[1:5]
+        self.data, self.size, layers, self.out, *self.extra = sys.argv[1:]
         self.layers = layers.split(",")
 
     def path(self, name, ext):
@@ -35,10 +36,18 @@ class Job:
 
 
 class Meter:
-    """Wall, CPU and peak resident memory of this process and its children."""
+    """Wall, CPU and peak resident memory of this process and its children.
 
-    def __init__(self, name, match=None):
-        self.name, self.match = name, match
+    With ``shares`` also the peak of the proportional set size (PSS), in which pages that several processes share
+    count once; looking it up costs more, so memory is then looked at less often. Time of children whose own
+    parent ended first is counted too (Linux).
+    """
+
+    def __init__(self, name, match=None, shares=False):
+        self.name, self.match, self.shares = name, match, shares
+        self.pss, self.pause = 0, 0.25 if shares else 0.05
+        if shares:
+            adopt_orphans()
         self.stages, self.totals, self.pieces = {}, {}, {}
         self.peak = 0
         self._stop = threading.Event()
@@ -54,6 +63,8 @@ class Meter:
     def done(self, **more):
         wall = time.perf_counter() - self._start
         self._stop.set()
+        if self.shares:
+            bury_orphans()
         print(
             json.dumps(
                 {
@@ -61,6 +72,7 @@ class Meter:
                     "wall": round(wall, 3),
                     "cpu": round(self._cpu() - self._cpu0, 2),
                     "rss_mb": round(self.peak / 2**20),
+                    **({"pss_mb": round(self.pss / 2**20)} if self.shares else {}),
                     "stages": self.stages,
                     "totals": self.totals,
                     "pieces": self.pieces,
@@ -87,11 +99,28 @@ class Meter:
         return total
 
     def _watch(self):
-        while not self._stop.wait(0.05):
-            total = 0
+        while not self._stop.wait(self.pause):
+            total = shared = 0
             for process in self._processes():
                 try:
                     total += process.memory_info().rss
+                    if self.shares:
+                        shared += process.memory_full_info().pss
                 except psutil.Error:
                     pass
-            self.peak = max(self.peak, total)
+            self.peak, self.pss = max(self.peak, total), max(self.pss, shared)
+
+
+def adopt_orphans():
+    """Become the parent of descendants whose own parent has ended, so that their time is counted."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def bury_orphans():
+    """Wait for every descendant that is left."""
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return

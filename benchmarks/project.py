@@ -1,7 +1,8 @@
 """A whole job for ``landremed run``: the parcels with made-up facts, and the project file that names the layers.
 
 ``suspects_<size>.gpkg`` holds the parcels of ``parcels_<size>.gpkg`` with 17 columns of facts, seeded;
-``project_<size>.toml`` overlays them with all five layers.
+``project_<size>.toml`` overlays them with all five layers. As GeoParquet: ``suspects_<size>.parquet`` and
+``project_<size>_parquet.toml``.
 """
 
 import os
@@ -9,6 +10,8 @@ import os
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+
+from benchmarks.generate import CHUNK, ChunkWriter, hot_spots, parcel_chunks, parcels_of
 
 SUBTYPES = {
     "lake": ["park_green", "lake_digging"],
@@ -38,7 +41,7 @@ rules = "binhai-2022"
 as_of = 2022-06-30
 language = "zh"
 [parcels]
-path = "suspects_{size}.gpkg"
+path = "suspects_{size}.{form}"
 id = "tbbh"
 [layers.permanent_basic_farmland]
 path = "farmland.gpkg"
@@ -56,9 +59,9 @@ name = "name"
 """
 
 
-def make_facts(seed: int, n: int) -> pd.DataFrame:
-    """Return n rows of facts, 10 % of the truth values and dates blank."""
-    rng = np.random.default_rng([seed, n, 7])
+def make_facts(seed: int, n: int, *chunk: int) -> pd.DataFrame:
+    """Return n rows of facts, 10 % of the truth values and dates blank; a chunk's own by its number."""
+    rng = np.random.default_rng([seed, n, 7, *chunk])
     category = rng.choice(list(CLASSES), n, p=list(CLASSES.values()))
     facts = {"category": category, "subtype": np.full(n, None, dtype=object)}
     for name, subtypes in SUBTYPES.items():
@@ -77,16 +80,17 @@ def make_facts(seed: int, n: int) -> pd.DataFrame:
     return pd.DataFrame(facts)
 
 
-def write_project(folder: str, size: str, seed: int = 20240601) -> str:
+def write_project(folder: str, size: str, seed: int = 20240601, form: str = "gpkg") -> str:
     """Write what is missing of the job and return the path of its project file."""
-    path = os.path.join(folder, f"suspects_{size}.gpkg")
+    path = os.path.join(folder, f"suspects_{size}.{form}")
     if not os.path.exists(path):
-        parcels = gpd.read_parquet(os.path.join(folder, f"parcels_{size}.parquet"))
-        facts = make_facts(seed, len(parcels))
-        frame = gpd.GeoDataFrame(pd.concat([parcels[["tbbh"]], facts], axis=1), geometry=parcels.geometry)
-        frame.to_file(path + ".part", layer="suspects", driver="GPKG", engine="pyogrio")
-        os.replace(path + ".part", path)
-    project = os.path.join(folder, f"project_{size}.toml")
+        with ChunkWriter(path, "suspects") as out:
+            for parcels in parcel_chunks(seed, size, hot_spots(folder)):
+                chunk = (out.rows,) if parcels_of(size) > CHUNK else ()
+                facts = make_facts(seed, len(parcels), *chunk)
+                columns = pd.concat([parcels[["tbbh"]], facts], axis=1)
+                out.add(gpd.GeoDataFrame(columns, geometry=parcels.geometry))
+    project = os.path.join(folder, f"project_{size}{'' if form == 'gpkg' else '_' + form}.toml")
     with open(project, "w", encoding="utf-8") as file:
-        file.write(PROJECT.format(size=size))
+        file.write(PROJECT.format(size=size, form=form))
     return project

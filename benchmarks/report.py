@@ -31,7 +31,7 @@ def _rows(peers: dict[str, list[dict]]) -> list[dict]:
     rows = []
     for peer, records in peers.items():
         runs = [r["result"] for r in records if "result" in r]
-        row = {"peer": peer, "name": NAMES[peer], "n": len(runs)}
+        row = {"peer": peer, "name": NAMES.get(peer, peer), "n": len(runs)}
         if runs:
             walls = [run["wall"] for run in runs]
             row |= {
@@ -39,6 +39,7 @@ def _rows(peers: dict[str, list[dict]]) -> list[dict]:
                 "wall_min_s": min(walls), "wall_max_s": max(walls),
                 "cpu_s": statistics.median(run["cpu"] for run in runs),
                 "peak_mb": max(run["rss_mb"] for run in runs),
+                "pss_mb": max(run.get("pss_mb", 0) for run in runs),
                 "load": max(r["load"] for r in records),
                 "stages_s": runs[-1].get("stages", {}),
             }  # fmt: skip
