@@ -17,9 +17,10 @@ def command(obj: Any, /, inputs: tuple[str, ...]) -> int:
     """Show layers, CRS and how sure it is, encoding, fields, and guessed roles.
 
     INPUT is a file, FILE:LAYER, a FileGDB or a folder. Ends with 1 when one of them cannot be read, with 3
-    when rows of one are damaged.
+    when rows of one are damaged or something else is to be looked at.
     """
     from landremed.inspect import look, look_text
+    from landremed.text import default_severity
 
     seen = [layer for path in inputs for layer in look(path)]
     if obj.json:
@@ -31,4 +32,5 @@ def command(obj: Any, /, inputs: tuple[str, ...]) -> int:
             click.echo(look_text(layer, obj.language) + "\n")
     if not all(layer.readable for layer in seen):
         return 1
-    return 3 if any(layer.damage for layer in seen) else 0
+    notes = {default_severity(note.code) for layer in seen for note in layer.notes}
+    return 3 if "warning" in notes or any(layer.damage for layer in seen) else 0

@@ -37,6 +37,24 @@ def test_csv(tmp_path: Path, encoding: str, name: str, delimiter: str, ending: s
     assert (table.kind, table.encoding, table.file, table.findings) == ("csv", name, "e.csv", [])
 
 
+@pytest.mark.parametrize(("one", "other"), [("utf-8", "gbk"), ("gbk", "utf-8")])
+def test_csv_with_lines_of_two_encodings(tmp_path: Path, one: str, other: str) -> None:
+    rows = [f"T{i},中塘镇第{i}村{'村' * (i % 2)}" for i in range(8)]
+    lines = ["编号,坐落".encode(one), *(r.encode(one) for r in rows), "X,海滨街道二村".encode(other)]
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\r\n".join(lines))
+    table = read_table(str(path))
+    assert table.column("坐落") == [r.partition(",")[2] for r in rows] + ["海滨街道二村"]
+    assert [(f.code, f.row, f.params["count"]) for f in table.findings] == [("encoding_mixed", 10, 1)]
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_csv_in_utf16_without_a_mark(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("id,坐落\r\n1,海滨街道\r\n".encode(codec))
+    assert read_table(str(path)).rows == [("1", "海滨街道")]
+
+
 def test_csv_given_encoding_wins(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_bytes("a,b\nü,1\n".encode("cp1252"))
     assert read_table("e.csv", base=tmp_path, encoding="cp1252").rows == [("ü", "1")]

@@ -271,7 +271,68 @@ class TestText:
         assert source.attributes.column_names == ["名称"]
         assert source.attributes.column("名称").to_pylist() == list(self.WORDS)
         assert (source.encoding, source.encoding_ground) == (name, ground)
-        assert [f.code for f in findings] == (["encoding_guessed"] if guessed else [])
+        contradicted = guessed and (cpg is not None or ldid == 0x4D)
+        told = "encoding_contradicted" if contradicted else "encoding_guessed"
+        assert [f.code for f in findings] == ([told] if guessed else [])
+
+    @pytest.mark.parametrize("cpg", ["ISO-8859-1", "ANSI 1252", "1251", "BIG5", "SHIFT_JIS", "cp949"])
+    @pytest.mark.parametrize("encoding", ["gbk", "utf-8"])
+    def test_a_foreign_statement_over_chinese_bytes_does_not_count(
+        self, tmp_path: Path, encoding: str, cpg: str
+    ) -> None:
+        self.WORDS = ("滨海新区中塘镇", "小王庄镇一村", "海滨街道")  # type: ignore[misc]
+        source, findings = read_vector(self.shapefile(tmp_path, encoding, cpg=cpg))
+        assert source.attributes.column("名称").to_pylist() == list(self.WORDS)
+        assert [(f.code, f.params["stated"]) for f in findings] == [("encoding_contradicted", f".cpg: {cpg}")]
+
+    @pytest.mark.parametrize(
+        ("cpg", "text"),
+        [
+            ("ISO-8859-1", "Zürich é Genève née"),
+            ("1251", "Москва улица Земля"),
+            ("BIG5", "濱海新區中塘鎮的耕地面積"),
+        ],
+    )
+    def test_true_foreign_text_is_kept(self, tmp_path: Path, cpg: str, text: str) -> None:
+        codec = {"1251": "cp1251"}.get(cpg, cpg)
+        path = self.shapefile(tmp_path, "gbk", cpg=cpg)
+        write_dbf(tmp_path / "t.dbf", [(b"MC", 40)], [[text.encode(codec)], [b""], [b"x"]])
+        source, findings = read_vector(path)
+        assert (source.attributes.column("MC").to_pylist(), findings) == ([text, None, "x"], [])
+
+    @pytest.mark.parametrize("main", ["gbk", "utf-8"])
+    @pytest.mark.parametrize("cpg", [None, "UTF-8", "GBK"])
+    def test_texts_of_two_encodings_in_one_file(self, tmp_path: Path, main: str, cpg: str | None) -> None:
+        other = {"gbk": "utf-8", "utf-8": "gbk"}[main]
+        words = [f"中塘镇第{i}村" for i in range(9)] + ["海滨街道"]
+        path = tmp_path / "t.shp"
+        write(path, gpd.GeoDataFrame({"n": range(10)}, geometry=squares(10), crs=4548))
+        (tmp_path / "t.cpg").unlink(missing_ok=True)
+        if cpg is not None:
+            (tmp_path / "t.cpg").write_text(cpg)
+        pairs = zip(words, [main] * 9 + [other], strict=True)
+        write_dbf(tmp_path / "t.dbf", [(b"MC", 30)], [[w.encode(c)] for w, c in pairs])
+        source, findings = read_vector(str(path))
+        assert source.attributes.column("MC").to_pylist() == words
+        mixed = [f for f in findings if f.code == "encoding_mixed"]
+        assert [(f.field, f.row, f.params["count"]) for f in mixed] == [("MC", 10, 1)]
+
+    def test_an_encoding_that_was_given_against_the_bytes_is_said(self, tmp_path: Path) -> None:
+        path = self.shapefile(tmp_path, "utf-8")
+        source, findings = read_vector(path, encoding="GB18030")
+        assert [(f.code, f.params["likely"]) for f in findings][:1] == [("encoding_given_odd", "UTF-8")]
+        assert source.encoding == "GB18030"
+
+    @pytest.mark.parametrize("encoding", ["gbk", "utf-8"])
+    def test_field_names_cut_within_a_character_are_said(self, tmp_path: Path, encoding: str) -> None:
+        path = self.shapefile(tmp_path, encoding)
+        name = "A永久基本农田面积".encode(encoding)[:10]
+        write_dbf(tmp_path / "t.dbf", [(name, 9), (b"B", 9)], [[b"1", b"2"]] * 3)
+        source, findings = read_vector(path)
+        whole = {"gbk": "A永久基本", "utf-8": "A永久基"}[encoding]
+        assert source.attributes.column_names == [whole, "B"]
+        cut = [f for f in findings if f.code == "field_names_cut"]
+        assert [f.params["names"] for f in cut] == ([whole] if len(whole.encode(encoding)) < 10 else [])
 
     def test_another_encoding_by_its_cpg(self, tmp_path: Path) -> None:
         path = self.shapefile(tmp_path, "gbk", cpg="BIG5")

@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = ["aliases", "area_field", "first_of", "land_use_code_kind", "minimum_area_m2"]
 
+_NAME_BYTES = 10
 _OLD_CODE = re.compile(r"\d{2,3}[A-Z]?")
 
 
@@ -24,9 +25,27 @@ def aliases() -> Mapping[str, Any]:
 
 
 def first_of(wanted: Iterable[str], names: Sequence[str]) -> str | None:
-    """Return the first wanted field that is there, as the file writes it (case does not count)."""
+    """Return the first wanted field that is there, as the file writes it.
+
+    Case does not count. A name that a shapefile cut at ten bytes counts where no whole one is there.
+
+    Examples
+    --------
+    >>> first_of(["永久基本农田面积", "tbmj"], ["BZ", "TBMJ"]), first_of(["永久基本农田面积"], ["永久基本农"])
+    ('TBMJ', '永久基本农')
+    """
     folded = {name.casefold(): name for name in reversed(names)}
-    return next((folded[word.casefold()] for word in wanted if word.casefold() in folded), None)
+    words = [word.casefold() for word in wanted]
+    cut = [short for word in words for short in _cut(word)]
+    return next((folded[word] for word in [*words, *cut] if word in folded), None)
+
+
+def _cut(word: str) -> list[str]:
+    """Return what ten bytes hold of a name that is longer, in UTF-8 and in GBK."""
+    raw = {code: word.encode(code, errors="replace") for code in ("utf-8", "gbk")}
+    return [
+        text[:_NAME_BYTES].decode(code, "ignore") for code, text in raw.items() if len(text) > _NAME_BYTES
+    ]
 
 
 def area_field(names: Sequence[str]) -> str | None:

@@ -24,7 +24,7 @@ from landremed.io.vector import list_layers, read_vector, split_layer
 from landremed.io.wkb_scan import first_vertices
 from landremed.io.zipped import ZIP, unpacked, zip_named
 from landremed.tables import VectorSource
-from landremed.text import default_severity
+from landremed.text import default_severity, message_text
 from landremed.types import Finding
 
 __all__ = ["FieldLook", "LayerLook", "crs_guess", "expand", "look"]
@@ -72,6 +72,8 @@ class LayerLook:
         What was read.
     damage : tuple of Finding
         Rows that the file holds and that could not be read whole.
+    notes : tuple of Finding
+        What else was noticed while reading: doubtful encodings, rows passed over, heights left out.
     """
 
     file: str
@@ -92,6 +94,7 @@ class LayerLook:
     problem: LandremedError | None = None
     source: Any = None
     damage: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     @property
     def display(self) -> str:
@@ -137,6 +140,15 @@ class LayerLook:
             "id": list(self.id),
             "facts": {f.fact: {"field": f.field, "share": round(f.share, 4)} for f in self.facts},
             "damage": [{"code": f.code, "row": f.row} for f in self.damage],
+            "notes": [
+                {
+                    "code": f.code,
+                    "row": f.row,
+                    "field": f.field,
+                    "message": message_text(f.code, f.params, "en"),
+                }
+                for f in self.notes
+            ],
         }
 
 
@@ -294,6 +306,7 @@ def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
         problem=problem,
         source=source,
         damage=tuple(f for f in findings if default_severity(f.code) == "error"),
+        notes=_notes(findings),
     )
 
 
@@ -315,7 +328,13 @@ def _look_table(table: RawTable) -> LayerLook:
         id=guess_id("parcels", pa.table(whole)) if table.rows else (),
         facts=tuple(fact_fields(columns, vocabulary())),
         source=table,
+        notes=_notes(table.findings),
     )
+
+
+def _notes(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return what is worth a line of its own; the ground of an encoding is told beside it."""
+    return tuple(f for f in findings if default_severity(f.code) != "error" and f.code != "encoding_guessed")
 
 
 def _crs(source: VectorSource) -> tuple[str, str, dict[str, object], LandremedError | None]:

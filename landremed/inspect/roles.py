@@ -105,14 +105,14 @@ def guess_id(role: str, attributes: pa.Table) -> tuple[str, ...]:
 def _typical(role: str, attributes: pa.Table) -> tuple[str, ...]:
     """Return the fields that speak for a role."""
     names = attributes.column_names
-    entry, folded = aliases()["roles"][role], {name.casefold(): name for name in names}
-    against = aliases()["excludes"].get(role, [])
-    if any(name.casefold() in folded for name in against):
+    entry = aliases()["roles"][role]
+    if first_of(aliases()["excludes"].get(role, []), names):
         return ()
-    found = [folded[name.casefold()] for name in entry["fields"] if name.casefold() in folded]
+    found = [name for name in (first_of([wanted], names) for wanted in entry["fields"]) if name]
     for group in entry.get("needs", []):
-        if all(name.casefold() in folded for name in group):
-            found += [folded[name.casefold()] for name in group]
+        there = [name for name in (first_of([wanted], names) for wanted in group) if name]
+        if len(there) == len(group):
+            found += there
             break
     if role == "land_use" and found and not _holds_codes(attributes, entry["code"]):
         return ()

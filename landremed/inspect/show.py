@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from landremed.inspect.look import LayerLook
 from landremed.inspect.words import word
 from landremed.report.terminal import pad, table
 from landremed.text import message_text
+from landremed.types import Finding
 
 __all__ = ["look_text"]
 
@@ -36,15 +39,26 @@ def look_text(seen: LayerLook, language: str) -> str:
     for odd in (f for f in seen.facts if not f.usable):
         share = f"{100 * (1 - odd.share):.0f}"
         lines.append("  " + word("fact_unreadable", language, field=odd.field, fact=odd.fact, share=share))
-    for first in {f.code: f for f in reversed(seen.damage)}.values():
-        count = sum(f.code == first.code for f in seen.damage)
-        place = word("damage_row", language, row=first.row) if first.row else ""
-        text = message_text(first.code, first.params, language)
-        lines.append(_line("damage", f"{count} × {place}{text}", language))
+    lines += _told("damage", seen.damage, language)
+    lines += _told("note", seen.notes, language)
     rows = [[f.name, f.type, f.filled, " | ".join(f.samples)] for f in seen.fields]
     header = [word(key, language) for key in ("field", "type", "filled", "samples")]
     body = table(rows, header, "llrl") if rows else ""
     return "\n".join([*lines, *(f"    {line}" for line in body.splitlines())])
+
+
+def _told(key: str, findings: Sequence[Finding], language: str) -> Iterator[str]:
+    """Yield a line for every code, with the first of its findings."""
+    for first in {f.code: f for f in reversed(findings)}.values():
+        count = sum(f.code == first.code for f in findings)
+        place = word("damage_row", language, row=first.row) if first.row else ""
+        field = f"{first.field}: " if first.field else ""
+        text = message_text(first.code, first.params, language)
+        yield _line(
+            key,
+            f"{count} × {field}{place}{text}" if count > 1 or key == "damage" else f"{field}{place}{text}",
+            language,
+        )
 
 
 def _line(key: str, text: str, language: str) -> str:

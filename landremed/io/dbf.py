@@ -20,16 +20,22 @@ from landremed.errors import InputError, Where
 from landremed.io.encoding import (
     TextEncoding,
     canonical_encoding,
-    guess_encoding,
+    decodes,
     language_encoding,
-    plainly_utf8,
+    likely_encoding,
+    plainly_gb2312,
 )
 
-__all__ = ["DbfField", "DbfTable", "choose_encoding", "read_dbf"]
+__all__ = ["DbfField", "DbfTable", "Decoded", "choose_encoding", "read_dbf"]
+
+_UTF8, _GB = "UTF-8", "GB18030"
+_OTHERS = {_UTF8: _GB, _GB: _UTF8}
+_GROUNDS = {_UTF8: "utf-8 bytes", _GB: "not utf-8"}
 
 _TEXT = "C"
 _MAX_SAMPLES = 200_000
 _LONGEST_HEAD = 1 << 16
+_NAME_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +73,54 @@ class DbfTable:
         cells = block.view(f"S{field.width}").ravel()
         return np.char.rstrip(cells, b" \0") if len(cells) else cells
 
-    def to_arrow(self, encoding: str) -> tuple[pa.Table, int]:
-        """Decode into an arrow table.
-
-        Returns
-        -------
-        table : pyarrow.Table
-            All fields that hold values.
-        broken : int
-            Number of distinct texts that are not in ``encoding``; bad bytes became U+FFFD.
-        """
-        names = _unique_names([_decode(f.name, encoding)[0] for f in self.fields])
+    def to_arrow(self, encoding: TextEncoding) -> Decoded:
+        """Decode into an arrow table."""
+        decoded = [_decode(f.name, encoding, len(f.name) >= _NAME_BYTES) for f in self.fields]
+        names = _unique_names([text for text, _ in decoded])
+        odd = sum(fate not in ("", "broken") for _, fate in decoded)
+        cut = [
+            name
+            for f, name in zip(self.fields, names, strict=True)
+            if len(f.name) >= _NAME_BYTES and not decodes(f.name, encoding.name)
+        ]
         arrays: list[pa.Array] = []
         broken = 0
-        for field in self.fields:
+        others: list[tuple[str, npt.NDArray[np.int64]]] = []
+        for field, name in zip(self.fields, names, strict=True):
             if field.kind == _TEXT:
-                array, bad = _text_array(self.cells(field), encoding, field.width)
+                array, bad, rows = _text_array(self.cells(field), encoding, field.width)
                 broken += bad
+                if len(rows):
+                    others.append((name, rows))
             else:
                 array = _OTHER.get(field.kind, _nothing)(self.cells(field), field)
             arrays.append(array)
-        return pa.table(arrays, names=names), broken
+        return Decoded(pa.table(arrays, names=names), broken, tuple(others), odd, tuple(cut))
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The attributes of a DBF as text and numbers.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        All fields that hold values.
+    broken : int
+        Number of distinct texts that are not in the encoding; bad bytes became U+FFFD.
+    others : tuple of (str, ndarray)
+        Fields with texts in the other of UTF-8 and GB18030, and their rows from 0.
+    other_names : int
+        Number of field names in the other one.
+    cut : tuple of str
+        Names of fields that end within a character.
+    """
+
+    table: pa.Table
+    broken: int
+    others: tuple[tuple[str, npt.NDArray[np.int64]], ...]
+    other_names: int
+    cut: tuple[str, ...]
 
 
 def read_dbf(path: Path, where: Where) -> DbfTable:
@@ -137,38 +170,52 @@ def choose_encoding(table: DbfTable, cpg: str | None, given: str | None, where: 
     InputError
         When ``given`` is no encoding, or nothing fits.
     """
+    samples = _samples(table)
+    likely = [likely_encoding(raw, cut=cut) for raw, cut in samples]
+    votes = {name: likely.count(name) for name in (_UTF8, _GB)}
     if given is not None:
         name = canonical_encoding(given)
         if name is None:
             raise InputError("encoding_name_unknown", where, encoding=given)
-        return TextEncoding(name, "given", guessed=False)
-    samples = _samples(table)
-    declared = (("cpg", canonical_encoding(cpg or "")), ("ldid", language_encoding(table.language)))
-    for ground, name in declared:
-        if name == "GB18030" and plainly_utf8(samples):
-            continue  # Chinese UTF-8 often passes for GB18030, hardly ever the other way round
-        if name is not None and _fits(samples, name):
-            return TextEncoding(name, ground, guessed=False)
-    guess = guess_encoding(samples)
-    if guess is not None:
-        return guess
-    for ground, name in declared:
-        if name is not None:
-            return TextEncoding(name, ground, guessed=False)
-    counts = {name: _misfits(samples, name) for name in ("UTF-8", "GB18030")}
-    best = min(counts, key=lambda name: counts[name])
-    if counts[best] * 10 > len(samples):
+        against = "" if _agrees(name, votes, samples) else max(votes, key=lambda one: votes[one])
+        return TextEncoding(name, "given", guessed=False, against=against)
+    page = (cpg or "").strip("\ufeff \t\r\n\0")
+    declared = [
+        (ground, label, name)
+        for ground, label, name in (
+            ("cpg", f".cpg: {page}", canonical_encoding(page)),
+            ("ldid", f"LDID 0x{table.language:02X}", language_encoding(table.language)),
+        )
+        if name is not None
+    ]
+    mixed = all(votes.values())
+    against = ""
+    for ground, label, name in declared:
+        if _agrees(name, votes, samples) and (name in votes or _misfits(samples, name) == 0):
+            if likely.count("") and name in votes and not votes[name]:
+                continue
+            return TextEncoding(name, ground, guessed=False, against=against, mixed=mixed and name in votes)
+        against = against or label
+    if not samples:
+        return TextEncoding(_UTF8, "ascii", guessed=False)
+    if not any(votes.values()) and declared and likely.count(""):
+        return TextEncoding(declared[0][2], declared[0][0], guessed=False)
+    if likely.count("") * 10 > len(samples):
         raise InputError("encoding_unclear", where)
-    return TextEncoding(best, "utf-8 bytes" if best == "UTF-8" else "not utf-8", guessed=True)
+    best = _UTF8 if votes[_UTF8] >= votes[_GB] else _GB
+    return TextEncoding(best, _GROUNDS[best], guessed=True, against=against, mixed=mixed)
 
 
-def _fits(samples: list[tuple[bytes, bool]], name: str) -> bool:
-    return _misfits(samples, name) == 0
+def _agrees(name: str, votes: dict[str, int], samples: list[tuple[bytes, bool]]) -> bool:
+    """Tell whether the bytes do not plainly speak against an encoding."""
+    if name in votes:
+        return votes[name] >= max(votes.values())
+    if votes[_UTF8] and not votes[_GB]:
+        return False
+    return not plainly_gb2312(samples, name)
 
 
 def _misfits(samples: list[tuple[bytes, bool]], name: str) -> int:
-    from landremed.io.encoding import decodes
-
     return sum(not decodes(raw, name, cut=cut) for raw, cut in samples)
 
 
@@ -190,16 +237,20 @@ def _samples(table: DbfTable) -> list[tuple[bytes, bool]]:
     return list(found)
 
 
-def _decode(raw: bytes, encoding: str) -> tuple[str, bool]:
+def _decode(raw: bytes, encoding: TextEncoding, cut: bool) -> tuple[str, str]:
+    """Return a text and what became of it: "", ``broken``, or the other encoding that it is in."""
+    name, fate = encoding.name, ""
+    if encoding.mixed and not raw.isascii() and likely_encoding(raw, cut=cut) == _OTHERS[name]:
+        name = fate = _OTHERS[name]
     try:
-        return raw.decode(encoding), False
+        return raw.decode(name), fate
     except UnicodeDecodeError as error:
         if len(raw) - error.start <= 3:  # cut off at the end of the field
             try:
-                return raw[: error.start].decode(encoding), False
+                return raw[: error.start].decode(name), fate
             except UnicodeDecodeError:
                 pass
-        return raw.decode(encoding, errors="replace"), True
+        return raw.decode(name, errors="replace"), "broken"
 
 
 def _unique_names(names: list[str]) -> list[str]:
@@ -216,16 +267,21 @@ def _unique_names(names: list[str]) -> list[str]:
     return result
 
 
-def _text_array(cells: npt.NDArray[np.bytes_], encoding: str, width: int) -> tuple[pa.Array, int]:
+def _text_array(
+    cells: npt.NDArray[np.bytes_], encoding: TextEncoding, width: int
+) -> tuple[pa.Array, int, npt.NDArray[np.int64]]:
     distinct, codes = np.unique(cells, return_inverse=True)
     texts: list[str | None] = []
-    broken = 0
+    fates = []
     for cell in distinct:
-        text, bad = _decode(bytes(cell), encoding)
-        broken += bad
+        text, fate = _decode(bytes(cell), encoding, len(cell) >= width)
+        fates.append(fate)
         texts.append(text if text else None)
     values = pa.array(texts, type=pa.string())
-    return values.take(pa.array(codes.ravel().astype(np.int64))), broken
+    codes = codes.ravel().astype(np.int64)
+    other = np.array([fate not in ("", "broken") for fate in fates], bool)
+    rows = np.flatnonzero(other[codes]) if other.any() else np.zeros(0, np.int64)
+    return values.take(pa.array(codes)), fates.count("broken"), rows
 
 
 def _number_array(cells: npt.NDArray[np.bytes_], field: DbfField) -> pa.Array:

@@ -1,23 +1,29 @@
 """Which encoding a text is in, and on what ground we say so.
 
 The order is fixed: what the user says, the ``.cpg`` file, the language byte of the DBF, strict UTF-8 on the
-raw bytes, GB18030. A guess is always reported.
+raw bytes, GB18030. A statement that the bytes contradict does not count. A guess is always reported, and so
+are contradictions and texts of two encodings in one file.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from landremed.errors import InputError, Where
+
 __all__ = [
+    "DecodedText",
     "TextEncoding",
     "canonical_encoding",
+    "decode_text",
     "decodes",
-    "guess_encoding",
     "language_encoding",
-    "plainly_utf8",
+    "likely_encoding",
+    "plainly_gb2312",
 ]
 
 _LANGUAGE_BYTES = {
@@ -40,6 +46,10 @@ _LANGUAGE_BYTES = {
     0xC9: "cp1251",
 }
 _NO_GROUND = frozenset({0x01, 0x02, 0x03, 0x57, 0x58, 0x59})  # written by default, whatever the text is
+_COMMON = range(0xB0, 0xD8)  # first bytes of GB2312's frequent characters, which are most of any text
+_COMMON_SHARE = 0.7
+_TWO_BYTES = frozenset({"big5", "cp950", "cp932", "shift_jis", "cp949", "euc_kr", "big5hkscs"})
+_LEAST_CHARACTERS = {True: 6, False: 2}  # of a text in two-byte encodings by chance, and in others
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +60,39 @@ class TextEncoding:
     ----------
     name : str
         ``UTF-8``, ``GB18030``, or Python's name of another one.
-    ground : {"given", "cpg", "ldid", "ascii", "utf-8 bytes", "not utf-8"}
+    ground : {"given", "cpg", "ldid", "bom", "nul bytes", "ascii", "utf-8 bytes", "not utf-8"}
         Why.
     guessed : bool
         Whether nothing in the file or project says so.
+    against : str
+        What the file states and the bytes contradict, or what the bytes look like against what was given.
+    mixed : bool
+        Whether texts in UTF-8 and in GB18030 stand side by side.
     """
 
     name: str
     ground: str
     guessed: bool
+    against: str = ""
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedText:
+    """A text file decoded.
+
+    Attributes
+    ----------
+    encoding, ground : str
+        As in `TextEncoding`.
+    other_lines : tuple of int
+        Lines, from 1, that were read in the other of UTF-8 and GB18030.
+    """
+
+    text: str
+    encoding: str
+    ground: str
+    other_lines: tuple[int, ...] = ()
 
 
 def canonical_encoding(label: str) -> str | None:
@@ -93,7 +127,7 @@ def canonical_encoding(label: str) -> str | None:
     number = re.fullmatch(r"(?:ansi\s*|oem\s*|windows-?)?(\d{3,5})", text)
     if number:
         text = f"iso-{number[1]}" if number[1].startswith("8859") else f"cp{number[1]}"
-    text = re.sub(r"^iso-?8859-?(\d+)$", r"iso8859-\1", text)
+    text = re.sub(r"^iso[- ]?8859-?(\d+)$", r"iso8859-\1", text)
     if re.fullmatch(r"88591\d?", text):
         text = f"iso8859-{text[4:]}"
     try:
@@ -137,34 +171,90 @@ def decodes(raw: bytes, encoding: str, *, cut: bool = False) -> bool:
     return True
 
 
-def plainly_utf8(samples: Iterable[tuple[bytes, bool]]) -> bool:
-    """Tell whether texts are valid UTF-8 with at least two three-byte characters, as Chinese ones are."""
-    long = 0
-    for raw, cut in samples:
-        if not decodes(raw, "utf-8", cut=cut):
-            return False
-        long += sum(0xE0 <= byte <= 0xEF for byte in raw)
-    return long >= 2
+def likely_encoding(raw: bytes, *, cut: bool = False) -> str:
+    """Return ``UTF-8`` or ``GB18030``, ``either`` where a text fits both, "" where it fits none.
+
+    Two characters of three bytes each are believed to be UTF-8: GB18030 shows such bytes by chance only in
+    rows of rare characters.
+
+    Examples
+    --------
+    >>> [likely_encoding("滨海".encode(name)) for name in ("utf-8", "gbk")], likely_encoding(b"abc")
+    (['UTF-8', 'GB18030'], 'either')
+    """
+    if decodes(raw, "utf-8", cut=cut):
+        long = sum(0xE0 <= byte <= 0xF4 for byte in raw)
+        return "UTF-8" if long >= 2 or not decodes(raw, "gb18030", cut=cut) else "either"
+    return "GB18030" if decodes(raw, "gb18030", cut=cut) else ""
 
 
-def guess_encoding(samples: Iterable[tuple[bytes, bool]]) -> TextEncoding | None:
-    """Choose between UTF-8 and GB18030 from raw bytes alone.
+def plainly_gb2312(samples: Iterable[tuple[bytes, bool]], stated: str) -> bool:
+    """Tell whether texts are common Chinese in GB2312, though a file states another encoding.
 
     Parameters
     ----------
     samples : iterable of (bytes, bool)
         Texts with non-ASCII bytes, each with whether its end may be cut off.
-
-    Returns
-    -------
-    TextEncoding or None
-        None when the bytes are neither.
+    stated : str
+        Python's name of the stated encoding; one of two bytes to a character needs more proof.
     """
-    texts = list(samples)
-    if not texts:
-        return TextEncoding("UTF-8", "ascii", guessed=False)
-    if all(decodes(raw, "utf-8", cut=cut) for raw, cut in texts):
-        return TextEncoding("UTF-8", "utf-8 bytes", guessed=True)
-    if all(decodes(raw, "gb18030", cut=cut) for raw, cut in texts):
-        return TextEncoding("GB18030", "not utf-8", guessed=True)
-    return None
+    characters = common = 0
+    for raw, cut in samples:
+        if not decodes(raw, "gb2312", cut=cut):
+            return False
+        high = bytes(byte for byte in raw if byte > 127)
+        characters += len(high) // 2
+        common += sum(byte in _COMMON for byte in high[: len(high) // 2 * 2 : 2])
+    return characters >= _LEAST_CHARACTERS[stated in _TWO_BYTES] and common >= _COMMON_SHARE * characters
+
+
+def decode_text(data: bytes, encoding: str | None, where: Where) -> DecodedText:
+    """Decode a text file: as given, by its byte order mark, as strict UTF-8, as GB18030, or line by line.
+
+    Raises
+    ------
+    InputError
+        When ``encoding`` is no encoding, or nothing fits.
+    """
+    plain = data.removeprefix(codecs.BOM_UTF8)  # some programs put it before text in GBK
+    if encoding is not None:
+        name = canonical_encoding(encoding)
+        if name is None:
+            raise InputError("encoding_name_unknown", where, encoding=encoding)
+        choices = [(name, "given")]
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        choices = [("UTF-16", "bom")]
+    elif 5 * data[:4096].count(0) > len(data[:4096]):
+        little = data[1:4096:2].count(0) > data[:4096:2].count(0)
+        choices = [("utf-16-le" if little else "utf-16-be", "nul bytes")]
+    else:
+        choices = [("UTF-8", "bom" if len(plain) < len(data) else "utf-8 bytes")]
+        if not _many_utf8_lines(plain):
+            choices.append(("GB18030", "not utf-8"))
+    for name, ground in choices:
+        with contextlib.suppress(UnicodeError):
+            return DecodedText(plain.decode(name), name, ground)
+    mixed = _by_line(plain) if encoding is None and choices[0][0] == "UTF-8" else None
+    if mixed is None:
+        raise InputError("encoding_unclear", where)
+    return mixed
+
+
+def _many_utf8_lines(data: bytes) -> bool:
+    """Tell whether lines are UTF-8 for sure, so that GB18030 must not be tried on the whole."""
+    return any(likely_encoding(line) == "UTF-8" for line in data.splitlines() if not line.isascii())
+
+
+def _by_line(data: bytes) -> DecodedText | None:
+    """Decode a text whose lines are in UTF-8 and GB18030, None where some are in neither."""
+    lines = data.splitlines(keepends=True)
+    kinds = ["either" if line.isascii() else likely_encoding(line) for line in lines]
+    if "" in kinds:
+        return None
+    main = "UTF-8" if kinds.count("UTF-8") >= kinds.count("GB18030") else "GB18030"
+    other = {"UTF-8": "GB18030", "GB18030": "UTF-8"}[main]
+    text = "".join(
+        line.decode(other if kind == other else main) for line, kind in zip(lines, kinds, strict=True)
+    )
+    ground = "utf-8 bytes" if main == "UTF-8" else "not utf-8"
+    return DecodedText(text, main, ground, tuple(i for i, kind in enumerate(kinds, 1) if kind == other))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from landremed.errors import InputError, Where
-from landremed.io.dbf import choose_encoding, read_dbf
+from landremed.io.dbf import Decoded, choose_encoding, read_dbf
 from landremed.io.drivers import Dataset, sidecar
 from landremed.io.encoding import TextEncoding
 from landremed.io.gdal import RawLayer, read_bulk
@@ -54,25 +55,36 @@ def read_shapefile(dataset: Dataset, layer: str, encoding: str | None) -> Shapef
     if len(rows) != shapes - deleted:
         here = Where(file=dataset.shown)
         raise InputError("shapefile_counts_differ", here, rows=len(table.records), shapes=shapes)
-    attributes, broken = table.to_arrow(chosen.name)
+    decoded = table.to_arrow(chosen)
+    attributes = decoded.table
     if len(rows) != len(table.records) or (len(rows) and not np.array_equal(rows, np.arange(len(rows)))):
         attributes = attributes.take(pa.array(rows))
     findings = []
     if deleted:
         findings.append(Finding("rows_deleted", file=dataset.shown, params={"count": deleted}))
-    if chosen.guessed:
-        findings.append(
-            Finding(
-                "encoding_guessed",
-                file=dataset.shown,
-                params={"encoding": chosen.name, "ground": chosen.ground},
-            )
-        )
-    if broken:
-        findings.append(
-            Finding("text_undecodable", file=dataset.shown, params={"encoding": chosen.name, "count": broken})
-        )
+    findings += [replace(note, file=dataset.shown) for note in _text_notes(chosen, decoded)]
     return ShapefileLayer(RawLayer(attributes, geometry.wkb, geometry.crs), chosen, findings)
+
+
+def _text_notes(chosen: TextEncoding, decoded: Decoded) -> Iterator[Finding]:
+    """Yield what is to be said about the encoding of a shapefile's text."""
+    if chosen.ground == "given" and chosen.against:
+        yield Finding("encoding_given_odd", params={"encoding": chosen.name, "likely": chosen.against})
+    elif chosen.against:
+        yield Finding("encoding_contradicted", params={"stated": chosen.against, "encoding": chosen.name})
+    elif chosen.guessed:
+        params: dict[str, object] = {"encoding": chosen.name, "ground": chosen.ground}
+        yield Finding("encoding_guessed", params=params)
+    if decoded.other_names:
+        params = {"count": decoded.other_names, "encoding": chosen.name}
+        yield Finding("encoding_mixed", params=params)
+    for field, rows in decoded.others:
+        params = {"count": len(rows), "encoding": chosen.name}
+        yield Finding("encoding_mixed", row=int(rows[0]) + 1, field=field, params=params)
+    if decoded.broken:
+        yield Finding("text_undecodable", params={"encoding": chosen.name, "count": decoded.broken})
+    if decoded.cut:
+        yield Finding("field_names_cut", params={"names": ", ".join(decoded.cut)})
 
 
 def _shapes(dataset: Dataset) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from landremed.errors import InputError, Where
 from landremed.io.drivers import nearest, resolve_input, split_layer
-from landremed.io.encoding import canonical_encoding
+from landremed.io.encoding import decode_text
 from landremed.io.limits import Limits, check_limit
 from landremed.io.table_shape import Header, Merge, Skipped, body, empty, find_header
 from landremed.io.workbook import Sheet, Workbook, open_workbook, short
@@ -24,7 +24,6 @@ _TEXT_FILES = frozenset({".csv", ".tsv", ".txt"})
 OFFICE_FILES = frozenset({".xlsx", ".xlsm"})
 _DELIMITERS = (",", ";", "\t")
 _ZIP = b"PK\x03\x04"
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -154,32 +153,18 @@ def list_sheets(path: str, *, base: Path | None = None, limits: Limits | None = 
 
 
 def _read_text(data: bytes, where: Where, encoding: str | None, limits: Limits) -> RawTable:
-    text, name = _decoded(data, where, encoding)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    told = decode_text(data, encoding, where)
+    reader = csv.reader(io.StringIO(told.text, newline=""), delimiter=_delimiter(told.text))
     try:
         rows = enumerate(reader, start=1)
-        return _table(_below_mark(rows), where, limits, kind="csv", encoding=name)
+        table = _table(_below_mark(rows), where, limits, kind="csv", encoding=told.encoding)
     except csv.Error as error:
         raise InputError("table_text_broken", where, reason=str(error)) from error
-
-
-def _decoded(data: bytes, where: Where, encoding: str | None) -> tuple[str, str]:
-    if encoding is not None:
-        name = canonical_encoding(encoding)
-        if name is None:
-            raise InputError("encoding_name_unknown", where, encoding=encoding)
-        choices: Sequence[str] = [name]
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        choices = ["UTF-16"]
-    else:
-        choices = ["UTF-8", "GB18030"]
-    plain = data.removeprefix(_BOM)  # some programs put the mark of UTF-8 before text in GBK
-    for name in choices:
-        try:
-            return plain.decode(name), name
-        except UnicodeDecodeError:
-            continue
-    raise InputError("encoding_unclear", where)
+    if told.other_lines:
+        params = {"count": len(told.other_lines), "encoding": told.encoding}
+        note = Finding("encoding_mixed", file=where.source, row=told.other_lines[0], params=params)
+        table.findings.append(note)
+    return table
 
 
 def _delimiter(text: str) -> str:

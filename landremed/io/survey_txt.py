@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from landremed.errors import InputError, Where
 from landremed.io.drivers import resolve_input
+from landremed.io.encoding import decode_text
 from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.rings import nested
@@ -109,10 +110,14 @@ def read_survey_txt(
         raise InputError("file_unreadable", where, reason=error.strerror or str(error)) from error
     if not data.strip(b"\0 \r\n\t"):
         raise InputError("file_empty", where)
-    text, name, ground = _decoded(data, encoding, where)
-    source, findings = parse_survey_txt(text, path, limits)
-    known = {"encoding": name, "encoding_ground": ground}
-    return VectorSource(**{**source.__dict__, **known}), findings
+    told = decode_text(data, encoding, where)
+    if "\0" in told.text:
+        raise InputError("encoding_unclear", where)
+    source, findings = parse_survey_txt(told.text, path, limits)
+    if told.other_lines:
+        params = {"count": len(told.other_lines), "encoding": told.encoding}
+        findings.append(Finding("encoding_mixed", file=path, row=told.other_lines[0], params=params))
+    return replace(source, encoding=told.encoding, encoding_ground=told.ground), findings
 
 
 def parse_survey_txt(
@@ -215,29 +220,6 @@ def _cell(text: str) -> str:
     """Return a text without the characters that part cells, lines and parcels."""
     plain = text.replace(",", "，").replace("@", "＠")
     return " ".join(plain.split())
-
-
-def _decoded(data: bytes, encoding: str | None, where: Where) -> tuple[str, str, str]:
-    from landremed.io.encoding import canonical_encoding
-
-    if encoding is not None:
-        name = canonical_encoding(encoding)
-        if name is None:
-            raise InputError("encoding_name_unknown", where, encoding=encoding)
-        choices = [(name, "given")]
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        choices = [("UTF-16", "given")]
-    else:
-        choices = [("UTF-8", "utf-8 bytes"), ("GB18030", "not utf-8")]
-    for name, ground in choices:
-        try:
-            text = data.decode("utf-8-sig" if name == "UTF-8" else name)
-        except (UnicodeDecodeError, UnicodeError):
-            continue
-        if "\0" in text:
-            break
-        return text, name, ground
-    raise InputError("encoding_unclear", where)
 
 
 def _blocks(text: str, where: Where) -> tuple[dict[str, str], list[_Block]]:
