@@ -26,6 +26,7 @@ from landremed.crs_kinds import (
     is_gauss_krueger,
     is_metric,
     is_web_mercator,
+    local_name,
     parse_crs,
     same_crs,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "gauss_krueger_epsg",
     "guard_coordinates",
     "is_cgcs2000_gauss_krueger",
+    "local_grid",
     "mixed_zones",
     "out_of_place",
     "parse_crs",
@@ -88,6 +90,17 @@ def resolve_crs(source: VectorSource, declared: str | None, *, key: str) -> pypr
     if not (own.is_projected or own.is_geographic):
         raise CrsError("crs_kind", where, crs=crs_label(own))
     return own
+
+
+def local_grid(source: VectorSource) -> list[Finding]:
+    """Return a finding where the CRS has national figures and the name of a local grid."""
+    name = local_name(source.crs_wkt or "")
+    if not name:
+        return []
+    crs = parse_crs(source.crs_wkt or "")
+    meridian, east = central_meridian(crs), false_easting(crs)
+    params = {"name": name, "meridian": f"{meridian:g}", "easting": f"{east:.0f}"}
+    return [Finding("crs_name_local", file=source.display, params=params)]
 
 
 def choose_working_crs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "is_gauss_krueger",
     "is_metric",
     "is_web_mercator",
+    "local_name",
     "parse_crs",
     "same_crs",
 ]
@@ -39,6 +41,10 @@ _DATUMS: Mapping[str, tuple[str, ...]] = {
     "wgs84": ("world geodetic system 1984", "wgs 84", "wgs_1984", "wgs84", "d_wgs_1984"),
 }
 _ZONE_M = 1_000_000.0
+_USUAL_NAME = re.compile(
+    r"国家|大地|高斯[-–—/]*克吕格|投影|坐标系?|中央(?:子午线|经线)|带号|[三六3６６六]度(?:分)?带|第|号|带|度|东经|平面"
+)
+_LOCAL_WORD = re.compile(r"local|city|urban|municipal|tianjin|(?<![a-z])tj(?![a-z])", re.IGNORECASE)
 
 
 def parse_crs(text: str, where: Where | None = None) -> pyproj.CRS:
@@ -81,6 +87,24 @@ def crs_label(crs: pyproj.CRS) -> str:
 def is_cgcs2000_gauss_krueger(crs: pyproj.CRS) -> bool:
     """Tell whether a CRS is a Gauss-Krüger projection of CGCS2000 in metres, with or without zone prefix."""
     return datum_family(crs) == "cgcs2000" and is_gauss_krueger(crs)
+
+
+def local_name(text: str) -> str:
+    """Return the name of a CRS where it speaks of a local grid though the figures are national, "" else.
+
+    City grids are delivered under statements copied from the national system, so that only the name tells.
+
+    Examples
+    --------
+    >>> local_name("EPSG:4548")
+    ''
+    """
+    if not text.lstrip().upper().startswith(("PROJ", "COMPOUND", "BOUND")):
+        return ""
+    name = pyproj.CRS.from_user_input(text).name
+    rest = _USUAL_NAME.sub("", name)
+    odd = any("\u4e00" <= sign <= "\u9fff" for sign in rest) or _LOCAL_WORD.search(rest)
+    return name if odd and is_cgcs2000_gauss_krueger(parse_crs(text)) else ""
 
 
 def central_meridian(crs: pyproj.CRS) -> float:

@@ -22,6 +22,7 @@ from landremed.crs import (
     choose_working_crs,
     crs_label,
     guard_coordinates,
+    local_grid,
     mixed_zones,
     out_of_place,
     resolve_crs,
@@ -169,7 +170,9 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
     parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
-    return replace(parcels, findings=[*findings, *chosen, *id_findings, *parcels.findings])
+    return replace(
+        parcels, findings=[*findings, *local_grid(source), *chosen, *id_findings, *parcels.findings]
+    )
 
 
 def ready_parcels(
@@ -254,7 +257,7 @@ def load_layer(
         coverage=coverage,
         coverage_source=coverage_source,
         void_boxes=void_boxes,
-        findings=[*findings, *_repair_findings(repaired, source, None), *unit_findings],
+        findings=[*findings, *local_grid(source), *_repair_findings(repaired, source, None), *unit_findings],
     )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.crs import CRS_IMPLIED, crs_label, guard_coordinates, parse_crs
+from landremed.crs import CRS_IMPLIED, crs_label, guard_coordinates, local_grid, parse_crs
 from landremed.errors import CrsError, InputError, LandremedError, Where
 from landremed.inspect.fact_fields import FactField, distinct_values, fact_fields, vocabulary
 from landremed.inspect.roles import RoleGuess, guess_id, guess_role
@@ -306,7 +306,7 @@ def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
         problem=problem,
         source=source,
         damage=tuple(f for f in findings if default_severity(f.code) == "error"),
-        notes=_notes(findings),
+        notes=_notes([*findings, *(local_grid(source) if state == "declared" else [])]),
     )
 
 

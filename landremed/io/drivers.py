@@ -33,6 +33,9 @@ EXTENSIONS = {
 
 ONE_LAYER = frozenset({"ESRI Shapefile", "GeoJSON", "FlatGeobuf", "GeoParquet"})
 
+_SHAPEFILE_PARTS = (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
+"""What GDAL opens beside a ``.shp``."""
+
 _ODD_NAME = re.compile(r"[!;\x00-\x1f]")  # pyogrio would cut the path there, or look for an archive
 _LAYER_MARK = "|layername="
 _VIRTUAL = b"<OGRVRT"
@@ -240,9 +243,11 @@ def _check_shapefile(real: Path, where: Where) -> None:
         part = sidecar(real, suffix)
         if part is None:
             raise InputError("shapefile_part_missing", where, part=real.stem + suffix)
-        if part.is_symlink() and part.resolve().parent != real.parent:
-            raise InputError("path_leaves_folder", Where(file=str(Path(where.file).with_suffix(suffix))))
         _head(part, Where(file=str(Path(where.file).with_suffix(suffix))))
+    for suffix in _SHAPEFILE_PARTS:
+        part = sidecar(real, suffix)
+        if part is not None and part.is_symlink() and part.resolve().parent != real.parent:
+            raise InputError("path_leaves_folder", Where(file=str(Path(where.file).with_suffix(suffix))))
 
 
 def _check_geojson(real: Path, where: Where) -> None:

@@ -30,6 +30,7 @@ from landremed.io.gdal import (
 from landremed.io.geoparquet import parquet_rows, read_geoparquet
 from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
+from landremed.io.prj import plain_prj
 from landremed.io.salvage import salvage
 from landremed.io.shape_index import sound_index
 from landremed.io.shapefile import read_shapefile
@@ -98,7 +99,7 @@ def read_vector(
     if path.lower().endswith(".txt"):
         return _survey_text(path, base, where, encoding, columns, limits)
     dataset = open_dataset(path, base, limits)
-    with sound_index(dataset) as (sound, notes, lost):
+    with plain_prj(dataset) as plain, sound_index(plain) as (sound, notes, lost):
         name = pick_layer(sound, layer) if sound.driver != "GeoParquet" else _stem(sound, layer)
         place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
         raw, text, findings = _read(sound, name, encoding, limits)
@@ -202,7 +203,7 @@ def list_layers(path: str, *, base: Path | None = None, limits: Limits | None = 
     if dataset.driver == "GeoParquet":
         kind, rows = parquet_rows(dataset)
         return [LayerInfo(dataset.path.stem, kind, rows)]
-    with sound_index(dataset) as (sound, _, _):
+    with plain_prj(dataset) as plain, sound_index(plain) as (sound, _, _):
         infos = []
         for name in list_raw_layers(sound):
             info = describe(sound, name, force_feature_count=True, **_text_options(sound))
