@@ -54,7 +54,8 @@ class RunResult:
     findings : mapping of severity to int
         How many findings there are.
     reuse : mapping, optional
-        How many parcels and parts were ``reused`` and ``measured``, when an earlier run was given.
+        How many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
+        are was taken over (``firm_reused``) and judged (``firm_judged``), when measures are kept.
     """
 
     layers: Mapping[str, OutLayer]
@@ -188,7 +189,7 @@ def run(
     book = rule_book(checked)
     file = None if output is None or names_folder(output) else Path(output)
     with begin_writing(file, measured, book) as early:
-        decided = decide_overlay(measured, book, stage=stage)
+        decided = decide_overlay(measured, book, stage=stage, reuse=reuse)
         stage("tables")
         layers = result_layers(decided, clock.entries())
         if output is not None:
@@ -196,7 +197,7 @@ def run(
             write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided, early)
             if reuse is not None:
                 reuse.write(output)
-    counted = None if reuse is None else {"reused": reuse.reused, "measured": reuse.measured}
+    counted = None if reuse is None else reuse.counts
     return RunResult(
         {layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided, counted
     )

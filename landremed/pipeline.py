@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -181,7 +182,7 @@ def measure_project(
     stage("index")
     ready: Callable[..., Engine] = prepare
     if reuse is not None:
-        reuse.crs = parcels.crs.to_wkt()
+        reuse.stand_on(parcels.crs.to_wkt(), layers)
         ready = reuse.prepare
     ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids), prepare=ready)
     job = Job(project, book, layers, ruler, area)
@@ -259,7 +260,9 @@ def measure_share(
     return _with_parts(whole, book, ruler, layers, job.area), issues
 
 
-def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda name: None) -> Decisions:
+def decide_overlay(
+    overlay: Overlay, book: RuleBook, *, stage: Stage = lambda name: None, reuse: Reuse | None = None
+) -> Decisions:
     """Decide every parcel, and every part of the parcels that were cut.
 
     Parameters
@@ -270,6 +273,8 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
         With the readings wanted.
     stage : callable
         Told the name of each stage as it begins.
+    reuse : Reuse, optional
+        That of ``measure_project``, to take over how firm outcomes are.
     """
     stage("decide")
     project = overlay.project
@@ -298,7 +303,8 @@ def decide_overlay(overlay: Overlay, book: RuleBook, *, stage: Stage = lambda na
     _require_all_rows(overlay, judged)
     stage("sensitivity")
     judgement = _judgement(overlay, book, whole, decided)
-    return Decisions(overlay, book, replace(judged, firmness=_firmness(overlay, judgement)), parts, judgement)
+    firm = _firmness(overlay, judgement, reuse)
+    return Decisions(overlay, book, replace(judged, firmness=firm), parts, judgement)
 
 
 def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decided) -> Judgement:
@@ -317,17 +323,15 @@ def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decide
     )
 
 
-def _firmness(overlay: Overlay, judgement: Judgement) -> Firmness | None:
+def _firmness(overlay: Overlay, judgement: Judgement, reuse: Reuse | None) -> Firmness | None:
     """Move boundaries, unless the project does not want it or nothing is known of them."""
     wanted = overlay.project.sensitivity
     if not wanted.enabled or overlay.edges is None:
         return None
-    return firmness(
-        judgement,
-        overlay.edges,
-        position_m=overlay.project.tolerance.position_m,
-        limit_m=wanted.limit_m,
-    )
+    ask = partial(firmness, position_m=overlay.project.tolerance.position_m, limit_m=wanted.limit_m)
+    if reuse is None:
+        return ask(judgement, overlay.edges)
+    return reuse.firmness(judgement, overlay.edges, ask, overlay.project.edges_within_m)
 
 
 def _redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Parcels:

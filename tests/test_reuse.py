@@ -14,8 +14,9 @@ import shapely
 import landremed
 from landremed.errors import InputError
 from landremed.io.gpkg import layer_names
+from landremed.law.vocabulary import rules_root
 from landremed.provenance import VOLATILE_KEYS
-from landremed.reuse import Reuse, measures_path
+from landremed.reuse import Reuse, hashes, measures_path
 
 CRS = "EPSG:4548"
 KINDS = ["开发区", "镇"]
@@ -23,9 +24,18 @@ PROJECT = """
 [project]
 name = "edits"
 crs = "EPSG:4548"
-rules = "binhai-2022"
-as_of = 2022-06-30
+rules = "{rules}"
+as_of = {as_of}
 straddle = "{straddle}"
+language = "{language}"
+[readings]
+{readings}
+[tolerance]
+{tolerance}
+[sensitivity]
+limit_m = {limit_m}
+[calendar]
+path = "days.csv"
 [parcels]
 path = "parcels.gpkg"
 id = "code"
@@ -57,6 +67,14 @@ def blobs(rng, n, size):
     return shapely.make_valid(shapely.convex_hull(shapely.multipoints(ring)))
 
 
+def write_book(folder):
+    """Copy the rule book with another day from which on cases count."""
+    shutil.copytree(rules_root() / "binhai-2022", folder)
+    plan = (folder / "plan.yaml").read_text(encoding="utf-8")
+    assert plan.count("value: 2004-10-21") == 1
+    (folder / "plan.yaml").write_text(plan.replace("2004-10-21", "2019-06-01"), encoding="utf-8")
+
+
 class District:
     """Invented data in memory that can be edited and written."""
 
@@ -82,7 +100,16 @@ class District:
                 {"name": [f"镇{i % 5}" for i in range(9)]}, geometry=blobs(rng, 9, 300), crs=CRS
             ),
         }
-        self.straddle = "review"
+        self.settings = {
+            "rules": "binhai-2022",
+            "as_of": "2022-06-30",
+            "straddle": "review",
+            "language": "zh",
+            "readings": "",
+            "tolerance": "",
+            "limit_m": "5.0",
+        }
+        self.calendar = "2031-01-01,holiday\n"
         self.facts = pd.DataFrame({"code": self.parcels["code"], "occurred_on": "2019-01-01"})
 
     def edit(self, kind):
@@ -104,8 +131,12 @@ class District:
             )
         elif kind == "evidence":
             self.facts.loc[int(rng.integers(len(self.facts))), "occurred_on"] = "2021-05-05"
-        elif kind == "straddle":
-            self.straddle = "split" if self.straddle == "review" else "review"
+        elif kind == "calendar":
+            self.calendar += "2031-01-02,holiday\n"
+        elif kind in SETTINGS:
+            name, values = SETTINGS[kind]
+            others = [value for value in values if value != self.settings[name]]
+            self.settings[name] = str(rng.choice(others))
         else:
             self.edit_layer(kind)
 
@@ -133,22 +164,25 @@ class District:
         for name, frame in self.layers.items():
             pyogrio.write_dataframe(frame, folder / f"{name}.gpkg")
         self.facts.to_csv(folder / "facts.csv", index=False)
-        (folder / "project.toml").write_text(PROJECT.format(straddle=self.straddle), encoding="utf-8")
+        if self.settings["rules"] == "book":
+            write_book(folder / "book")
+        (folder / "days.csv").write_text("date,kind\n" + self.calendar, encoding="utf-8")
+        (folder / "project.toml").write_text(PROJECT.format(**self.settings), encoding="utf-8")
         return folder / "project.toml"
 
 
-EDITS = [
-    "moved",
-    "removed",
-    "added",
-    "reordered",
-    "evidence",
-    "straddle",
-    "feature moved",
-    "feature removed",
-    "features reordered",
-    "attribute",
-]
+SETTINGS = {
+    "rules": ("rules", ["binhai-2022", "book"]),
+    "straddle": ("straddle", ["review", "split", "majority"]),
+    "day": ("as_of", ["2022-06-30", "2023-02-01", "2021-01-01"]),
+    "language": ("language", ["zh", "en"]),
+    "reading": ("readings", ["", 'industry_scale = "either"', 'red_line_extent = "part"']),
+    "tolerance": ("tolerance", ["", "min_overlap_area_m2 = 40.0", "position_m = 3.0"]),
+    "limit": ("limit_m", ["5.0", "9.0"]),
+}
+PARCEL_EDITS = ["moved", "removed", "added", "reordered", "evidence"]
+LAYER_EDITS = ["feature moved", "feature removed", "features reordered", "attribute"]
+EDITS = [*PARCEL_EDITS, *LAYER_EDITS, *SETTINGS, "calendar"]
 
 
 def same_files(one: Path, other: Path):
@@ -173,16 +207,93 @@ def test_edits_give_what_a_full_run_gives(tmp_path, seed, engine):
     district.edit("straddle" if seed % 2 else "reordered")
     previous = tmp_path / "previous.gpkg"
     landremed.run(project, previous, engine=engine, reuse=Reuse())
-    for step in range(3):
-        for kind in district.rng.choice(EDITS, 2):
-            district.edit(kind)
+    # every kind of edit is met over the seeds, two at a time
+    kinds = district.rng.permutation(EDITS[seed % 2 :: 2])
+    for step, both in enumerate(kinds[:8].reshape(-1, 2)):
+        for kind in both:
+            district.edit(str(kind))
         project = district.write(tmp_path / str(step + 1))
         full, partly = tmp_path / f"full{step}.gpkg", tmp_path / f"partly{step}.gpkg"
         landremed.run(project, full, engine=engine)
         told = landremed.run(project, partly, engine=engine, reuse=Reuse(previous))
         same_files(full, partly)
         assert told.reuse["reused"] + told.reuse["measured"] >= len(district.parcels)
+        assert told.reuse["firm_reused"] + told.reuse["firm_judged"] == len(district.parcels)
         previous = partly
+
+
+def counted(folder, district, previous):
+    """Run again, see that the result is that of a full run, and return how much was computed."""
+    project = district.write(folder)
+    full, partly = folder / "full.gpkg", folder / "partly.gpkg"
+    landremed.run(project, full)
+    told = landremed.run(project, partly, reuse=Reuse(previous))
+    same_files(full, partly)
+    return told.reuse["measured"], told.reuse["firm_judged"]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    landremed.run(District(11).write(folder), folder / "first.gpkg", reuse=Reuse())
+    return folder / "first.gpkg"
+
+
+@pytest.mark.parametrize("kind", ["day", "language", "calendar", "reordered"])
+def test_what_changes_neither_ground_nor_facts_computes_nothing(tmp_path, first, kind):
+    district = District(11)
+    district.edit(kind)
+    assert counted(tmp_path, district, first) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rules", "book"),
+        ("readings", 'industry_scale = "either"'),
+        ("tolerance", "position_m = 3.0"),
+        ("limit_m", "9.0"),
+        ("straddle", "majority"),
+    ],
+)
+def test_law_and_settings_leave_measures_alone(tmp_path, first, name, value):
+    district = District(11)
+    district.settings[name] = value
+    assert counted(tmp_path, district, first) == (0, len(district.parcels))
+
+
+def test_evidence_of_one_parcel_judges_one_parcel(tmp_path, first):
+    district = District(11)
+    district.edit("evidence")
+    assert counted(tmp_path, district, first) == (0, 1)
+
+
+def test_a_layer_changed_out_of_reach_computes_nothing(tmp_path, first):
+    district = District(11)
+    far = shapely.box(561_900, 4_301_900, 561_950, 4_301_950)
+    frame = gpd.GeoDataFrame({"dlbm": ["0101"]}, geometry=[far], crs=CRS)
+    district.layers["farmland"] = pd.concat([frame, district.layers["farmland"]], ignore_index=True)
+    assert counted(tmp_path, district, first) == (0, 0)
+
+
+def test_a_layer_changed_beside_a_parcel_judges_it_without_measuring(tmp_path, first):
+    district = District(11)
+    x0, y0, _, _ = district.parcels.geometry.iloc[0].bounds
+    for name in ("farmland", "redline"):
+        near = shapely.box(x0 - 3.0, y0 - 3.0, x0 - 2.9, y0 - 2.9)
+        frame = gpd.GeoDataFrame({"dlbm": ["0101"]}, geometry=[near], crs=CRS)
+        district.layers[name] = pd.concat([district.layers[name], frame], ignore_index=True)
+    touched = sum(near.intersects(shapely.box(*s.bounds)) for s in district.parcels.geometry)
+    reached = sum(near.intersects(shapely.box(*s.buffer(5).bounds)) for s in district.parcels.geometry)
+    measured, judged = counted(tmp_path, district, first)
+    assert measured == touched
+    assert max(1, reached) <= judged < len(district.parcels)
+
+
+def test_other_libraries_compute_everything(tmp_path, first, monkeypatch):
+    monkeypatch.setattr(hashes, "library_versions", lambda: {"lib.GEOS": "0.0.1"})
+    measured, judged = counted(tmp_path, District(11), first)
+    assert (measured, judged) == (60, 60)
 
 
 def test_one_edit_measures_one_parcel(tmp_path):
@@ -193,9 +304,12 @@ def test_one_edit_measures_one_parcel(tmp_path):
     district.edit("reordered")
     district.edit("evidence")
     told = landremed.run(district.write(tmp_path / "1"), first, overwrite=True, reuse=Reuse(first))
-    assert told.reuse == {"reused": len(district.parcels) - 1, "measured": 1}
+    counts = {name: told.reuse[name] for name in ("reused", "measured")}
+    assert counts == {"reused": len(district.parcels) - 1, "measured": 1}
     again = landremed.run(tmp_path / "1" / "project.toml", reuse=Reuse(first))
-    assert again.document("x")["reuse"] == {"reused": len(district.parcels), "measured": 0}
+    every = len(district.parcels)
+    whole = {"reused": every, "measured": 0, "firm_reused": every, "firm_judged": 0}
+    assert again.document("x")["reuse"] == whole
 
 
 def test_what_is_no_such_file_is_refused(tmp_path):
@@ -216,10 +330,21 @@ def test_what_is_no_such_file_is_refused(tmp_path):
             Reuse(result)
         assert refused.value.code == code
     kept.unlink()
-    with pytest.raises(InputError) as refused:
-        Reuse(result)
-    assert refused.value.code == "measures_missing"
-    shutil.rmtree(tmp_path / "0")
+    other = tmp_path / "other.gpkg"
+    pyogrio.write_dataframe(District(8).parcels, other, layer="parcels")
+    text = tmp_path / "text.gpkg"
+    text.write_text("no result")
+    for path, code in [
+        (result, "measures_missing"),
+        (other, "reuse_no_result"),
+        (text, "reuse_no_result"),
+        (tmp_path, "reuse_no_result"),
+        (tmp_path / "none.gpkg", "reuse_no_file"),
+    ]:
+        with pytest.raises(InputError) as refused:
+            Reuse(path)
+        assert refused.value.code == code
+        assert str(path) in str(refused.value)
 
 
 def test_the_command_says_how_much(tmp_path, capsys):
@@ -235,5 +360,5 @@ def test_the_command_says_how_much(tmp_path, capsys):
     assert status("run", project, "-o", first, "--keep-measures") in (0, 3)
     capsys.readouterr()
     assert status("--json", "run", project, "-o", second, "--reuse", first) in (0, 3)
-    assert json.loads(capsys.readouterr().out)["reuse"] == {"reused": 60, "measured": 0}
+    assert json.loads(capsys.readouterr().out)["reuse"]["reused"] == 60
     assert status("run", project, "-o", second, "--overwrite", "--reuse", str(tmp_path / "no.gpkg")) == 1

@@ -27,7 +27,7 @@ ALLOWED = {
     "project": BASE | {"io", "law"},
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
     "measure": BASE | {"tables", "layers", "law", "overlay"},
-    "reuse": BASE | {"overlay", "provenance"},
+    "reuse": BASE | {"io", "law", "layers", "measure", "overlay", "provenance", "sensitivity", "tables"},
     "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
     "decisions": BASE | {"tables", "law", "trace_table"},

@@ -1,0 +1,224 @@
+"""The file beside a result in which its measures are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from landremed.errors import InputError, LandremedError, OutputError, Where
+from landremed.io.gpkg import layer_names
+from landremed.overlay.tables import (
+    DISPUTED_SCHEMA,
+    FEATURE_SCHEMA,
+    GROUP_SCHEMA,
+    OUTSIDE_SCHEMA,
+    OVERLAP_SCHEMA,
+)
+from landremed.reuse.features import Features
+from landremed.reuse.hashes import DIGEST, Digests
+
+__all__ = [
+    "FIRM_SCHEMA",
+    "KEY_SCHEMA",
+    "MEASURED",
+    "Kept",
+    "measures_path",
+    "raw_array",
+    "raw_column",
+    "read_kept",
+    "write_kept",
+]
+
+MEASURED: Final[Mapping[str, pa.Schema]] = {
+    "overlaps": OVERLAP_SCHEMA,
+    "features": FEATURE_SCHEMA,
+    "groups": GROUP_SCHEMA,
+    "outside": OUTSIDE_SCHEMA,
+    "disputed": DISPUTED_SCHEMA,
+}
+"""Tables of the engine; ``parcel`` counts through the rows of the keys."""
+
+KEY_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST)), ("area_m2", pa.float64())])
+"""Hash of every shape that was measured, and its area."""
+
+FIRM_SCHEMA: Final = pa.schema(
+    [
+        ("key", pa.binary(DIGEST)),
+        ("robust", pa.int8()),
+        ("margin_m", pa.float64()),
+        ("sensitive", pa.binary()),
+    ]
+)
+"""How firm outcomes are, under the hash of what they hang on; ``sensitive`` has a bit for every layer."""
+
+_MAGIC: Final = b"landremed measures 2\n"
+_SEAL: Final = 32
+_LAYER_SCHEMA: Final = pa.schema(
+    [("digest", pa.binary(DIGEST)), *((n, pa.float64()) for n in ("x0", "y0", "x1", "y1"))]
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a run.
+
+    Attributes
+    ----------
+    ground : str
+        Hash of all that every measure hangs on, but for shapes.
+    firm_ground : str
+        Hash of all that every firmness hangs on besides.
+    layers : sequence of Features
+        The layers' state, in the engine's order.
+    tables : mapping of name to pyarrow.Table
+        ``keys``, those of ``MEASURED``, and ``firm``.
+    """
+
+    ground: str = ""
+    firm_ground: str = ""
+    layers: Sequence[Features] = ()
+    tables: Mapping[str, pa.Table] = field(
+        default_factory=lambda: {n: s.empty_table() for n, s in _schemas().items()}
+    )
+
+
+def measures_path(result: str | Path) -> Path:
+    """Return where the measures of a result are kept."""
+    path = Path(result)
+    return path.with_name(f"{path.name}.measures")
+
+
+def write_kept(result: str | Path, kept: Kept) -> None:
+    """Write the measures beside a result.
+
+    Raises
+    ------
+    OutputError
+        When they cannot be written; what lay there stays.
+    """
+    path = measures_path(result)
+    temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        with temp.open("wb") as file:
+            file.write(_MAGIC + bytes(_SEAL))
+            seal = hashlib.sha256()
+            for block in _blocks(kept):  # one at a time: together they are as large as the result
+                for data in (struct.pack("<q", len(block)), block):
+                    seal.update(data)
+                    file.write(data)
+            file.seek(len(_MAGIC))
+            file.write(seal.digest())
+            file.flush()
+            os.fsync(file.fileno())
+        temp.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temp.unlink(missing_ok=True)
+        raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
+
+
+def read_kept(result: Path) -> Kept:
+    """Read the measures kept beside a result.
+
+    Raises
+    ------
+    InputError
+        When there is no such result, or no measures beside it, or they are damaged or of another format.
+    """
+    path = measures_path(result)
+    if not result.exists():
+        raise InputError("reuse_no_file", Where(file=str(result)))
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        _require_result(result)
+        raise InputError("measures_missing", Where(file=str(result))) from error
+    head = len(_MAGIC)
+    if raw[:head] != _MAGIC:
+        raise InputError("measures_foreign", Where(file=str(path)))
+    body = memoryview(raw)[head + _SEAL :]
+    if hashlib.sha256(body).digest() != raw[head : head + _SEAL]:
+        raise InputError("measures_damaged", Where(file=str(path)))
+    try:
+        return _kept(body)
+    except (pa.ArrowException, KeyError, TypeError, ValueError, struct.error) as error:
+        raise InputError("measures_damaged", Where(file=str(path))) from error
+
+
+def _schemas() -> dict[str, pa.Schema]:
+    return {"keys": KEY_SCHEMA, **MEASURED, "firm": FIRM_SCHEMA}
+
+
+def _require_result(path: Path) -> None:
+    """Tell a result of which nothing was kept from what is no result at all."""
+    try:
+        found = (path / "decisions.parquet").exists() if path.is_dir() else "decisions" in layer_names(path)
+    except LandremedError:
+        found = False
+    if not found:
+        raise InputError("reuse_no_result", Where(file=str(path)))
+
+
+def _blocks(kept: Kept) -> Iterator[Any]:
+    head = {
+        "ground": kept.ground,
+        "firm_ground": kept.firm_ground,
+        "groups": [list(layer.groups) for layer in kept.layers],
+    }
+    yield json.dumps(head, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    for layer in kept.layers:
+        boxes = [pa.array(column) for column in np.ascontiguousarray(layer.boxes.T)]
+        yield _packed(pa.table([raw_array(layer.digests), *boxes], schema=_LAYER_SCHEMA))
+    for name in _schemas():
+        yield _packed(kept.tables[name])
+
+
+def _kept(body: memoryview) -> Kept:
+    blocks = _spans(body)
+    head = json.loads(bytes(next(blocks)).decode("utf-8", "surrogatepass"))
+    layers = []
+    for groups in head["groups"]:
+        table = _unpacked(next(blocks), _LAYER_SCHEMA)
+        boxes = np.stack([table[name].to_numpy() for name in _LAYER_SCHEMA.names[1:]], axis=1)
+        layers.append(Features(raw_column(table["digest"]), boxes, [str(name) for name in groups]))
+    tables = {name: _unpacked(next(blocks), schema) for name, schema in _schemas().items()}
+    return Kept(head["ground"], head["firm_ground"], layers, tables)
+
+
+def _spans(body: memoryview) -> Iterator[memoryview]:
+    at = 0
+    while at < len(body):
+        (size,) = struct.unpack_from("<q", body, at)
+        yield body[at + 8 : at + 8 + size]
+        at += 8 + size
+
+
+def _packed(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _unpacked(block: memoryview, schema: pa.Schema) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(block)).read_all().cast(schema)
+
+
+def raw_array(found: Digests) -> pa.Array:
+    """Return hashes as an Arrow array."""
+    return pa.Array.from_buffers(pa.binary(DIGEST), len(found), [None, pa.py_buffer(found.tobytes())])
+
+
+def raw_column(column: pa.ChunkedArray) -> Digests:
+    """Return an Arrow column of hashes as raw bytes."""
+    return np.frombuffer(b"".join(column.to_pylist()), f"V{DIGEST}")
