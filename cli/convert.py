@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import click
+from landremed_cli.options import limit_option
 
 __all__ = ["command"]
 
@@ -17,6 +18,7 @@ __all__ = ["command"]
 @click.option("--in-crs", "input_crs", metavar="CRS", help="CRS of an input that states none.")
 @click.option("--encoding", metavar="NAME", help="Text encoding of the input (e.g. GB18030).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output once the new one is complete.")
+@limit_option
 @click.pass_obj
 def command(obj: Any, /, source: str, target: str, **options: Any) -> int:
     """Convert a layer; the extension of OUT names the format.
@@ -24,11 +26,13 @@ def command(obj: Any, /, source: str, target: str, **options: Any) -> int:
     IN and OUT may be .gpkg, .shp, .geojson, .fgb, .gdb, .parquet and .txt (survey coordinates). Ends with 3
     when the format does not keep everything.
     """
+    from landremed import Limits, parse_limits
     from landremed.convert import convert
     from landremed.errors import Where
     from landremed.text import default_severity, error_text
 
-    done = convert(source, target, **options)
+    limits = Limits(**parse_limits(options.pop("limits")))
+    done = convert(source, target, **options, limits=limits)
     weights = [default_severity(finding.code) for finding in done.findings]
     rows = []
     for finding, weight in zip(done.findings, weights, strict=True):

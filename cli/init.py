@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from landremed_cli.options import limit_option
 
 __all__ = ["command"]
 
@@ -15,6 +16,7 @@ __all__ = ["command"]
 @click.option("--layer", "layers", multiple=True, metavar="ROLE=PATH[:LAYER]", help="A layer with its role.")
 @click.option("-o", "--output", required=True, metavar="project.toml", help="Project file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@limit_option
 @click.pass_obj
 def command(
     obj: Any, /, parcels: str, others: tuple[str, ...], layers: tuple[str, ...], **options: Any
@@ -23,10 +25,17 @@ def command(
 
     Ends with 3 when something that was found or named had to be left as a comment.
     """
+    from landremed import parse_limits
     from landremed.inspect import write_project
 
     draft, text = write_project(
-        parcels, others, layers, options["output"], overwrite=options["overwrite"], language=obj.language
+        parcels,
+        others,
+        layers,
+        options["output"],
+        overwrite=options["overwrite"],
+        language=obj.language,
+        limits=parse_limits(options["limits"]),
     )
     if not obj.quiet:
         click.echo(text)

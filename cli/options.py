@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["StageClock", "engine_options", "perform", "project_options", "show"]
+__all__ = ["StageClock", "engine_options", "limit_option", "perform", "project_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +43,17 @@ def project_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def limit_option(command: F) -> F:
+    """Add the option that raises or lowers a limit on inputs."""
+    return click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        metavar="KEY=NUMBER",
+        help="Another limit than usual, e.g. max_features=1e7 (docs/project-file.md).",
+    )(command)
 
 
 def engine_options(command: F) -> F:

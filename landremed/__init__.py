@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ProjectError,
         RuleBookError,
     )
+    from landremed.io.limits import Limits, parse_limits
     from landremed.law import load_rulebook
     from landremed.project import Project, load_project, make_project
     from landremed.remeasure import merge_reviews
@@ -34,6 +35,7 @@ __all__ = [
     "CrsError",
     "InputError",
     "LandremedError",
+    "Limits",
     "OutputError",
     "Project",
     "ProjectError",
@@ -44,6 +46,7 @@ __all__ = [
     "load_rulebook",
     "make_project",
     "merge_reviews",
+    "parse_limits",
     "run",
     "run_decide",
     "run_frames",
@@ -62,6 +65,7 @@ _HOMES: Final = {
         "ProjectError",
         "RuleBookError",
     ),
+    "landremed.io.limits": ("Limits", "parse_limits"),
     "landremed.law": ("load_rulebook",),
     "landremed.remeasure": ("merge_reviews",),
     "landremed.project": ("Project", "load_project", "make_project"),

@@ -32,6 +32,7 @@ from landremed.crs import (
 )
 from landremed.errors import LandremedError, OutputError, Where
 from landremed.io.leftovers import folder_beside
+from landremed.io.limits import Limits
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
 from landremed.io.vector import read_vector, split_layer
 from landremed.io.wkb import parse_wkb
@@ -81,6 +82,7 @@ def convert(
     input_crs: str | None = None,
     encoding: str | None = None,
     overwrite: bool = False,
+    limits: Limits | None = None,
 ) -> Converted:
     """Write a layer in the format that the target's extension names.
 
@@ -98,6 +100,8 @@ def convert(
         Text encoding of the input, where its own statement is wrong or missing.
     overwrite : bool
         Replace an existing target.
+    limits : Limits, optional
+        Upper bounds on the input.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def convert(
     """
     path = Path(target)
     driver = _driver(path, overwrite)
-    given, findings = _read(source, encoding)
+    given, findings = _read(source, encoding, limits or Limits())
     system = None
     if given.crs_wkt is None and input_crs is None:
         findings.append(Finding("convert_no_crs", file=given.display))
@@ -126,7 +130,7 @@ def convert(
     try:
         temp = folder / path.name
         _write(prepared, temp, driver, system)
-        findings += losses(given, _written(temp, len(given)), names, system)
+        findings += losses(given, _written(temp, len(given), limits or Limits()), names, system)
         _move(folder, path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -152,17 +156,17 @@ def _driver(path: Path, overwrite: bool) -> str:
     return driver
 
 
-def _read(source: str, encoding: str | None) -> tuple[VectorSource, list[Finding]]:
+def _read(source: str, encoding: str | None, limits: Limits) -> tuple[VectorSource, list[Finding]]:
     if source.lower().endswith(".txt") and not is_zip(source):
-        return read_survey_txt(source, encoding=encoding)
+        return read_survey_txt(source, encoding=encoding, limits=limits)
     path, layer = (source, None) if Path(source).exists() else split_layer(source)
-    return read_vector(path, layer, encoding=encoding)
+    return read_vector(path, layer, encoding=encoding, limits=limits)
 
 
-def _written(path: Path, rows: int) -> VectorSource:
+def _written(path: Path, rows: int, limits: Limits) -> VectorSource:
     """Read an output back."""
     try:
-        written, _ = _read(str(path), None)
+        written, _ = _read(str(path), None, limits)
     except LandremedError as error:
         reason = message_text(error.code, error.params, "en")
         raise OutputError("convert_failed", Where(file=path.name), reason=reason) from error

@@ -19,6 +19,7 @@ from landremed.facts import ComputedFacts, computed_facts, fact_columns
 from landremed.given import EvidenceTable, given_facts
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
+from landremed.io.zipped import zips_kept
 from landremed.law import RuleBook, combine_parts, load_rulebook
 from landremed.law.spatial import asked_layers
 from landremed.law.vocabulary import within_layers
@@ -126,6 +127,7 @@ def rule_book(project: Project) -> RuleBook:
     return load_rulebook(folder if folder.is_dir() else name).with_readings(project.readings)
 
 
+@zips_kept()
 def measure_project(
     project: Project,
     *,

@@ -23,6 +23,7 @@ from landremed.io.gpkg import OutLayer, check_target
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import read_table
 from landremed.io.vector import read_vector, split_layer
+from landremed.io.zipped import zips_kept
 from landremed.law.spatial import asked_layers
 from landremed.layers import Layer, Parcels, load_layer, load_parcels
 from landremed.output import write_layers
@@ -103,6 +104,7 @@ class CheckResult:
         write_layers(Path(path), [layer], crs_wkt=self.crs_wkt, language=language, overwrite=overwrite)
 
 
+@zips_kept()
 def check_project(
     project: Project | str | Path,
     output: str | Path | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landremed.inspect.draft import Draft, draft_project
@@ -21,6 +21,7 @@ def write_project(
     *,
     overwrite: bool = False,
     language: str = "zh",
+    limits: Mapping[str, float] | None = None,
 ) -> tuple[Draft, str]:
     """Draft a project and write it as a commented file.
 
@@ -34,6 +35,8 @@ def write_project(
         Replace an existing one.
     language : {"zh", "en"}
         Of the comments, and of the project.
+    limits : mapping of str to float, optional
+        See ``draft_project``.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def write_project(
 
     target = Path(output)
     check_target(target, overwrite=overwrite)
-    draft = draft_project(parcels, others, layers, target.resolve().parent)
+    draft = draft_project(parcels, others, layers, target.resolve().parent, limits)
     text = project_text(draft, language)
     temp = target.with_name(f".{target.name}.tmp")
     try:

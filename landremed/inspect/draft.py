@@ -14,8 +14,11 @@ from landremed.crs import choose_working_crs
 from landremed.errors import InputError, LandremedError, ProjectError, Where
 from landremed.inspect.aliases import aliases, first_of
 from landremed.inspect.fact_fields import distinct_values
-from landremed.inspect.look import LayerLook, expand, look
+from landremed.inspect.folders import expand
+from landremed.inspect.look import LayerLook, look
+from landremed.io.limits import Limits
 from landremed.io.spreadsheet import RawTable
+from landremed.io.zipped import zips_kept
 from landremed.layers import load_layer, load_parcels, text_ids
 from landremed.project import make_project, role_name
 from landremed.types import MAIN_ROLES, SPECIAL_ROLES
@@ -78,6 +81,7 @@ class Draft:
     evidence: Sequence[EvidenceGuess]
     left: Sequence[tuple[LayerLook, str]]
     absent: Sequence[str] = field(default_factory=list)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def outside(self, binding: Binding) -> list[str]:
         """Return the values that a binding's filter leaves out."""
@@ -94,7 +98,14 @@ class Draft:
         return Path(os.path.relpath(Path.cwd() / seen.file, self.folder)).as_posix()
 
 
-def draft_project(parcels: str, others: Sequence[str], layers: Sequence[str], folder: Path) -> Draft:
+@zips_kept()
+def draft_project(
+    parcels: str,
+    others: Sequence[str],
+    layers: Sequence[str],
+    folder: Path,
+    limits: Mapping[str, float] | None = None,
+) -> Draft:
     """Look into files and guess what they are for.
 
     Parameters
@@ -107,20 +118,29 @@ def draft_project(parcels: str, others: Sequence[str], layers: Sequence[str], fo
         Roles that are not to be guessed.
     folder : Path
         Where the project file will stand.
+    limits : mapping of str to float, optional
+        Limits other than the usual ones; they go into the project file.
 
     Raises
     ------
     LandremedError
         When the parcels cannot be used, or a layer whose role is given cannot be read.
     """
-    ours = _parcels(parcels)
+    bounds = Limits(**(limits or {}))
+    ours = _parcels(parcels, bounds)
     named = [*layers, *(word for word in others if _is_role(word))]
-    bindings = [_given(option) for option in named]
+    bindings = [_given(option, bounds) for option in named]
     taken = {b.role: b for b in bindings}
     if len(taken) < len(bindings):
         raise ProjectError("layer_role_twice", role=next(b.role for b in bindings if taken[b.role] is not b))
     places = {_place(ours), *(_place(b.seen) for b in bindings)}
-    seen = [s for word in others if not _is_role(word) for s in look(word) if _place(s) not in places]
+    seen = [
+        s
+        for word in others
+        if not _is_role(word)
+        for s in look(word, limits=bounds)
+        if _place(s) not in places
+    ]
     left: list[tuple[LayerLook, str]] = []
     tables = [s for s in seen if isinstance(s.source, RawTable)]
     vectors = [s for s in seen if not isinstance(s.source, RawTable)]
@@ -136,7 +156,7 @@ def draft_project(parcels: str, others: Sequence[str], layers: Sequence[str], fo
     tried = _tried(ours, crs, list(taken.values()))
     evidence, rest = _evidence(tables, ours)
     absent = [role for role in MAIN_ROLES if role not in taken]
-    return Draft(folder, ours, crs, tried, evidence, [*left, *((s, "") for s in rest)], absent)
+    return Draft(folder, ours, crs, tried, evidence, [*left, *((s, "") for s in rest)], absent, limits or {})
 
 
 def _is_role(word: str) -> bool:
@@ -147,9 +167,9 @@ def _place(seen: LayerLook) -> tuple[str, str]:
     return os.path.realpath(seen.file), seen.layer
 
 
-def _parcels(path: str) -> LayerLook:
-    found = look(path)
-    if len(expand(path)) > 1 or any(isinstance(s.source, RawTable) for s in found):
+def _parcels(path: str, limits: Limits) -> LayerLook:
+    found = look(path, limits=limits)
+    if len(expand(path, limits=limits)) > 1 or any(isinstance(s.source, RawTable) for s in found):
         raise InputError("init_parcels_not_layer", Where(file=path))
     unread = [s.problem for s in found if s.problem is not None]
     if len(found) > 1:
@@ -164,11 +184,11 @@ def _parcels(path: str) -> LayerLook:
     return found[0]
 
 
-def _given(option: str) -> Binding:
+def _given(option: str, limits: Limits) -> Binding:
     word, equals, path = option.partition("=")
     if not word or not equals or not path:
         raise ProjectError("layer_not_role_path", Where(value=option))
-    found = look(path)
+    found = look(path, limits=limits)
     if len(found) != 1:
         names = ", ".join(s.layer or s.file for s in found)
         raise InputError("layer_needed", Where(file=path), layers=names, count=len(found))

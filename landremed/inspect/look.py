@@ -15,21 +15,20 @@ import pyarrow.compute as pc
 from landremed.crs import CRS_IMPLIED, crs_label, guard_coordinates, local_grid, parse_crs
 from landremed.errors import CrsError, InputError, LandremedError, Where
 from landremed.inspect.fact_fields import FactField, distinct_values, fact_fields, vocabulary
+from landremed.inspect.folders import TABLES, expand, refuse_link
 from landremed.inspect.roles import RoleGuess, guess_id, guess_role
 from landremed.inspect.words import word
-from landremed.io.drivers import EXTENSIONS
 from landremed.io.limits import Limits
 from landremed.io.spreadsheet import OFFICE_FILES, RawTable, list_sheets, read_table
 from landremed.io.vector import list_layers, read_vector, split_layer
 from landremed.io.wkb_scan import first_vertices
-from landremed.io.zipped import ZIP, unpacked, zip_named
+from landremed.io.zipped import unpacked, zip_named, zip_tables
 from landremed.tables import VectorSource
 from landremed.text import default_severity, message_text
 from landremed.types import Finding
 
 __all__ = ["FieldLook", "LayerLook", "crs_guess", "expand", "look"]
 
-TABLES: Final = frozenset({".csv", ".tsv", ".xlsx", ".xlsm"})
 _KINDS: Final = (
     "?",
     "Point",
@@ -40,6 +39,7 @@ _KINDS: Final = (
     "MultiPolygon",
     "GeometryCollection",
 )
+_BESIDE: Final = frozenset({"zip_without_data", "file_empty"})
 _SAMPLES: Final = 3
 _SAMPLE_CHARS: Final = 24
 
@@ -152,33 +152,28 @@ class LayerLook:
         }
 
 
-def look(path: str, *, base: Path | None = None) -> list[LayerLook]:
-    """Look into a file, one layer of it (``FILE:LAYER``), or all files of a folder.
+def look(path: str, *, base: Path | None = None, limits: Limits | None = None) -> list[LayerLook]:
+    """Look into a file, one layer of it (``FILE:LAYER``), or all files of a folder and the folders in it.
 
     Faults of single layers are kept in ``problem``; nothing is raised.
     """
+    bounds = limits or Limits()
+    try:
+        files = expand(path, base, bounds)
+    except LandremedError as error:
+        return [LayerLook(path, "", "", problem=error)]
     found = []
-    for file in expand(path, base):
+    for file in files:
         try:
-            found += _look_file(file, base)
+            if file != path:
+                refuse_link(file, path, base)
+            found += _look_file(file, base, bounds)
         except LandremedError as error:
-            if error.code == "zip_without_data" and file != path:  # photos and papers beside the data
+            if error.code in _BESIDE and file != path:  # photos and papers beside the data
                 continue
             name, layer = split_layer(file)
             found.append(LayerLook(name, layer or "", "", problem=error))
     return found
-
-
-def expand(path: str, base: Path | None = None) -> list[str]:
-    """Return the files of a folder that can be read, sorted by name; any other path as it is."""
-    folder = (base or Path.cwd()) / path
-    try:
-        if not folder.is_dir() or folder.suffix.lower() in EXTENSIONS:
-            return [path]
-        names = sorted(item.name for item in folder.iterdir() if _known(item))
-    except (OSError, ValueError):
-        return [path]
-    return [str(Path(path) / name) for name in names] or [path]
 
 
 def crs_guess(source: VectorSource) -> tuple[str, dict[str, object]]:
@@ -218,52 +213,72 @@ def _prefixed(x: npt.NDArray[np.float64]) -> tuple[str, dict[str, object]]:
     return key, {"zone": zone, "epsg": epsg}
 
 
-def _known(item: Path) -> bool:
-    suffix = item.suffix.lower()
-    known = suffix in EXTENSIONS or suffix in TABLES or suffix == ZIP
-    return known and not item.name.startswith((".", "~"))
-
-
-def _look_file(path: str, base: Path | None) -> list[LayerLook]:
+def _look_file(path: str, base: Path | None, limits: Limits) -> list[LayerLook]:
     archive, layer = zip_named(path)
     if archive:
-        with unpacked(archive, base, Limits()):  # once, however many layers are read
-            return _look_layers(archive, layer, base)
+        with unpacked(archive, base, limits) as folder:  # once, however many layers are read
+            return _look_zip(archive, layer, base, folder, limits)
     if Path(split_layer(path)[0]).suffix.lower() in TABLES:
-        return _look_tables(path, base)
+        return _look_tables(path, base, limits)
     if Path(path).suffix.lower() == ".txt":
-        return [_look_layer(path, None, base)]
+        return [_look_layer(path, None, base, limits)]
     file, layer = split_layer(path)
     whole = layer is None or ((base or Path.cwd()) / path).exists()
-    return _look_layers(path, None, base) if whole else _look_layers(file, layer, base)
+    return _look_layers(path, None, base, limits) if whole else _look_layers(file, layer, base, limits)
 
 
-def _look_layers(path: str, layer: str | None, base: Path | None) -> list[LayerLook]:
+def _look_zip(
+    archive: str, wanted: str | None, base: Path | None, folder: Path, limits: Limits
+) -> list[LayerLook]:
+    """Look at all layers and tables of a zip, or at the one that is named."""
+    tables = zip_tables(folder)
+    if wanted is not None:
+        named = Path(split_layer(wanted)[0]).suffix.lower() in TABLES
+        return (
+            _look_tables(f"{archive}:{wanted}", base, limits)
+            if named
+            else _look_layers(archive, wanted, base, limits)
+        )
+    try:
+        found = _look_layers(archive, None, base, limits)
+    except InputError as error:
+        if error.code != "zip_without_data" or not tables:
+            raise
+        found = []
+    for table in tables:
+        try:
+            found += _look_tables(f"{archive}:{table}", base, limits)
+        except LandremedError as error:
+            found.append(LayerLook(f"{archive}:{table}", "", "", problem=error))
+    return found
+
+
+def _look_layers(path: str, layer: str | None, base: Path | None, limits: Limits) -> list[LayerLook]:
     if layer is not None:
-        return [_look_layer(path, layer, base)]
-    names = [info.name for info in list_layers(path, base=base)]
+        return [_look_layer(path, layer, base, limits)]
+    names = [info.name for info in list_layers(path, base=base, limits=limits)]
     if not names:
         raise InputError("no_vector_layer", Where(file=path))
     if len(names) == 1:
-        return [_look_layer(path, names[0], base)]
+        return [_look_layer(path, names[0], base, limits)]
     found = []
     for name in names:
         try:
-            found.append(_look_layer(path, name, base))
+            found.append(_look_layer(path, name, base, limits))
         except LandremedError as error:
             found.append(LayerLook(path, name, "", problem=error))
     return found
 
 
-def _look_tables(path: str, base: Path | None) -> list[LayerLook]:
+def _look_tables(path: str, base: Path | None, limits: Limits) -> list[LayerLook]:
     """Look at every sheet that is shown; of several, those without a table are left out."""
     if Path(path).suffix.lower() not in OFFICE_FILES:
-        return [_look_table(read_table(path, base=base))]
-    names = list_sheets(path, base=base)
+        return [_look_table(read_table(path, base=base, limits=limits))]
+    names = list_sheets(path, base=base, limits=limits)
     found: list[LayerLook] = []
     for name in names:
         try:
-            found.append(_look_table(read_table(path, base=base, sheet=name)))
+            found.append(_look_table(read_table(path, base=base, sheet=name, limits=limits)))
         except LandremedError as error:
             if error.code != "table_no_rows":
                 found.append(LayerLook(path, name, "", problem=error))
@@ -272,8 +287,8 @@ def _look_tables(path: str, base: Path | None) -> list[LayerLook]:
     return found
 
 
-def _look_layer(path: str, layer: str | None, base: Path | None) -> LayerLook:
-    source, findings = read_vector(path, layer, base=base)
+def _look_layer(path: str, layer: str | None, base: Path | None, limits: Limits) -> LayerLook:
+    source, findings = read_vector(path, layer, base=base, limits=limits)
     state, crs, params, problem = _crs(source)
     attributes = source.attributes
     columns = {name: distinct_values(attributes.column(name)) for name in attributes.column_names}
@@ -321,7 +336,7 @@ def _look_table(table: RawTable) -> LayerLook:
     return LayerLook(
         file=table.file,
         layer=table.sheet if table.kind == "xlsx" else "",
-        format=table.kind.upper(),
+        format=Path(table.file).suffix[1:].upper(),
         rows=len(table.rows),
         encoding=table.encoding,
         fields=tuple(fields),

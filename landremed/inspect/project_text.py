@@ -50,8 +50,11 @@ def project_text(draft: Draft, language: str) -> str:
         lines += ["", _comment(word("init_evidence", language, facts=facts)), "[[evidence]]"]
         lines += [
             f"path = {_quoted(draft.path(guess.seen))}",
+            *([f"sheet = {_quoted(guess.seen.layer)}"] if guess.seen.layer else []),
             f"id = {_quoted(guess.id_field)}    # {matched}",
         ]
+    if draft.limits:
+        lines += ["", "[limits]", *(f"{name} = {value:g}" for name, value in draft.limits.items())]
     if draft.left:
         lines += ["", _comment(word("init_left", language))]
         lines += [_comment(f"  {_left(draft, seen, role, language)}") for seen, role in draft.left]

@@ -10,14 +10,24 @@ import difflib
 import os
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from landremed.errors import InputError, Where
 from landremed.io.limits import Limits, check_limit
 
-__all__ = ["EXTENSIONS", "Dataset", "nearest", "open_dataset", "resolve_input", "sidecar", "split_layer"]
+__all__ = [
+    "EXTENSIONS",
+    "FOREIGN",
+    "Dataset",
+    "foreign",
+    "nearest",
+    "open_dataset",
+    "resolve_input",
+    "sidecar",
+    "split_layer",
+]
 
 EXTENSIONS = {
     ".gpkg": "GPKG",
@@ -30,6 +40,29 @@ EXTENSIONS = {
     ".geoparquet": "GeoParquet",
 }
 """File extension (lower case) -> the one driver that may read it."""
+
+FOREIGN: Mapping[str, str] = {
+    ".mdb": "Personal Geodatabase (MDB)",
+    ".dwg": "DWG",
+    ".dxf": "DXF",
+    ".kml": "KML",
+    ".kmz": "KMZ",
+    ".ovkml": "OVKML",
+    ".ovkmz": "OVKMZ",
+    ".vct": "VCT",
+    ".tab": "MapInfo TAB",
+    ".mif": "MapInfo MIF",
+    ".gml": "GML",
+    ".e00": "E00",
+    ".rar": "RAR",
+    ".7z": "7z",
+    ".tar": "TAR",
+    ".gz": "GZ",
+    ".tgz": "TGZ",
+}
+"""Extensions of other data that people have (lower case) -> what it is called."""
+
+_WEB_MAP = frozenset({".kml", ".kmz", ".ovkml", ".ovkmz"})
 
 ONE_LAYER = frozenset({"ESRI Shapefile", "GeoJSON", "FlatGeobuf", "GeoParquet"})
 
@@ -163,6 +196,8 @@ def open_dataset(path: str, base: Path | None = None, limits: Limits | None = No
     real = resolve_input(path, base)
     where = Where(file=path)
     driver = EXTENSIONS.get(real.suffix.lower())
+    if driver is None and real.suffix.lower() in FOREIGN:
+        raise foreign(path)
     if driver is None:
         raise InputError("file_type_unknown", where, known=", ".join(sorted(EXTENSIONS)))
     if _ODD_NAME.search(str(real)):
@@ -172,6 +207,13 @@ def open_dataset(path: str, base: Path | None = None, limits: Limits | None = No
     check_limit(limits or Limits(), "max_file_mb", _size(real, where) // 1_000_000, where)
     _CHECKS[driver](real, where)
     return Dataset(path, real, driver)
+
+
+def foreign(path: str) -> InputError:
+    """Return the error that names data of another program, and what to do with it."""
+    suffix = Path(path).suffix.lower()
+    code = "file_type_web_map" if suffix in _WEB_MAP else "file_type_foreign"
+    return InputError(code, Where(file=path), kind=FOREIGN[suffix])
 
 
 def _refuse_escape(root: Path, text: str, real: Path) -> None:

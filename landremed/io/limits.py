@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 
 from landremed.errors import InputError, Where
 
-__all__ = ["Limits", "check_limit"]
+__all__ = ["Limits", "check_limit", "parse_limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Limits:
         Columns of one layer or table.
     max_text_mb : float
         Size of one text file (CSV, survey coordinates), in 10^6 bytes: it is read as a whole.
+    max_files : float
+        Files of data in one folder that is looked through, or in one zip.
+    max_depth : float
+        Folders within folders that are looked through.
     """
 
     max_features: float = 3_000_000
@@ -38,6 +43,8 @@ class Limits:
     max_zip_ratio: float = 300
     max_columns: float = 2_000
     max_text_mb: float = 250
+    max_files: float = 10_000
+    max_depth: float = 12
 
 
 def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:
@@ -51,3 +58,30 @@ def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:
     limit = int(getattr(limits, key))
     if found > limit:
         raise InputError("limit_exceeded", where, key=key, limit=limit, found=found)
+
+
+def parse_limits(words: Iterable[str]) -> Mapping[str, float]:
+    """Return limits written as ``KEY=NUMBER``.
+
+    Raises
+    ------
+    InputError
+        For a key that is none, or what is no number above 0.
+
+    Examples
+    --------
+    >>> parse_limits(["max_features=5e6"])
+    {'max_features': 5000000.0}
+    """
+    known = [field.name for field in fields(Limits)]
+    found: dict[str, float] = {}
+    for word in words:
+        key, _, text = word.partition("=")
+        try:
+            value = float(text.replace("_", ""))
+        except ValueError:
+            value = 0.0
+        if key.strip() not in known or not 0.0 < value < 1e18:
+            raise InputError("limit_odd", Where(value=word), known=", ".join(known))
+        found[key.strip()] = value
+    return found

@@ -1,14 +1,14 @@
-"""Tables people keep: CSV in any usual encoding, and XLSX."""
+"""Tables people keep: CSV in any usual encoding, XLSX and XLS, also in a zip."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from landremed.errors import InputError, Where
 from landremed.io.drivers import nearest, resolve_input, split_layer
@@ -16,12 +16,16 @@ from landremed.io.encoding import decode_text
 from landremed.io.limits import Limits, check_limit
 from landremed.io.table_shape import Header, Merge, Skipped, body, empty, find_header
 from landremed.io.workbook import Sheet, Workbook, open_workbook, short
+from landremed.io.workbook_xls import XLS_MARK, XlsWorkbook
+from landremed.io.zipped import errors_named, table_of_zip, unpacked, zip_named
 from landremed.types import Finding
 
 __all__ = ["OFFICE_FILES", "RawTable", "list_sheets", "read_table"]
 
+AnyWorkbook: TypeAlias = Workbook | XlsWorkbook
+
 _TEXT_FILES = frozenset({".csv", ".tsv", ".txt"})
-OFFICE_FILES = frozenset({".xlsx", ".xlsm"})
+OFFICE_FILES = frozenset({".xlsx", ".xlsm", ".xls"})
 _DELIMITERS = (",", ";", "\t")
 _ZIP = b"PK\x03\x04"
 
@@ -37,12 +41,12 @@ class RawTable:
     columns : tuple of str
         Names of the columns, without line breaks and blanks around them.
     rows : list of tuple
-        Cells as typed in the file: text only in CSV; text, numbers, bools, dates in XLSX; None when blank.
-        Rows without any value are left out.
+        Cells as typed in the file: text only in CSV; text, numbers, bools, dates in workbooks; None when
+        blank. Rows without any value are left out.
     row_numbers : list of int
         Row of each as a spreadsheet program counts them, from 1 for the first row of the sheet.
     kind : {"csv", "xlsx"}
-        Kind of file.
+        Text, or a workbook of either age.
     sheet : str
         Name of the sheet ("" for CSV).
     encoding : str
@@ -75,7 +79,7 @@ def read_table(
     wanted: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> RawTable:
-    """Read a CSV (comma, semicolon or tab) or XLSX table.
+    """Read a CSV (comma, semicolon or tab), XLSX or XLS table, or one in a zip (``FILE.zip:TABLE``).
 
     The names stand in the first row, or below a title, or in several rows under merged cells; totals and
     notes are no rows (``landremed.io.table_shape``).
@@ -101,6 +105,16 @@ def read_table(
         When the file is missing, no table, or its header has blank or repeated names.
     """
     limits = limits or Limits()
+    archive, inner = zip_named(path)
+    if archive:
+        with unpacked(archive, base, limits) as folder:
+            member, named = table_of_zip(folder, archive, inner)
+            with errors_named(archive, folder):
+                table = read_table(
+                    member, base=folder, sheet=sheet or named, encoding=encoding, wanted=wanted, limits=limits
+                )
+        findings = [replace(f, file=f"{archive}:{f.file}") for f in table.findings]
+        return replace(table, file=f"{archive}:{member}", findings=findings)
     path, sheet = _file_and_sheet(path, sheet, base)
     real = resolve_input(path, base)
     where = Where(file=path)
@@ -142,9 +156,15 @@ def list_sheets(path: str, *, base: Path | None = None, limits: Limits | None = 
         When the file is missing or no workbook.
     """
     limits = limits or Limits()
+    archive, inner = zip_named(path)
+    if archive:
+        with unpacked(archive, base, limits) as folder:
+            member, named = table_of_zip(folder, archive, inner)
+            with errors_named(archive, folder):
+                return [named] if named else list_sheets(member, base=folder, limits=limits)
     real, where = resolve_input(path, base), Where(file=path)
     check_limit(limits, "max_file_mb", real.stat().st_size // 1_000_000, where)
-    book = open_workbook(real.read_bytes(), where, limits)
+    book = _opened(real.read_bytes(), where, limits)
     try:
         sheets = book.sheets
         return [s.title for s in sheets if not s.hidden] or [s.title for s in sheets]
@@ -189,7 +209,7 @@ def _below_mark(rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[tuple[int
 def _read_office(
     data: bytes, where: Where, sheet: str | None, wanted: Sequence[str], limits: Limits
 ) -> RawTable:
-    book = open_workbook(data, where, limits)
+    book = _opened(data, where, limits)
     try:
         return _chosen_sheet(book, where, sheet, wanted, limits)
     except InputError:
@@ -200,8 +220,24 @@ def _read_office(
         book.close()
 
 
+def _opened(data: bytes, where: Where, limits: Limits) -> AnyWorkbook:
+    """Open a workbook by its first bytes: old and new ones are found under either extension."""
+    if data.startswith(XLS_MARK):
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise InputError("table_encrypted", where)
+        return XlsWorkbook(data, where)
+    if not data.startswith(_ZIP):
+        text = data[:4096].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+        found = (
+            "HTML" if b"<html" in text or b"<table" in text else "XML" if text.startswith(b"<") else "text"
+        )
+        found = found if b"\0" not in text else "unknown"
+        raise InputError("table_not_workbook", where, found=found)
+    return open_workbook(data, where, limits)
+
+
 def _chosen_sheet(
-    book: Workbook, where: Where, sheet: str | None, wanted: Sequence[str], limits: Limits
+    book: AnyWorkbook, where: Where, sheet: str | None, wanted: Sequence[str], limits: Limits
 ) -> RawTable:
     """Read the sheet that is named, else the first visible one with the wanted columns, else with names."""
     sheets = book.sheets
@@ -238,7 +274,7 @@ def _chosen_sheet(
     return first
 
 
-def _sheet_table(book: Workbook, sheet: Sheet, where: Where, limits: Limits, *, several: bool) -> RawTable:
+def _sheet_table(book: AnyWorkbook, sheet: Sheet, where: Where, limits: Limits, *, several: bool) -> RawTable:
     place = Where(file=where.file, layer=sheet.title if several else "")
     marked = book.marked(sheet)
     table = _table(marked.rows(), place, limits, kind="xlsx", sheet=sheet.title, merges=marked.merges)

@@ -26,13 +26,27 @@ from landremed.io.gdal import list_raw_layers
 from landremed.io.leftovers import folder_beside
 from landremed.io.limits import Limits, check_limit
 
-__all__ = ["ZIP", "ZipLayer", "errors_named", "is_zip", "layer_of_zip", "unpacked", "zip_layers", "zip_named"]
+__all__ = [
+    "ZIP",
+    "ZipLayer",
+    "errors_named",
+    "holds_layer",
+    "is_zip",
+    "layer_of_zip",
+    "table_of_zip",
+    "unpacked",
+    "zip_layers",
+    "zip_named",
+    "zip_tables",
+    "zips_kept",
+]
 
 ZIP: Final = ".zip"
 _ARCHIVES: Final = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".kmz"})
 _BESIDE: Final = frozenset(
     {".shx", ".dbf", ".prj", ".cpg", ".cst", ".txt", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal"}
 )
+_TABLES: Final = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".xls"})
 _LARGE: Final = 10_000_000  # below this a member's ratio says nothing: empty pages and blanks pack very well
 _LEAST_CHINESE: Final = "\u2e80"
 _SURVEY_MARKS: Final = tuple(
@@ -67,6 +81,7 @@ class _Held:
 
 _held: dict[tuple[str, int, int], _Held] = {}
 _lock = threading.RLock()
+_keepers: list[object] = []
 
 
 def is_zip(path: str) -> bool:
@@ -122,9 +137,29 @@ def unpacked(path: str, base: Path | None, limits: Limits) -> Iterator[Path]:
     finally:
         with _lock:
             held.users -= 1
-            if not held.users:
-                del _held[key]
-                shutil.rmtree(held.folder, ignore_errors=True)
+            _let_go()
+
+
+@contextmanager
+def zips_kept() -> Iterator[None]:
+    """Keep what is unpacked inside until the end, so that a zip is unpacked once for all of its layers."""
+    keeper = object()
+    with _lock:
+        _keepers.append(keeper)
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers.remove(keeper)
+            _let_go()
+
+
+def _let_go() -> None:
+    """Remove what nobody uses, unless it is kept."""
+    if _keepers:
+        return
+    for key in [key for key, held in _held.items() if not held.users]:
+        shutil.rmtree(_held.pop(key).folder, ignore_errors=True)
 
 
 def zip_layers(folder: Path, shown: str) -> list[ZipLayer]:
@@ -181,6 +216,52 @@ def layer_of_zip(folder: Path, shown: str, wanted: str | None) -> ZipLayer:
     raise InputError("layer_missing", Where(file=shown), layer=wanted, nearest=nearest(wanted, names))
 
 
+def zip_tables(folder: Path) -> list[str]:
+    """Return the tables in an unpacked zip: files relative to the folder, sorted."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.lower().endswith(".gdb")]
+        found += [Path(place, name) for name in files if Path(name).suffix.lower() in _TABLES]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def table_of_zip(folder: Path, shown: str, wanted: str | None) -> tuple[str, str | None]:
+    """Return the table that is asked for, by path or name, and the sheet behind it (``a.xlsx:SHEET``).
+
+    Raises
+    ------
+    InputError
+        It is not there, or must be named since there are several; what is inside is listed.
+    """
+    tables = zip_tables(folder)
+    if wanted is None and len(tables) == 1:
+        return tables[0], None
+    file, _, sheet = (wanted or "").partition(":")
+    asked = file.casefold()
+    for fits in (
+        [t for t in tables if t.casefold() == asked],
+        [t for t in tables if asked in (PurePosixPath(t).name.casefold(), PurePosixPath(t).stem.casefold())],
+    ):
+        if len(fits) == 1:
+            return fits[0], sheet or None
+    raise InputError("zip_without_table", Where(file=shown), table=file or "?", nearest=nearest(file, tables))
+
+
+def holds_layer(file: Path) -> bool:
+    """Tell whether a file holds a layer: by its name, for JSON and text by what stands in its head."""
+    suffix = file.suffix.lower()
+    if suffix not in (".txt", ".json"):
+        return suffix in EXTENSIONS
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(65_536)
+    except OSError:
+        return False
+    if suffix == ".json":  # settings and metadata are JSON too
+        return b'"Feature' in head
+    return any(mark in head for mark in _SURVEY_MARKS)
+
+
 @contextmanager
 def errors_named(shown: str, folder: Path) -> Iterator[None]:
     """Let errors about an unpacked file name the zip and the member."""
@@ -233,6 +314,7 @@ def _wanted(archive: zipfile.ZipFile, where: Where, limits: Limits) -> list[tupl
             raise InputError("zip_member_twice", where, member=name)
         seen.add(name.casefold())
         wanted.append((info, name))
+    check_limit(limits, "max_files", len(wanted), where)
     return wanted
 
 
@@ -280,7 +362,8 @@ def _is_data(name: str) -> bool:
         return False
     suffix = pure.suffix.lower()
     in_gdb = any(part.lower().endswith(".gdb") for part in pure.parts[:-1])
-    return in_gdb or (suffix in EXTENSIONS and suffix != ".gdb") or suffix in _BESIDE
+    data = suffix in EXTENSIONS or suffix in _TABLES or suffix in _BESIDE
+    return in_gdb or (data and suffix != ".gdb")
 
 
 def _datasets(folder: Path) -> list[str]:
@@ -290,16 +373,5 @@ def _datasets(folder: Path) -> list[str]:
         for name in [n for n in folders if n.lower().endswith(".gdb")]:
             folders.remove(name)
             found.append(Path(place, name))
-        found += [Path(place, name) for name in files if _holds_layer(Path(place, name))]
+        found += [Path(place, name) for name in files if holds_layer(Path(place, name))]
     return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
-def _holds_layer(file: Path) -> bool:
-    suffix = file.suffix.lower()
-    if suffix not in (".txt", ".json"):
-        return suffix in EXTENSIONS
-    with file.open("rb") as stream:
-        head = stream.read(65_536)
-    if suffix == ".json":  # settings and metadata are JSON too
-        return b'"Feature' in head
-    return any(mark in head for mark in _SURVEY_MARKS)
