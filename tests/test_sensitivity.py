@@ -10,6 +10,7 @@ from shapely import box
 import landremed
 from landremed.errors import InputError
 from landremed.project import make_project
+from landremed.sensitivity.bounds import distances, staying_m2
 
 X, Y = 560_000.0, 4_300_000.0
 CRS = "EPSG:4548"
@@ -245,3 +246,40 @@ def test_an_overlay_keeps_what_deciding_needs(tmp_path):
     assert decided() == [None]
     with pytest.raises(InputError):
         decided("sensitivity.enabled=true")
+
+
+def wavy(random, points=60):
+    """Return a closed shape with a restless edge around the middle of a square of 100 m."""
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    far = random.uniform(15, 60, points)
+    return shapely.Polygon(np.c_[X + 50 + far * np.cos(turn), Y + 50 + far * np.sin(turn)])
+
+
+@pytest.mark.parametrize("cells", [3, 8, 16])
+def test_what_surely_stays_of_a_piece_is_no_more_than_stays(cells):
+    random = np.random.default_rng(4)
+    layers = [wavy(random) for _ in range(40)]
+    parcels = np.array([shapely.affinity.rotate(square(0, 0), a) for a in random.uniform(0, 90, 40)])
+    pieces = shapely.intersection(parcels, layers)
+    distance = random.uniform(0.05, 8, 40)
+    stays = staying_m2(pieces, parcels, shapely.boundary(layers), distance, cells)
+    true = shapely.area(shapely.difference(pieces, shapely.buffer(shapely.boundary(layers), distance)))
+    assert (stays <= true).all()
+    assert (stays > 0).any() or cells == 3
+
+
+def test_what_surely_stays_of_a_big_piece_is_most_of_it():
+    parcel, red_line = np.array([square(0, 0)]), box(X - 100, Y - 100, X + 100, Y + 300)
+    stays = staying_m2(parcel, parcel, np.array([shapely.boundary(red_line)]), np.array([1.0]), 16)
+    # the last column of cells lies on the edge, and each border on the parcel's
+    assert 0.7 * 10_000 < stays[0] < 99 * 100
+
+
+def test_distances_from_lines_are_those_of_shapely():
+    random = np.random.default_rng(5)
+    lines = np.array([shapely.LineString(random.uniform(0, 100, (n, 2))) for n in (2, 9, 40, 3)])
+    lines[3] = shapely.LineString([(5, 5), (5, 5), (9, 9)])
+    lines = np.append(lines, [shapely.MultiLineString(list(lines[:2])), shapely.MultiLineString()])
+    x, y = random.uniform(-50, 150, (2, len(lines), 25))
+    true = shapely.distance(shapely.points(x, y), lines[:, None])
+    assert np.nan_to_num(true, nan=np.inf) == pytest.approx(distances(x, y, lines), abs=1e-9)

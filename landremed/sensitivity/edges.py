@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,10 @@ import shapely
 from landremed.layers import Layer
 from landremed.overlay import PolygonSet
 
-__all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "kept_table"]
+__all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "clipped", "kept_table"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
 Geometries: TypeAlias = npt.NDArray[np.object_]
 
 EDGE_SCHEMA: Final = pa.schema(
@@ -27,6 +28,7 @@ EDGE_SCHEMA: Final = pa.schema(
 
 _CHUNK: Final = 32  # segments; one box for so many is small beside a parcel, and quickly searched
 _MANY_VERTICES: Final = 2_000
+_CLIP_BEYOND_M: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,30 @@ class Near:
         Rows of the parcels that have an edge near, rising.
     lines : ndarray of geometry
         For each of them the edge; it may reach beyond the limit.
-    known : ndarray of int
-        Rows that were looked at.
+    between : mapping of row to ndarray of int
+        Parcels whose lines are those of several features, also where these meet: the features.
     """
 
     rows: IntArray
     lines: Geometries
-    known: IntArray
+    between: Mapping[int, IntArray] = field(default_factory=dict)
+
+    def take(self, at: IntArray) -> Near:
+        """Return some of the parcels."""
+        return Near(self.rows[at], self.lines[at], self.between)
 
 
 class Edges(Protocol):
     """Where edges come from: the layers of a run, or the file of an overlay."""
 
     def near(self, role: str, rows: IntArray) -> Near:
-        """Return the edge of a layer's union within the limit of parcels."""
+        """Return the edges of a layer's features within the limit of parcels."""
+
+    def united(self, role: str, near: Near) -> Near:
+        """Return the edge of the features' union in place of their own edges."""
+
+    def known(self, role: str, rows: IntArray) -> IntArray:
+        """Return the rows of which it is known whether an edge is near."""
 
     def covered(self, role: str, rows: IntArray) -> Geometries:
         """Return the part of each parcel that the layer's coverage reaches."""
@@ -82,38 +94,47 @@ class LayerEdges:
         self._limit_m = limit_m
 
     def near(self, role: str, rows: IntArray) -> Near:
-        """Return the edge of a layer's union within the limit of parcels."""
-        none = np.zeros(0, np.int64)
+        """Return the edges of a layer's features within the limit of parcels."""
+        none = Near(np.zeros(0, np.int64), np.zeros(0, object))
         number, layer = self._layers[role]
         polygons = layer.polygons.geometries
         parcels = self._parcels.geometries[rows]
         within = np.unique(shapely.STRtree(polygons).query(_boxes(parcels, self._limit_m))[1])
         if not len(within):
-            return Near(none, np.zeros(0, object), rows)
+            return none
         chunks, owner = _chunks(polygons[within])
         at, chunk = shapely.STRtree(chunks).query(parcels, predicate="dwithin", distance=self._limit_m)
         if not len(at):
-            return Near(none, np.zeros(0, object), rows)
+            return none
         order = np.lexsort((chunk, at))
         at, chunk = at[order], chunk[order]
         pair = np.unique(at.astype(np.int64) << 32 | within[owner[chunk]])
         deep = self._deep(number, rows, pair)
         rest, owners = np.unique(pair >> 32, return_counts=True)
-        near = {int(i) for i in rest if not deep[i]}
         several = {int(i) for i, n in zip(rest, owners, strict=True) if n > 1 and not deep[i]}
-        lines: dict[int, Any] = {}
         groups, first = np.unique(at, return_index=True)
-        for i, found in zip(groups, np.split(chunk, first[1:]), strict=True):
-            if int(i) in near and int(i) not in several:
-                lines[int(i)] = shapely.multilinestrings(chunks[found])
-        for i in several:
-            edge = _union_edge(polygons[_of(pair, i)], parcels[i], self._limit_m)
-            if edge is not None:
-                lines[i] = edge
-        kept = np.array(sorted(lines), np.int64)
-        found_lines = np.empty(len(kept), dtype=object)
-        found_lines[:] = [lines[int(i)] for i in kept]
-        return Near(rows[kept], found_lines, rows)
+        kept = np.flatnonzero(~deep[groups])
+        lines = np.empty(len(kept), dtype=object)
+        parts = np.split(chunk, first[1:])
+        lines[:] = [shapely.multilinestrings(chunks[parts[i]]) for i in kept]
+        return Near(rows[groups[kept]], lines, {int(rows[i]): _of(pair, i) for i in several})
+
+    def united(self, role: str, near: Near) -> Near:
+        """Return the edge of the features' union in place of their own; rows without one go."""
+        if not near.between:
+            return near
+        polygons = self._layers[role][1].polygons.geometries
+        lines = near.lines.copy()
+        for i, row in enumerate(near.rows):
+            if int(row) in near.between:
+                parcel = self._parcels.geometries[row]
+                lines[i] = _union_edge(polygons[near.between[int(row)]], parcel, self._limit_m)
+        there = np.array([line is not None for line in lines], dtype=bool)
+        return Near(near.rows[there], lines[there])
+
+    def known(self, role: str, rows: IntArray) -> IntArray:
+        """Return all rows: layers are there as a whole."""
+        return rows
 
     def covered(self, role: str, rows: IntArray) -> Geometries:
         """Return the part of each parcel that the layer's coverage reaches."""
@@ -146,15 +167,24 @@ class KeptEdges:
         self._parcels = parcels
 
     def near(self, role: str, rows: IntArray) -> Near:
-        """Return the edges kept; rows of which nothing is kept are not ``known``."""
-        own = self._table.filter(pc.equal(self._table["layer"], role))
-        kept, kind = own["row"].to_numpy(), np.array(own["kind"].to_pylist(), dtype=object)
-        wanted = np.isin(kept, rows)
-        edge = wanted & (kind == "edge")
-        lines = shapely.from_wkb(np.array(own["geometry"].to_pylist(), dtype=object)[edge])
-        return Near(
-            kept[edge], np.asarray(lines, dtype=object), np.unique(kept[wanted & (kind != "coverage")])
+        """Return the edges kept."""
+        own = self._table.filter(
+            pc.and_(pc.equal(self._table["layer"], role), pc.equal(self._table["kind"], "edge"))
         )
+        own = own.filter(pc.is_in(own["row"], pa.array(rows)))
+        lines = shapely.from_wkb(np.array(own["geometry"].to_pylist(), dtype=object))
+        return Near(own["row"].to_numpy(), np.asarray(lines, dtype=object))
+
+    def united(self, role: str, near: Near) -> Near:
+        """Return the edges as they are: those of unions are kept."""
+        return near
+
+    def known(self, role: str, rows: IntArray) -> IntArray:
+        """Return the rows of which an edge, or that there is none, is kept."""
+        own = self._table.filter(
+            pc.and_(pc.equal(self._table["layer"], role), pc.not_equal(self._table["kind"], "coverage"))
+        )
+        return np.intersect1d(own["row"].to_numpy(), rows)
 
     def covered(self, role: str, rows: IntArray) -> Geometries:
         """Return the part of each parcel that the layer's coverage reaches."""
@@ -181,7 +211,7 @@ def kept_table(edges: Edges, asked: Mapping[str, IntArray], incomplete: Mapping[
     """
     rows: list[tuple[int, str, str, bytes | None]] = []
     for role, wanted in asked.items():
-        near = edges.near(role, wanted)
+        near = edges.united(role, edges.near(role, wanted))
         wkb = shapely.to_wkb(near.lines, output_dimension=2, byte_order=1)
         found = {int(r): w for r, w in zip(near.rows, wkb, strict=True)}
         rows += [(int(r), role, "edge" if int(r) in found else "none", found.get(int(r))) for r in wanted]
@@ -192,6 +222,24 @@ def kept_table(edges: Edges, asked: Mapping[str, IntArray], incomplete: Mapping[
     return pa.table(
         [pa.array(list(c), f.type) for c, f in zip(columns, EDGE_SCHEMA, strict=True)], EDGE_SCHEMA
     )
+
+
+def clipped(lines: Geometries, ground: Geometries, reach_m: FloatArray) -> Geometries:
+    """Return edges as far as they come near the boxes around some ground.
+
+    Parameters
+    ----------
+    lines, ground : ndarray of geometry
+        Edges, and for each the ground.
+    reach_m : ndarray of float
+        How near, metres.
+    """
+    x0, y0, x1, y1 = shapely.bounds(ground).T
+    reach = reach_m + _CLIP_BEYOND_M
+    boxes = zip(x0 - reach, y0 - reach, x1 + reach, y1 + reach, strict=True)
+    found = np.empty(len(lines), dtype=object)
+    found[:] = [shapely.clip_by_rect(line, *box) for line, box in zip(lines, boxes, strict=True)]
+    return found
 
 
 def _boxes(parcels: Geometries, margin_m: float) -> Geometries:

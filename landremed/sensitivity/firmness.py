@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from landremed.sensitivity.bounds import open_cases
 from landremed.sensitivity.cutting import outcomes_by_parts
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
@@ -76,11 +77,14 @@ def firmness(judgement: Judgement, edges: Edges, *, position_m: float, limit_m: 
     sensitive: dict[str, BoolArray] = {}
     unknown = np.zeros(rows, dtype=bool)
     for role, asked in pairs_asked(judgement).items():
-        cases, missing = cases_of(judgement, role, edges, asked)
-        unknown[missing] = True
+        unknown[np.setdiff1d(asked, edges.known(role, asked))] = True
+        position, limit = np.full(len(asked), position_m), np.minimum(limit_m, margin[asked])
+        cases = cases_of(judgement, role, open_cases(judgement, edges, role, asked, (position, limit)))
         if not len(cases):
             continue
-        flips, distance = _search(judgement, edges, cases, position_m, limit_m, margin[cases.rows])
+        flips, distance = _search(
+            judgement, edges, cases, position_m, np.minimum(limit_m, margin[cases.rows])
+        )
         sensitive[role] = np.zeros(rows, dtype=bool)
         sensitive[role][cases.rows[flips]] = True
         np.minimum.at(margin, cases.rows, distance)
@@ -96,24 +100,22 @@ def _search(
     edges: Edges,
     cases: Cases,
     position_m: float,
-    limit_m: float,
-    known_m: FloatArray,
+    limit_m: FloatArray,
 ) -> tuple[BoolArray, FloatArray]:
     """Return which cases flip at the positional accuracy, and where each one flips first.
 
-    A case is left open (infinite) beyond the limit, and where its parcel flips nearer by another one. The
-    further the edge moves the more ground changes hands, so that halving finds the place.
+    A case is left open (infinite) beyond its limit. The further the edge moves the more ground changes hands,
+    so that halving finds the place.
     """
     changed = _Changed(judgement, edges, cases)
     flips = np.zeros(len(cases), dtype=bool)
-    can = changed.possible()
-    within = np.flatnonzero(can & (cases.start_m <= position_m))
+    within = np.flatnonzero(cases.near & (cases.start_m <= position_m))
     flips[within] = changed.surely(np.full(len(within), position_m), within)
-    high = np.where(flips, position_m, np.minimum(limit_m, known_m))
+    high = np.where(flips, position_m, limit_m)
     low = np.where(flips, 0.0, np.minimum(position_m, high))
     low = np.maximum(low, np.minimum(cases.start_m, high))
     others = ~np.isin(cases.rows, cases.rows[flips])
-    further = np.flatnonzero(can & ~flips & others & (high > low) & (cases.start_m < high))
+    further = np.flatnonzero(cases.far & ~flips & others & (high > low) & (cases.start_m < high))
     reached = further[changed.surely(high[further], further)]
     active = np.sort(np.concatenate([np.flatnonzero(flips), reached]))
     distance = np.full(len(cases), np.inf)
@@ -141,38 +143,10 @@ class _Changed:
         self._by_parts = judgement.may_be_cut(cases.rows)
         self._base = judgement.outcome[cases.rows]
 
-    def possible(self) -> BoolArray:
-        """Tell which cases can come to another outcome at all, however far the edge moves.
-
-        Straddling lies between inside and outside, so that nothing can be said of those two layers.
-        """
-        if self._cases.role in self._judgement.within.values():
-            return np.ones(len(self._cases), dtype=bool)
-        every = np.arange(len(self._cases))
-        hit = self._by_parts.copy()
-        rest = every[~hit]
-        if len(rest):
-            shift = self._mover.farthest(rest)
-            found = self._judgement.outcomes(self._cases.rows[rest], shift.measured)
-            hit[rest] = found != self._base[rest]
-        return hit
-
-    def _may(self, distance_m: FloatArray, which: IntArray) -> BoolArray:
-        """Tell which cases could have another outcome at a distance, by the length of their edge alone."""
-        may = self._by_parts[which].copy()
-        rest = np.flatnonzero(~may)
-        if len(rest):
-            measured = self._mover.at_most(distance_m[rest], which[rest])
-            rows = self._cases.rows[which[rest]]
-            may[rest] = self._judgement.outcomes(rows, measured) != self._base[which[rest]]
-            if self._cases.role in self._judgement.within.values():  # straddling lies between the two sides
-                may[rest] |= self._judgement.sides_differ(rows, measured)
-        return may
-
     def surely(self, distance_m: FloatArray, which: IntArray) -> BoolArray:
         """Tell which cases have another outcome at a distance: by rough edges where these settle it."""
         hit = np.zeros(len(which), dtype=bool)
-        left = np.flatnonzero(self._may(distance_m, which))
+        left = np.arange(len(which))
         for share in _ROUGH_SHARES:
             slack = distance_m * share
             left = left[self(distance_m[left] + slack[left], slack[left], which[left])]

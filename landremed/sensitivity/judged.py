@@ -33,6 +33,7 @@ Geometries: TypeAlias = npt.NDArray[np.object_]
 Columns: TypeAlias = dict[str, FactColumn]
 
 _REVIEW: Final = Outcome.NEEDS_REVIEW.value
+_EMPTY: Final = shapely.MultiPolygon()
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,20 @@ class Judgement:
 
     def pieces(self, role: str) -> Mapping[int, shapely.Geometry]:
         """Return what each parcel shares with a layer, by row."""
-        own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
-        rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_numpy()
-        wkb = own["geometry"].combine_chunks()
-        return _Pieces({int(row): i for i, row in enumerate(rows)}, wkb)
+        known = self._pieces.get(role)
+        if known is None:
+            own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
+            rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_pylist()
+            known = _Pieces(dict(zip(rows, range(len(rows)), strict=True)), own["geometry"].combine_chunks())
+            self._pieces[role] = known
+        return known
+
+    def pieces_of(self, role: str, rows: IntArray) -> Geometries:
+        """Return what parcels share with a layer; empty where that is nothing."""
+        pieces = self.pieces(role)
+        found = np.empty(len(rows), dtype=object)
+        found[:] = [pieces.get(row, _EMPTY) for row in rows.tolist()]
+        return found
 
     def _with(self, rows: IntArray, columns: Columns, forced: Mapping[str, FactValue]) -> Geometries:
         same = np.zeros(len(rows), np.int32)
@@ -179,6 +190,10 @@ class Judgement:
     @cached_property
     def _alike(self) -> Mapping[str, FactColumn]:
         return days_alike(self.book, self.given, self.project.as_of)
+
+    @cached_property
+    def _pieces(self) -> dict[str, _Pieces]:
+        return {}
 
     @cached_property
     def _id_set(self) -> pa.Array:

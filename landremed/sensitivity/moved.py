@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy.typing as npt
 import shapely
 
 from landremed.measure import OUTSIDE, Measured
-from landremed.sensitivity.edges import Edges
+from landremed.sensitivity.bounds import OpenCases
+from landremed.sensitivity.edges import Edges, clipped
 from landremed.sensitivity.judged import Judgement, measured_rows
 from landremed.sensitivity.polygons import polygonal
 
@@ -22,10 +23,6 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 Geometries: TypeAlias = npt.NDArray[np.object_]
 
 _QUADRANT_SEGMENTS: Final = 16
-_CLIP_BEYOND_M: Final = 0.1
-_AREA_SCALE: Final = 1.01
-"""Of any kind of area to that in the plane, at most."""
-_EMPTY: Final = shapely.MultiPolygon()
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,8 @@ class Cases:
         The part in the layer as it stands.
     start_m : ndarray of float
         A smaller distance changes nothing.
+    near, far : ndarray of bool
+        As in ``OpenCases``.
     """
 
     role: str
@@ -55,6 +54,8 @@ class Cases:
     ground: Geometries
     piece: Geometries
     start_m: FloatArray
+    near: BoolArray
+    far: BoolArray
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,7 +64,7 @@ class Cases:
         """Return some of the cases."""
         return Cases(
             self.role,
-            *(getattr(self, name)[at] for name in ("rows", "inward", "lines", "ground", "piece", "start_m")),
+            *(getattr(self, field.name)[at] for field in fields(self) if field.name != "role"),
         )
 
 
@@ -75,23 +76,26 @@ class Shift:
     change: Geometries
 
 
-def cases_of(judgement: Judgement, role: str, edges: Edges, rows: IntArray) -> tuple[Cases, IntArray]:
-    """Return the cases of parcels near a layer's edge, and the rows of which nothing is known."""
-    near = edges.near(role, rows)
-    unknown = np.setdiff1d(rows, near.known)
-    parcels = judgement.polygons.geometries[near.rows]
-    pieces = judgement.pieces(role)
-    piece = np.array([pieces.get(int(row), _EMPTY) for row in near.rows], dtype=object)
-    rest = polygonal(shapely.difference(parcels, piece))
-    halves = []
-    for inward, ground in ((False, rest), (True, piece)):
-        keep = np.flatnonzero(shapely.area(ground) > 0)
-        start = shapely.distance(ground[keep], near.lines[keep])
-        halves.append(
-            (near.rows[keep], np.full(len(keep), inward), near.lines[keep], ground[keep], piece[keep], start)
-        )
-    joined = [np.concatenate(column) for column in zip(*halves, strict=True)]
-    return Cases(role, *joined), unknown
+def cases_of(judgement: Judgement, role: str, found: OpenCases) -> Cases:
+    """Return cases with the ground that can change hands."""
+    piece = judgement.pieces_of(role, found.rows)
+    ground = piece.copy()
+    out = np.flatnonzero(~found.inward)
+    parcels = judgement.polygons.geometries[found.rows[out]]
+    ground[out] = polygonal(shapely.difference(parcels, piece[out]))
+    keep = np.flatnonzero(shapely.area(ground) > 0)
+    start = shapely.distance(ground[keep], found.lines[keep])
+    return Cases(
+        role,
+        found.rows[keep],
+        found.inward[keep],
+        found.lines[keep],
+        ground[keep],
+        piece[keep],
+        start,
+        found.near[keep],
+        found.far[keep],
+    )
 
 
 class Mover:
@@ -117,36 +121,6 @@ class Mover:
         cases = self._cases.take(which)
         return self._shift(cases, _band(cases, distance_m, slack_m), which)
 
-    def farthest(self, which: IntArray) -> Shift:
-        """Return the areas of some cases with all their ground changed."""
-        cases = self._cases.take(which)
-        return self._shift(cases, np.asarray(shapely.envelope(cases.ground), dtype=object), which)
-
-    def at_most(self, distance_m: FloatArray, which: IntArray) -> Measured:
-        """Return areas no smaller change than which the edge moved so far could bring.
-
-        What lies within a distance d of a line of length L is no larger than 2dL + πd²; no buffer is needed.
-        """
-        cases = self._cases.take(which)
-        slack = distance_m / 2
-        lines = shapely.simplify(_clipped(cases, 2 * distance_m), slack, preserve_topology=False)
-        wide = distance_m + slack
-        most = 2 * wide * shapely.length(lines) + np.pi * wide**2 * shapely.get_num_geometries(lines)
-        most = np.minimum(most * _AREA_SCALE, shapely.area(cases.ground) * _AREA_SCALE)
-        base = measured_rows(self._base, which)
-        sign = np.where(cases.inward, -1.0, 1.0)
-
-        def within(area: FloatArray, change: FloatArray) -> FloatArray:
-            return np.clip(area + change, 0.0, base.area_m2)
-
-        outside, sure = dict(base.outside_m2), dict(base.outside_sure_m2)
-        for name in self._outside:
-            # a layer that grows has more outside a boundary; a boundary that grows leaves less outside
-            change = most * (sign if OUTSIDE[name][0] == cases.role else -sign)
-            outside[name], sure[name] = within(outside[name], change), within(sure[name], change)
-        moved = {**base.overlap_m2, cases.role: within(base.overlap_m2[cases.role], sign * most)}
-        return replace(base, overlap_m2=moved, outside_m2=outside, outside_sure_m2=sure)
-
     def _shift(self, cases: Cases, band: Geometries, which: IntArray) -> Shift:
         area = self._judgement.area
         change = np.empty(len(cases), dtype=object)
@@ -169,8 +143,7 @@ class Mover:
         """Return, of a pair, the other layer's piece, and where the boundary is known if not everywhere."""
         inner, boundary = pair
         rows = self._cases.rows
-        pieces = self._judgement.pieces(boundary if self._cases.role == inner else inner)
-        other = np.array([pieces.get(int(row), _EMPTY) for row in rows], dtype=object)
+        other = self._judgement.pieces_of(boundary if self._cases.role == inner else inner, rows)
         cover = np.full(len(rows), None, dtype=object)
         short = np.flatnonzero(~self._base.complete[boundary])
         if len(short):
@@ -212,17 +185,7 @@ class Mover:
 
 def _band(cases: Cases, distance_m: FloatArray, slack_m: FloatArray) -> Geometries:
     """Return what lies within a distance of the edge, as far as it can meet the ground."""
-    lines = _clipped(cases, distance_m + slack_m)
+    lines = clipped(cases.lines, cases.ground, distance_m + slack_m)
     rough = slack_m > 0
     lines[rough] = shapely.simplify(lines[rough], slack_m[rough], preserve_topology=False)
     return np.asarray(shapely.buffer(lines, distance_m, quad_segs=_QUADRANT_SEGMENTS), dtype=object)
-
-
-def _clipped(cases: Cases, reach_m: FloatArray) -> Geometries:
-    """Return the edges, as far as they come near the ground."""
-    lines = cases.lines.copy()
-    x0, y0, x1, y1 = shapely.bounds(cases.ground).T
-    reach = reach_m + _CLIP_BEYOND_M
-    for i, box in enumerate(zip(x0 - reach, y0 - reach, x1 + reach, y1 + reach, strict=True)):
-        lines[i] = shapely.clip_by_rect(lines[i], *box)
-    return lines
