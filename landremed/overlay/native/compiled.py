@@ -32,8 +32,10 @@ def kernel(function: Function) -> Function:
     """
     import numba
 
+    from landremed.overlay.native.compiling import linked_only
+
     compiled: Function = numba.njit(
-        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, **linked_only()
     )(function)
     return compiled
 

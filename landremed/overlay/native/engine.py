@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from landremed.overlay.native.arrays import F8, I8, U1
 from landremed.overlay.native.compiled import is_warm, mark_warm
+from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
 from landremed.overlay.native.rings import gather_bytes
@@ -130,7 +131,8 @@ def warm_up(tell: Callable[[str], object] | None = None) -> None:
     collecting = gc.isenabled()
     gc.disable()  # the compiler makes millions of objects that live on: collecting costs a tenth of its time
     try:
-        _run_everything()
+        with remembered_types():
+            _run_everything()
     finally:
         if collecting:
             gc.enable()

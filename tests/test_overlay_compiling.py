@@ -1,0 +1,123 @@
+"""Short cuts in compiling: the same answers as numba by itself, and nothing left changed in numba."""
+
+import sys
+from contextlib import nullcontext
+
+import numba
+import numpy as np
+import pytest
+from numba.core.codegen import JITCodeLibrary
+from numba.core.registry import cpu_target
+from numba.core.types.functions import BaseFunction
+
+from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiling import linked_only, remembered_types
+
+
+def cross(ax, ay, bx, by):
+    return ax * by - ay * bx
+
+
+def built(inner):
+    """Return a kernel with one that it calls, which calls a third."""
+    crossing = inner(cross)
+
+    @inner
+    def doubled(xy, limits):
+        total, top = 0.0, -np.inf
+        for i in range(limits[0], limits[1] - 1):
+            total += crossing(xy[i, 0], xy[i, 1], xy[i + 1, 0], xy[i + 1, 1])
+            top = max(top, xy[i, 1])
+        kept = np.empty(2, np.float64)
+        kept[0], kept[1] = total, top
+        return kept
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def areas(xy, offsets):
+        found = np.zeros((len(offsets) - 1, 2))
+        for i in range(len(offsets) - 1):
+            found[i] = doubled(xy, (offsets[i], offsets[i + 1]))
+            if found[i, 0] < 0:
+                raise ValueError("clockwise")
+        return found
+
+    return areas, doubled
+
+
+def plain(function):
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+@pytest.fixture
+def rings():
+    rng = np.random.default_rng(5)
+    angle = np.sort(rng.random((20, 9)), axis=1) * 2 * np.pi
+    xy = np.stack([4e7 + 30 * np.cos(angle), 4e6 + 30 * np.sin(angle)], -1)
+    return np.concatenate([xy, xy[:, :1]], axis=1).reshape(-1, 2), np.arange(21) * 10
+
+
+def test_linked_kernels_give_the_same_bits(rings):
+    with remembered_types():
+        found = built(kernel)[0](*rings)
+    assert found.tobytes() == built(plain)[0](*rings).tobytes()
+    x, y = rings[0][:, 0].reshape(20, 10), rings[0][:, 1].reshape(20, 10)
+    np.testing.assert_array_equal(found[:, 1], y[:, :-1].max(axis=1))
+    by_hand = (x[:, :-1] * y[:, 1:] - y[:, :-1] * x[:, 1:]).cumsum(axis=1)[:, -1]
+    np.testing.assert_array_equal(found[:, 0], by_hand)
+
+
+def test_an_error_in_a_kernel_is_still_raised(rings):
+    with pytest.raises(ValueError, match="clockwise"):
+        built(kernel)[0](rings[0][::-1].copy(), rings[1])
+
+
+def test_inner_kernels_get_no_machine_code_of_their_own(rings):
+    def made(function):
+        (code,) = function.overloads.values()
+        return cpu_target.target_context.codegen()._engine.is_symbol_defined(code.fndesc.mangled_name)
+
+    for inner, expected in ((plain, True), (kernel, False)):
+        areas, doubled = built(inner)
+        areas(*rings)
+        assert made(areas)
+        assert made(doubled) is expected
+
+
+def test_types_are_asked_once_and_numba_is_left_as_it_was(rings, monkeypatch):
+    asked = []
+    resolve = BaseFunction.get_call_type
+
+    def counting(*arguments):
+        asked.append(arguments)
+        return resolve(*arguments)
+
+    monkeypatch.setattr(BaseFunction, "get_call_type", counting)
+    counts = []
+    for block in (remembered_types, nullcontext):
+        asked.clear()
+        with block():
+            built(kernel)[0](*rings)
+        counts.append(len(asked))
+        assert BaseFunction.get_call_type is counting
+    assert counts[0] < counts[1] / 2
+
+    def broken():
+        with remembered_types():
+            raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        broken()
+    assert BaseFunction.get_call_type is counting
+
+
+def test_another_numba_compiles_by_itself(monkeypatch):
+    linked_only.cache_clear()
+    monkeypatch.delattr(JITCodeLibrary, "get_pointer_to_function")
+    assert linked_only() == {}
+    linked_only.cache_clear()
+    monkeypatch.undo()
+    assert linked_only()
+    resolve = BaseFunction.get_call_type
+    monkeypatch.setitem(sys.modules, "numba.core.types.functions", None)
+    with remembered_types():
+        assert BaseFunction.get_call_type is resolve
