@@ -1,5 +1,12 @@
 """Streaming: files in, pieces out, the same whatever the chunks; a failed writer leaves no file."""
 
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyogrio
@@ -8,7 +15,9 @@ import shapely
 from shapely import box
 
 from landremed.area import PlaneArea
-from landremed.errors import OutputError
+from landremed.errors import InputError, OutputError
+from landremed.io.bulk_pages import PageFile
+from landremed.io.gpkg_columns import as_multi
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay import stream
 
@@ -71,13 +80,112 @@ def test_nothing_is_left_beside_the_output(files, monkeypatch):
     ]
 
 
-def test_a_writer_that_fails_says_why(tmp_path):
-    rows = pa.table({"n": [1], "geometry": [shapely.to_wkb(box(0, 0, 1, 1))]}, schema=SCHEMA)
-    writer = StreamWriter(tmp_path / "missing" / "out.gpkg", "pieces", SCHEMA, crs_wkt="EPSG:4548")
-    for _ in range(30):
-        writer.write(rows)  # must not block although nobody reads
+def test_no_parcels_give_a_file_without_rows(files, monkeypatch):
+    write(files / "parcels.gpkg", squares(0, 8.0, 10.0))
+    found, rows = run(files, monkeypatch, 7)
+    assert (found.parcels, found.pieces, len(rows)) == (0, 0, 0)
+    assert rows.columns.tolist() == ["parcel_id", "layer", "area_m2", "share", "geometry"]
+    assert rows.crs == "EPSG:4548"
+
+
+def rows_to_write(count):
+    """Squares, rings of more vertices than a page holds, holes, several parts; ids as text, some missing."""
+    shapes = squares(count, 8.0, 10.0)
+    for n in range(0, count, 9):
+        shapes[n] = shapes[n].centroid.buffer(4, quad_segs=50 + 7 * n)
+    for n in range(4, count, 9):
+        shapes[n] = shapes[n].difference(shapes[n].buffer(-2))
+    for n in range(7, count, 9):
+        shapes[n] = shapely.MultiPolygon([shapes[n], box(0, 0, 1, 1)])
+    return pa.table(
+        {
+            "parcel_id": [None if n % 11 == 3 else f"地块{n}" for n in range(count)],
+            "layer": pa.array(["fields", "zone"] * (count // 2)),
+            "area_m2": shapely.area(shapes),
+            "whole": np.arange(count) * 10**9,
+            "none": pa.nulls(count, pa.string()),
+            "geometry": pa.array(shapely.to_wkb(shapes), pa.large_binary()),
+        }
+    )
+
+
+def everything(path):
+    with closing(sqlite3.connect(path)) as db:
+        names = db.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+        plain = [name for name, sql in names if sql and sql.startswith("CREATE TABLE")]
+        content = {
+            name: db.execute(f'SELECT * FROM "{name}"').fetchall()
+            for name in plain
+            if name not in ("gpkg_contents", "gpkg_metadata") and not name.startswith("rtree_")
+        }
+        contents = db.execute(
+            "SELECT table_name, data_type, srs_id, min_x, max_y FROM gpkg_contents"
+        ).fetchall()
+        return names, content, contents
+
+
+@pytest.mark.parametrize("chunk", [1, 97, 400])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_the_file_is_the_one_gdal_would_have_written(tmp_path, chunk, indexed):
+    rows = rows_to_write(400)
+    shapes = pa.array(as_multi(rows["geometry"]).to_pylist(), pa.large_binary())
+    promoted = rows.set_column(5, "geometry", shapes)
+    pyogrio.raw.write_arrow(
+        promoted, str(tmp_path / "gdal.gpkg"), layer="pieces", driver="GPKG", geometry_name="geometry",
+        geometry_type="MultiPolygon", crs="EPSG:4548",
+        layer_options={"SPATIAL_INDEX": "YES" if indexed else "NO"},
+    )  # fmt: skip
+    path = tmp_path / "ours.gpkg"
+    with StreamWriter(path, "pieces", rows.schema, crs_wkt="EPSG:4548", spatial_index=indexed) as writer:
+        for start in range(0, 400, chunk):
+            writer.write(rows.slice(start, chunk))
+    (names, content, contents), (gdal_names, gdal_content, gdal_contents) = (
+        everything(path),
+        everything(tmp_path / "gdal.gpkg"),
+    )
+    assert names == gdal_names
+    assert repr(content) == repr(gdal_content)
+    for ours, theirs in zip(contents, gdal_contents, strict=True):
+        assert [pytest.approx(v, rel=1e-14) if isinstance(v, float) else v for v in ours] == [*theirs]
+    assert pyogrio.read_dataframe(path).equals(pyogrio.read_dataframe(tmp_path / "gdal.gpkg"))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        if indexed:
+            assert db.execute("SELECT rtreecheck('rtree_pieces_geom')").fetchone() == ("ok",)
+    window = (X + 15, Y + 15, X + 34, Y + 52)
+    found = pyogrio.read_dataframe(path, bbox=window)["whole"].tolist()
+    theirs = pyogrio.read_dataframe(tmp_path / "gdal.gpkg", bbox=window)["whole"].tolist()
+    assert sorted(found) == sorted(theirs)
+    assert found
+
+
+def test_the_pieces_conform_to_the_standard(files, monkeypatch):
+    samples = pytest.importorskip("osgeo_utils.samples", reason="gdal-utils is not installed")
+    script = Path(next(iter(samples.__path__))) / "validate_gpkg.py"
+    run(files, monkeypatch, 40)
+    command = [sys.executable, script, files / "out40.gpkg"]
+    said = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_file_that_cannot_be_made_is_told(tmp_path):
     with pytest.raises(OutputError):
-        writer.close()
+        StreamWriter(tmp_path / "missing" / "out.gpkg", "pieces", SCHEMA, crs_wkt="EPSG:4548")
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(files, monkeypatch):
+    out = files / "out7.gpkg"
+    run(files, monkeypatch, 7)
+    before = out.read_bytes()
+
+    def fails(self, data, place):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PageFile, "_put", fails)
+    with pytest.raises(OutputError, match="No space left"):
+        run(files, monkeypatch, 7)  # 14 chunks: none of them may wait for a writer that has stopped
+    assert out.read_bytes() == before
+    assert not list(files.glob(".*"))
 
 
 def test_an_error_inside_the_block_stops_the_writer(tmp_path):
@@ -87,3 +195,56 @@ def test_an_error_inside_the_block_stops_the_writer(tmp_path):
 
     with pytest.raises(KeyError):
         interrupted()
+
+
+def test_parcels_that_cannot_be_read_to_the_end_are_told(files, monkeypatch):
+    def breaks(path, parcel_id):
+        yield from list(read_chunks(path, parcel_id))[:3]
+        raise RuntimeError("unexpected end")
+
+    read_chunks = stream._read_chunks
+    monkeypatch.setattr(stream, "_read_chunks", breaks)
+    with pytest.raises(InputError, match="unexpected end"):
+        run(files, monkeypatch, 7)
+    assert not list(files.glob("*out*"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from landremed.area import PlaneArea
+from landremed.overlay import stream
+
+folder, step, stream.CHUNK = Path(sys.argv[1]), sys.argv[2], 7
+measure, calls = stream._measure, []
+
+def killed(*arguments):
+    calls.append(0)
+    if step == "measuring" and len(calls) == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(*arguments)
+
+stream._measure = killed
+if step == "checking":
+    stream._check_rows = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+layers = {"fields": folder / "fields.gpkg", "zone": folder / "zone.gpkg"}
+stream.overlay_files(
+    folder / "parcels.gpkg", layers, folder / "out7.gpkg", parcel_id="pid", area=PlaneArea(), engine="shapely"
+)
+"""
+
+
+@pytest.mark.parametrize("step", ["measuring", "checking"])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_killed_overlay_leaves_nothing_half(files, monkeypatch, step, before):
+    out = files / "out7.gpkg"
+    if before:
+        run(files, monkeypatch, 7)
+    old = out.read_bytes() if before else None
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, files, step], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert (out.read_bytes() if out.exists() else None) == old
+    assert list(files.glob(".*")), "killed before it wrote anything"
+    _, rows = run(files, monkeypatch, 7)
+    assert len(rows) == 73  # of every parcel in the zone one, and of those beyond that meet a field
+    assert not list(files.glob(".*"))

@@ -30,8 +30,10 @@ LONGEST_KEY: Final = 400
 
 _TABLE_LEAF, _TABLE_INNER, _INDEX_LEAF, _INDEX_INNER = 13, 5, 10, 2
 _LEAF_HEAD, _INNER_HEAD = 8, 12
+_PAGE_SIZE: Final = 4096  # that of every GeoPackage GDAL makes
 _LOCK_BYTE: Final = 1 << 30  # SQLite never uses the page that holds this byte
 _BINARY: Final = pa.large_binary()
+_EMPTY: Final = pa.scalar(b"", _BINARY)
 
 
 class PageFile:
@@ -50,9 +52,9 @@ class PageFile:
         size = int.from_bytes(head[16:18], "big")
         self.page_size = 65536 if size == 1 else size
         self._pages = path.stat().st_size // self.page_size
-        if not head.startswith(b"SQLite format 3\0") or head[20]:
+        if not head.startswith(b"SQLite format 3\0") or head[20] or self.page_size != _PAGE_SIZE:
             self._stream.close()
-            raise OSError("not a plain SQLite file")
+            raise OSError(f"no plain SQLite file, or pages of {self.page_size} bytes")
         self._counter = head[24:28]
 
     def take(self, count: int) -> Ints:
@@ -125,7 +127,7 @@ class TableTree:
         first = _first_rows(cell, size - _LEAF_HEAD)
         body = list(pieces)
         if len(spilled):
-            body = [Piece(_spill(self._file, pieces, spilled, kept), kept)]
+            body = _spill(self._file, pieces, spilled, kept)
         image = _data(joined([_heads(cell, first, size, _TABLE_LEAF), *lead, *body]))
         last = row_ids[np.append(first[1:], len(row_ids)) - 1]
         self._place_only()
@@ -288,23 +290,34 @@ def _heads(cell: Ints, first: Ints, size: int, kind: int) -> Piece:
     return Piece(pa.Array.from_buffers(_BINARY, rows, buffers), each)
 
 
-def _spill(file: PageFile, pieces: Sequence[Piece], spilled: Ints, kept: Ints) -> pa.Array:
-    """Write the ends of long records to pages of their own; return records as they stay in their cells."""
-    whole = joined(pieces)
+def _spill(file: PageFile, pieces: Sequence[Piece], spilled: Ints, kept: Ints) -> list[Piece]:
+    """Write the ends of long records to pages of their own; return the pieces as they stay in their cells."""
+    whole = joined([Piece(piece.data.take(pa.array(spilled)), 0) for piece in pieces])
     room = file.page_size - 4
+    stay = kept[spilled]
+    count = -(-(pc.binary_length(whole).to_numpy() - stay) // room)
+    end = np.cumsum(count)
+    numbers = file.take(int(end[-1]))
+    after = np.append(numbers[1:], 0)
+    after[end - 1] = 0  # behind the last page of a record stands none
+    image = np.zeros((len(numbers), file.page_size), np.uint8)
+    image[:, :4] = after.astype(">u4").view(np.uint8).reshape(-1, 4)
     short = []
-    for row in spilled.tolist():
-        payload = whole[row].as_buffer()
-        rest = memoryview(payload)[int(kept[row]) :]
-        parts = [rest[i : i + room] for i in range(0, len(rest), room)]
-        numbers = file.take(len(parts))
-        after = [*(int(n) for n in numbers[1:]), 0]
-        pages = [n.to_bytes(4, "big") + bytes(p) for n, p in zip(after, parts, strict=True)]
-        file.write(numbers, b"".join(pages).ljust(len(pages) * file.page_size, b"\0"))
-        short.append(bytes(memoryview(payload)[: int(kept[row])]) + int(numbers[0]).to_bytes(4, "big"))
+    for row, (keep, start) in enumerate(zip(stay.tolist(), (end - count).tolist(), strict=True)):
+        payload = np.frombuffer(whole[row].as_buffer(), np.uint8)
+        full, tail = divmod(len(payload) - keep, room)
+        image[start : start + full, 4:] = payload[keep : len(payload) - tail].reshape(full, room)
+        if tail:
+            image[start + full, 4 : 4 + tail] = payload[-tail:]
+        short.append(payload[:keep].tobytes() + int(numbers[start]).to_bytes(4, "big"))
+    file.write(numbers, image)
     mask = np.zeros(len(kept), bool)
     mask[spilled] = True
-    return pc.replace_with_mask(whole, pa.array(mask), pa.array(short, _BINARY))
+    gone = pa.array(mask)
+    rest = [Piece(pc.if_else(gone, _EMPTY, piece.data), piece.length) for piece in pieces]
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask * (kept + 4))])
+    data = pa.py_buffer(b"".join(short))
+    return [*rest, Piece(pa.Array.from_buffers(_BINARY, len(kept), [None, pa.py_buffer(ends), data]), kept)]
 
 
 def _table_inner(children: Ints, keys: Ints, size: int) -> bytes:

@@ -1,107 +1,90 @@
-"""Write one big layer while it is still being computed.
+"""Write one big layer of polygons while it is still being computed.
 
-GDAL writes in a child process, fed with an Arrow stream through a pipe: its inserts then run beside the
-computation on another core, in one call, so that the spatial index is built once. The child runs this very
-file and imports nothing of landremed.
+Rows are handed over chunk by chunk and become pages of the GeoPackage on another thread; GDAL only makes the
+empty table. Of the rows that are written nothing stays in memory but their boxes, for the spatial index.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import queue
-import subprocess
-import sys
-import tempfile
+import sqlite3
 import threading
 import warnings
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
+import pyogrio
+
+from landremed.errors import OutputError, Where
+from landremed.io.bulk_pages import PageFile
+from landremed.io.bulk_table import TableFill, TablePlace
+from landremed.io.gpkg_columns import storable_column
 
 __all__ = ["StreamWriter"]
 
-_PIPE_BYTES: Final = 1 << 20
-_SET_PIPE_SIZE: Final = 1031  # Linux: F_SETPIPE_SZ
-_MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
-_POLYGON: Final = bytes.fromhex("0103000000")
+_CHUNK_BYTES: Final = 24_000_000
+_WAITING: Final = 2
+"""Chunks that wait at most for the writer; then ``write`` waits for it."""
+
+_FAULTS: Final = (OSError, sqlite3.Error, RuntimeError, pa.ArrowException)
 
 
 class StreamWriter:
-    """Write record batches to a new layer of a GeoPackage, from another process.
+    """Write tables to a new layer of a new GeoPackage, in order, by another thread.
 
     Parameters
     ----------
     path : Path
-        File to create, or to append the layer to. Give a temporary one: it is whole only after ``close``.
+        File to create. Give a temporary one: it is whole only after ``close``.
     layer : str
         Name of the layer.
     schema : pyarrow.Schema
-        Columns; the one named ``geometry`` holds WKB.
+        Columns; the one named ``geometry`` holds WKB of 2-D polygons, which become multipolygons.
     crs_wkt : str
         CRS of the geometry (WKT or ``EPSG:n``).
-    geometry_type : str
-        ``MultiPolygon`` promotes single polygons.
-    append : bool
-        Add a layer to an existing file.
-    layer_options, dataset_options, config : mapping
-        Passed to GDAL.
+    spatial_index : bool
+        Whether the layer gets an R-tree.
 
     Raises
     ------
     OutputError
-        By ``close``, when the child could not write; the reason is GDAL's.
+        At once when the file cannot be made; by ``close`` when the rows could not be written.
     """
 
     def __init__(
-        self,
-        path: Path,
-        layer: str,
-        schema: pa.Schema,
-        *,
-        crs_wkt: str,
-        geometry_type: str = "MultiPolygon",
-        append: bool = False,
-        options: dict[str, dict[str, str]] | None = None,
+        self, path: Path, layer: str, schema: pa.Schema, *, crs_wkt: str, spatial_index: bool = True
     ) -> None:
-        self.path = path
+        self.path, self.layer = path, layer
         self.rows = 0
-        order = {
-            "path": str(path), "layer": layer, "crs": crs_wkt, "geometry_type": geometry_type,
-            "append": append, **(options or {}),
-        }  # fmt: skip
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (read after the child has ended)
-        self._child = subprocess.Popen(  # noqa: S603  our own interpreter, arguments of our own
-            [sys.executable, __file__, json.dumps(order)], stdin=subprocess.PIPE, stderr=self._said
-        )
-        self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(8)
-        self._broken = False
-        self._feeder = threading.Thread(target=self._feed, args=(schema,), daemon=True)
-        self._feeder.start()
+        self._failed: Exception | None = None
+        self._dropped = self._ended = False
+        empty = _storable(schema.empty_table())
+        try:
+            _make_table(path, layer, empty, crs_wkt, spatial_index=spatial_index)
+            with closing(sqlite3.connect(path)) as db:
+                self._place = TablePlace.of(db, layer)
+            self._file = PageFile(path)
+        except _FAULTS as error:
+            raise self._error(error) from error
+        self._chunks: queue.Queue[pa.Table | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
 
-    def write(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Hand over rows; returns at once unless the writer is far behind."""
-        batches = rows.to_batches() if isinstance(rows, pa.Table) else [rows]
-        for batch in batches:
-            if batch.num_rows:
-                self.rows += batch.num_rows
-                self._batches.put(batch)
+    def write(self, rows: pa.Table) -> None:
+        """Hand over rows; returns at once unless the writer is behind."""
+        step = max(256, rows.num_rows * _CHUNK_BYTES // max(rows.nbytes, 1))
+        for start in range(0, rows.num_rows, step):
+            self._chunks.put(rows.slice(start, step))
+        self.rows += rows.num_rows
 
     def close(self) -> None:
-        """Finish the file and wait for the child."""
-        self._batches.put(None)
-        self._feeder.join()
-        status = self._child.wait()
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace").strip().splitlines()
-        self._said.close()
-        if status != 0 or self._broken:
-            from landremed.errors import OutputError, Where
-
-            reason = said[-1] if said else f"exit status {status}"
-            raise OutputError("output_write_failed", Where(file=str(self.path)), reason=reason)
+        """Write what is left, and the spatial index."""
+        self._stop()
+        if self._failed is not None:
+            raise self._error(self._failed) from self._failed
 
     def __enter__(self) -> StreamWriter:
         return self
@@ -111,82 +94,63 @@ class StreamWriter:
     ) -> None:
         if kind is None:
             self.close()
-            return
-        self._child.kill()
-        self._batches.put(None)
-        self._feeder.join()
-        self._child.wait()
-        self._said.close()
+        else:
+            self._dropped = True
+            self._stop()
 
-    def _feed(self, schema: pa.Schema) -> None:
-        pipe = self._child.stdin
-        if pipe is None:
-            return
+    def _stop(self) -> None:
+        self._chunks.put(None)
+        self._thread.join()
+
+    def _error(self, error: Exception) -> OutputError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return OutputError("output_write_failed", Where(file=str(self.path), layer=self.layer), reason=reason)
+
+    def _work(self) -> None:
         try:
-            _widen(pipe.fileno())
-            with pa.ipc.new_stream(pipe, schema) as stream:
-                while (batch := self._batches.get()) is not None:
-                    stream.write_batch(batch)
-        except OSError:
-            # the child has gone: close() tells why; drain so that write() never blocks
-            self._broken = True
-            while self._batches.get() is not None:
-                pass
-        finally:
-            with contextlib.suppress(OSError):
-                pipe.close()
+            self._fill()
+        except Exception as error:
+            self._failed = error
+        while not self._ended:  # so that write() never waits for nobody
+            self._next()
+
+    def _next(self) -> pa.Table | None:
+        chunk = self._chunks.get()
+        self._ended = chunk is None
+        return chunk
+
+    def _fill(self) -> None:
+        fill = TableFill(self._file, self._place)
+        with self._file:
+            while (chunk := self._next()) is not None:
+                if not self._dropped:
+                    self._add(fill, chunk)
+            if self._dropped:
+                return
+            fill.finish()
+        with closing(sqlite3.connect(self.path)) as db, db:
+            fill.register(db, self.layer)
+
+    def _add(self, fill: TableFill, chunk: pa.Table) -> None:
+        shapes = chunk.column("geometry")
+        fill.add(self._place.rows(_storable(chunk.drop_columns("geometry")), shapes))
 
 
-def _widen(descriptor: int) -> None:
-    """Let a pipe hold more than a page, where the system can."""
-    with contextlib.suppress(OSError, ImportError):
-        import fcntl
-
-        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+def _storable(rows: pa.Table) -> pa.Table:
+    """Return columns of types that a GeoPackage holds."""
+    return pa.table([storable_column(column) for column in rows.columns], names=rows.column_names)
 
 
-def _promoted(batch: pa.RecordBatch, column: int) -> pa.RecordBatch:
-    """Wrap single polygons of a batch in multipolygons of one, by their bytes."""
-    import pyarrow.compute as pc
-
-    wkb = batch.column(column).cast(pa.large_binary())
-    single = pc.equal(pc.binary_slice(wkb, 0, 5), pa.scalar(_POLYGON, pa.large_binary()))
-    empty = pa.scalar(b"", pa.large_binary())
-    head = pc.if_else(single, pa.scalar(_MULTI_POLYGON_OF_ONE, pa.large_binary()), empty)
-    wrapped = pc.binary_join_element_wise(head, wkb, empty)
-    field = pa.field(batch.schema.field(column).name, pa.large_binary())
-    return batch.set_column(column, field, wrapped)
-
-
-def _write_order(order: dict[str, Any]) -> None:
-    """Write the stream on standard input; runs in the child."""
-    import pyogrio
-
-    pyogrio.set_gdal_config_options({"OGR_SQLITE_SYNCHRONOUS": "OFF", **order.get("config", {})})
-    stream = pa.ipc.open_stream(sys.stdin.buffer)
-    schema = stream.schema
-    rows: Any = stream
-    if order["geometry_type"] == "MultiPolygon":
-        at = schema.get_field_index("geometry")
-        schema = schema.set(at, pa.field("geometry", pa.large_binary()))
-        rows = pa.RecordBatchReader.from_batches(schema, (_promoted(batch, at) for batch in stream))
+def _make_table(path: Path, layer: str, empty: pa.Table, crs_wkt: str, *, spatial_index: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the temporary file's ending
         pyogrio.raw.write_arrow(
-            rows,
-            order["path"],
-            layer=order["layer"],
+            empty,
+            str(path),
+            layer=layer,
             driver="GPKG",
             geometry_name="geometry",
-            geometry_type=order["geometry_type"],
-            crs=order["crs"],
-            append=order["append"],
-            dataset_options=order.get("dataset_options"),
-            layer_options=order.get("layer_options"),
+            geometry_type="MultiPolygon",
+            crs=crs_wkt,
+            layer_options={"SPATIAL_INDEX": "YES" if spatial_index else "NO"},
         )
-
-
-if __name__ == "__main__":
-    # the folder of this file would shadow nothing we need, but must not be searched first
-    sys.path.pop(0)
-    _write_order(json.loads(sys.argv[1]))

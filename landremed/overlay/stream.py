@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import queue
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
 
+from landremed.errors import InputError, OutputError, Where
+from landremed.io.gpkg import replace_whole
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay.engine import Engine, prepare
 from landremed.overlay.tables import AreaMeasure, LayerInput, PolygonSet
@@ -99,23 +104,19 @@ def overlay_files(
         for ids, chunk in _read_ahead(parcels, parcel_id):
             _measure(ruler, ids, chunk, names, found)
         return _finished(ruler, found)
-    temp = out.with_name(f".{out.stem}.tmp-{os.getpid()}.gpkg")
-    temp.unlink(missing_ok=True)
-    options = {"layer_options": {"SPATIAL_INDEX": "YES" if spatial_index else "NO"}}
-    try:
+    with replace_whole(out) as temp:
         writer: StreamWriter | None = None
         for ids, chunk in _read_ahead(parcels, parcel_id):
             rows = _measure(ruler, ids, chunk, names, found)
             if writer is None:
-                writer = StreamWriter(temp, "overlaps", rows.schema, crs_wkt=crs, options=options)
+                writer = StreamWriter(temp, "overlaps", rows.schema, crs_wkt=crs, spatial_index=spatial_index)
             writer.write(rows)
+        _finished(ruler, found)
+        del ruler  # what indexes the layers is not needed while the spatial index is made
         if writer is not None:
             writer.close()
             _check_rows(temp, writer.rows)
-            temp.replace(out)
-    finally:
-        temp.unlink(missing_ok=True)
-    return _finished(ruler, found)
+    return found
 
 
 def _finished(ruler: Engine, found: StreamedOverlay) -> StreamedOverlay:
@@ -125,9 +126,8 @@ def _finished(ruler: Engine, found: StreamedOverlay) -> StreamedOverlay:
 
 def _check_rows(path: Path, rows: int) -> None:
     """Read back how many rows the file holds."""
-    from landremed.errors import OutputError, Where
-
-    written = pyogrio.read_info(path)["features"]
+    with closing(sqlite3.connect(path)) as db:
+        written = db.execute("SELECT count(*) FROM overlaps").fetchone()[0]
     if written != rows:
         raise OutputError("output_rows_differ", Where(file=str(path)), given=rows, written=written)
 
@@ -148,7 +148,8 @@ def _polygons(path: Path) -> PolygonSet:
 def _read_chunks(path: Path, parcel_id: str) -> Iterator[tuple[pa.Array, PolygonSet]]:
     with pyogrio.open_arrow(path, columns=[parcel_id], batch_size=CHUNK, use_pyarrow=True) as (meta, reader):
         name = meta["geometry_name"] or "wkb_geometry"
-        for batch in reader:
+        empty = pa.RecordBatch.from_pylist([], reader.schema)
+        for batch in chain([empty], reader):  # so that a file without parcels has its chunk too
             yield batch.column(parcel_id), PolygonSet(_geometry(batch.column(name)))
 
 
@@ -167,7 +168,7 @@ def _read_ahead(path: Path, parcel_id: str) -> Iterator[tuple[pa.Array, PolygonS
     threading.Thread(target=read, daemon=True).start()
     while (item := ready.get()) is not None:
         if isinstance(item, Exception):
-            raise item
+            raise InputError("file_unreadable", Where(file=str(path)), reason=str(item)) from item
         yield item
 
 
