@@ -35,9 +35,8 @@ def command(obj: Any, /, inputs: tuple[str, ...], limits: tuple[str, ...]) -> in
         elif not (obj.json or obj.quiet):
             click.echo(look_text(layer, obj.language) + "\n")
     unread = [layer for layer in seen if not layer.readable]
-    beside = [
-        u for u in unread if getattr(u.problem, "code", "") == "file_type_foreign" and u.file not in inputs
-    ]
+    foreign = ("file_type_foreign", "file_type_web_map")
+    beside = [u for u in unread if u.file not in inputs and getattr(u.problem, "code", "") in foreign]
     if len(unread) > len(beside):
         return 1
     notes = {default_severity(note.code) for layer in seen for note in layer.notes}
