@@ -9,8 +9,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from landremed.errors import LandremedError
 from landremed.io.gpkg import EarlyLayers, OutLayer
+from landremed.io.limits import Limits
 from landremed.io.result_folder import check_folder, names_folder, write_folder
+from landremed.io.vector import list_layers, split_layer
+from landremed.io.zipped import zip_named
 from landremed.law import Decision, load_rulebook
 from landremed.law import decide as decide_facts
 from landremed.law.vocabulary import default_book
@@ -23,13 +27,17 @@ from landremed.output import (
     titled_layers,
     write_layers,
 )
-from landremed.pipeline import Decisions, decide_overlay, measure_project, rule_book
+from landremed.partitions.executors import LocalProcesses
+from landremed.partitions.run import PARTITIONS_FROM, Partitioned, run_partitions
+from landremed.pipeline import Basis, Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
-from landremed.report.summary import findings_text, summary_document, summary_text
+from landremed.report.summary import decision_counts, findings_text, summary_document, summary_text
 from landremed.reuse import Reuse
 from landremed.review.boundaries import accepted_boundaries
 from landremed.tables import VectorSource
+from landremed.threads import usable_threads
 from landremed.types import FactValue
+from landremed.written import WrittenLayers
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -56,6 +64,8 @@ class RunResult:
     reuse : mapping, optional
         How many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
         are was taken over (``firm_reused``) and judged (``firm_judged``), when measures are kept.
+    partitions : Partitioned, optional
+        What a run in partitions counted; ``layers`` then reads the written result.
     """
 
     layers: Mapping[str, OutLayer]
@@ -63,6 +73,7 @@ class RunResult:
     project: Project
     decided: Decisions | None = None
     reuse: Mapping[str, int] | None = None
+    partitions: Partitioned | None = None
 
     @property
     def decisions(self) -> gpd.GeoDataFrame:
@@ -96,18 +107,32 @@ class RunResult:
 
     def summary_text(self, language: str) -> str:
         """Return the terminal summary: outcomes by class, what waits for which fact."""
-        if self.decided is None:
+        basis = self._basis
+        if basis is None:
             return ""
-        return summary_text(self.tables, self.decided.book, language)
+        return summary_text(self.layers["summary"].table, self._counts, basis.book, language)
 
     def findings_text(self, language: str) -> str:
         """Return each kind of finding with its first case."""
-        return findings_text(self.tables["issues"], language)
+        return findings_text(self.layers["issues"].table, language)
 
     def document(self, output: str) -> dict[str, object]:
         """Return the summary for machines."""
-        document = summary_document(self.tables, output, self.status)
+        decided = (self.layers["summary"].table, self._counts) if self._basis is not None else None
+        document = summary_document(self.layers["issues"].table, output, self.status, decided)
         return document if self.reuse is None else {**document, "reuse": dict(self.reuse)}
+
+    @property
+    def _basis(self) -> Basis | None:
+        if self.partitions is not None:
+            return self.partitions.basis
+        return self.decided.basis if self.decided is not None else None
+
+    @property
+    def _counts(self) -> pa.Table:
+        if self.partitions is not None:
+            return self.partitions.counts
+        return decision_counts(self.layers["decisions"].table)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -158,7 +183,7 @@ def run(
     engine : {"auto", "native", "shapely"}
         Measuring engine.
     jobs : int, optional
-        Threads; all cores by default.
+        Processes among which the parcels are divided, and threads where they are few; all cores by default.
     stage : callable
         Told the name of each stage as it begins.
     progress : callable (done, total), optional
@@ -177,6 +202,19 @@ def run(
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
     checked, clock = _begin(project, output, overwrite, jobs, folders=True)
+    processes = jobs or usable_threads()
+    if output is not None and reuse is None and processes > 1 and _rows_of(checked) >= PARTITIONS_FROM:
+        with LocalProcesses(processes) as executor:
+            return _run_partitions(
+                checked,
+                clock,
+                output,
+                overwrite,
+                engine=engine,
+                executor=executor,
+                stage=stage,
+                progress=progress,
+            )
     measured = measure_project(
         checked,
         engine=engine,
@@ -194,13 +232,47 @@ def run(
         layers = result_layers(decided, clock.entries())
         if output is not None:
             stage("write")
-            write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided, early)
+            write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided.basis, early)
             if reuse is not None:
                 reuse.write(output)
     counted = None if reuse is None else reuse.counts
     return RunResult(
         {layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided, counted
     )
+
+
+def _run_partitions(
+    project: Project, clock: RunClock, output: str | Path, overwrite: bool, *, stage: Stage, **options: Any
+) -> RunResult:
+    """Run in partitions and write the result."""
+    path = Path(output)
+    done = run_partitions(
+        project,
+        path,
+        stage=stage,
+        entries=clock.entries,
+        **options,
+    )
+    crs_wkt = done.basis.crs.to_wkt()
+    stage("write")
+    write_result(output, done.layers, crs_wkt, project, overwrite, done.basis)
+    done.remove()
+    layers = WrittenLayers(path, {layer.name: layer for layer in done.layers})
+    return RunResult(layers, crs_wkt, project, partitions=done)
+
+
+def _rows_of(project: Project) -> int:
+    """Return how many parcels a project's file holds, 0 where that is not told at once."""
+    path, layer = project.parcels.path, project.parcels.layer
+    if layer is None:
+        path, layer = split_layer(path)
+    if zip_named(path)[0] or path.lower().endswith(".txt"):
+        return 0
+    try:
+        found = list_layers(path, base=project.base, limits=Limits(**project.limits))
+    except LandremedError:
+        return 0  # the reader says what is wrong
+    return max((info.rows for info in found if layer in (None, info.name)), default=0)
 
 
 def run_overlay(
@@ -267,7 +339,7 @@ def run_decide(
     layers = result_layers(decided, clock.entries())
     if output is not None:
         stage("write")
-        write_result(output, layers, measured.crs.to_wkt(), measured.project, overwrite, decided)
+        write_result(output, layers, measured.crs.to_wkt(), measured.project, overwrite, decided.basis)
     return RunResult(
         {layer.name: layer for layer in layers}, measured.crs.to_wkt(), measured.project, decided
     )
@@ -395,15 +467,15 @@ def write_result(
     crs_wkt: str,
     project: Project,
     overwrite: bool,
-    decided: Decisions | None,
+    basis: Basis | None,
     early: EarlyLayers | None = None,
 ) -> None:
     language = project.language or "zh"
     titles = {}
-    if decided is not None:
-        titles = decided.book.titles(language)
-    if decided is not None and names_folder(output):
-        named = titled_layers(layers, language, titles, decided)
+    if basis is not None:
+        titles = basis.book.titles(language)
+    if basis is not None and names_folder(output):
+        named = titled_layers(layers, language, titles, basis)
         write_folder(Path(output), named, crs_wkt=crs_wkt, overwrite=overwrite)
         return
     write_layers(
@@ -413,6 +485,6 @@ def write_result(
         language=language,
         overwrite=overwrite,
         fact_titles=titles,
-        decided=decided,
+        basis=basis,
         early=early,
     )

@@ -63,6 +63,12 @@ class LandremedError(Exception):
         self.where = where or Where()
         self.params: Mapping[str, object] = params
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """Go from process to process as what it is; values that cannot go along are told as text."""
+        plain = (str, int, float, bool, type(None))
+        params = {k: v if isinstance(v, plain) else str(v) for k, v in self.params.items()}
+        return _again, (type(self), self.code, self.where, params)
+
     def text(self, language: str = "en") -> str:
         """Return the whole sentence: where, what, and what to do next.
 
@@ -97,3 +103,9 @@ class RuleBookError(LandremedError):
 
 class OutputError(LandremedError):
     """An output cannot be written."""
+
+
+def _again(
+    kind: type[LandremedError], code: str, where: Where, params: Mapping[str, object]
+) -> LandremedError:
+    return kind(code, where, **params)

@@ -24,7 +24,7 @@ from landremed.tables import FactColumn, GivenFacts, VectorSource
 from landremed.types import UNKNOWN, FactSpec, Finding
 from landremed.values import nearest_value, parse_value, says_unknown
 
-__all__ = ["EvidenceTable", "given_facts", "value_text"]
+__all__ = ["EvidenceTable", "evidence_ids", "given_facts", "value_text"]
 
 _CODES = {
     "code": "value_not_listed",
@@ -261,16 +261,14 @@ def _parcel_rows(
     table: EvidenceTable, id_fields: Sequence[str], place: Mapping[str, int]
 ) -> tuple[npt.NDArray[np.int64], list[Finding]]:
     """Return the parcel of every row, -1 where it names none, with a finding for each of those."""
-    columns = [[_id_text(cell) for cell in table.raw.column(name)] for name in id_fields]
     rows = np.full(len(table.raw.rows), -1, np.int64)
     findings = []
-    for at, parts in enumerate(zip(*columns, strict=True)):
+    name = "-".join(id_fields)
+    for at, wanted in enumerate(_wanted_ids(table, id_fields)):
         number = table.raw.row_numbers[at]
-        name = "-".join(id_fields)
-        if not all(parts):
+        if not wanted:
             findings.append(Finding("evidence_id_blank", file=table.file, row=number, field=name))
             continue
-        wanted = "-".join(parts)
         parcel = place.get(wanted, -1)
         rows[at] = parcel
         if parcel < 0:
@@ -278,6 +276,22 @@ def _parcel_rows(
                 Finding("evidence_parcel_unknown", file=table.file, row=number, field=name, value=wanted)
             )
     return rows, findings
+
+
+def evidence_ids(table: EvidenceTable) -> list[str]:
+    """Return the parcel that each row of an evidence table names, "" where it names none.
+
+    Raises
+    ------
+    InputError
+        The table has no such field.
+    """
+    return _wanted_ids(table, _id_columns(table))
+
+
+def _wanted_ids(table: EvidenceTable, id_fields: Sequence[str]) -> list[str]:
+    columns = [[_id_text(cell) for cell in table.raw.column(name)] for name in id_fields]
+    return ["-".join(parts) if all(parts) else "" for parts in zip(*columns, strict=True)]
 
 
 def _id_text(cell: Any) -> str:

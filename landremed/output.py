@@ -16,7 +16,7 @@ from landremed.io.drivers import split_layer
 from landremed.io.gpkg import EarlyLayers, OutLayer, begin_layers, check_target, write_geopackage
 from landremed.law import RuleBook
 from landremed.overlay_file import measure_tables
-from landremed.pipeline import Decisions, Overlay
+from landremed.pipeline import Basis, Decisions, Overlay
 from landremed.project_spec import Project
 from landremed.provenance import VOLATILE_KEYS, provenance_table
 from landremed.report.code_lists import book_codes
@@ -177,20 +177,20 @@ def write_layers(
     language: str,
     overwrite: bool,
     fact_titles: Mapping[str, str] | None = None,
-    decided: Decisions | None = None,
+    basis: Basis | None = None,
     early: EarlyLayers | None = None,
 ) -> None:
     """Write layers with titles and default styles; see ``landremed.io.gpkg.write_geopackage``.
 
     A result also gets its review tables, with the rows of an earlier result of that name, and its project.
     """
-    titled = titled_layers(layers, language, fact_titles, decided)
-    if decided is not None:
-        titled += empty_review_layers(language, book_codes(decided.book, language)["fact"])
+    titled = titled_layers(layers, language, fact_titles, basis)
+    if basis is not None:
+        titled += empty_review_layers(language, book_codes(basis.book, language)["fact"])
 
     def finish(temp: Path) -> None:
-        if decided is not None:
-            embed_project(temp, path, titled, decided, language)
+        if basis is not None:
+            embed_project(temp, path, titled, basis, language)
             carry_reviews(path, temp)
 
     write_geopackage(
@@ -198,7 +198,7 @@ def write_layers(
         titled,
         crs_wkt=crs_wkt,
         overwrite=overwrite,
-        styles=default_styles(titled, language, result_forms(titled, language) if decided else None),
+        styles=default_styles(titled, language, result_forms(titled, language) if basis else None),
         language=language,
         metadata=_metadata(layers),
         finish=finish,
@@ -210,10 +210,10 @@ def titled_layers(
     layers: Sequence[OutLayer],
     language: str,
     fact_titles: Mapping[str, str] | None = None,
-    decided: Decisions | None = None,
+    basis: Basis | None = None,
 ) -> list[OutLayer]:
     """Return layers with their titles and the meanings of their codes."""
-    codes = book_codes(decided.book, language) if decided is not None else {}
+    codes = book_codes(basis.book, language) if basis is not None else {}
     return [labelled(layer, language, fact_titles, codes) for layer in layers]
 
 

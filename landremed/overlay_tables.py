@@ -22,6 +22,7 @@ __all__ = [
     "feature_table",
     "issue_groups",
     "issue_table",
+    "joined_groups",
     "land_use_table",
     "ordered_issues",
     "overlap_table",
@@ -153,14 +154,24 @@ def issue_groups(
         shown = [f for f in findings if _weight(f, severity) is not Severity.OFF]
         keys = pa.array([number(at, f) for at, f in enumerate(shown)], pa.int64())
         table = issue_table(shown, severity, language).append_column(_KEY, keys)
-        order = pc.sort_indices(table, [(_KEY, "ascending"), *((tie, "ascending") for tie in _TIES)])
-        tables[name] = table.take(order)
+        tables[name] = _sorted(table)
     return tables
+
+
+def joined_groups(shares: Sequence[IssueGroups]) -> IssueGroups:
+    """Return the findings of several shares of the parcels as those of all of them."""
+    names = dict.fromkeys(name for share in shares for name in share)
+    return {name: _sorted(pa.concat_tables([s[name] for s in shares if name in s])) for name in names}
 
 
 def ordered_issues(groups: IssueGroups) -> pa.Table:
     """Return the rows of ``issues`` of all groups, in order."""
     return pa.concat_tables(groups.values()).drop_columns([_KEY])
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    order = pc.sort_indices(table, [(_KEY, "ascending"), *((tie, "ascending") for tie in _TIES)])
+    return table.take(order)
 
 
 def _weight(finding: Finding, severity: Mapping[str, Severity]) -> Severity:

@@ -50,20 +50,24 @@ from landremed.types import Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
 
 __all__ = [
+    "Basis",
     "Decisions",
     "Job",
     "Overlay",
+    "absent_layers",
     "decide_overlay",
     "job_inputs",
     "measure_project",
     "measure_share",
     "read_evidence",
+    "redrawn",
     "require_usable",
     "rule_book",
 ]
 
 Stage: TypeAlias = Callable[[str], None]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Twins: TypeAlias = Callable[[Parcels], Sequence[Finding]]
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,15 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What words, legends and titles of a result come from."""
+
+    project: Project
+    book: RuleBook
+    crs: pyproj.CRS
+
+
+@dataclass(frozen=True)
 class Decisions:
     """What was decided, for parcels and for parts."""
 
@@ -118,6 +131,11 @@ class Decisions:
     parcels: Judged
     parts: Judged | None
     judgement: Judgement
+
+    @property
+    def basis(self) -> Basis:
+        """Return the project, the rule book and the working CRS."""
+        return Basis(self.overlay.project, self.book, self.overlay.crs)
 
 
 def rule_book(project: Project) -> RuleBook:
@@ -167,7 +185,7 @@ def measure_project(
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")
-    parcels = _redrawn(load_parcels(project, sources), *boundaries)
+    parcels = redrawn(load_parcels(project, sources), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers and facts")
     with load_layers(project, parcels, sources) as read:
@@ -203,6 +221,7 @@ def measure_share(
     *,
     progress: Progress | None = None,
     stage: Stage = lambda name: None,
+    twins: Twins | None = None,
 ) -> tuple[Overlay, IssueGroups]:
     """Measure the parcels of a job, or any share of them; a pure function of the share.
 
@@ -214,6 +233,8 @@ def measure_share(
         The parcels and their given facts.
     progress, stage
         As for ``measure_project``.
+    twins : callable, optional
+        Finds the parcels on the same place; by default among these parcels alone.
 
     Returns
     -------
@@ -225,10 +246,8 @@ def measure_share(
     project, book, layers, ruler = job.project, job.book, job.layers, job.ruler
     measured = ruler.measure(parcels.polygons, progress)
     found = [*parcels.findings, *(f for layer in layers for f in layer.findings)]
-    found += [*_absent_layers(project, book), *given.findings]
-    pairs = _disputed(parcels, measured, project)
-    numbers = parcels.source.row_numbers
-    pairs += same_place(parcels.ids, parcels.polygons, parcels.source.display, numbers)
+    found += [*absent_layers(project, book), *given.findings]
+    pairs = [*_disputed(parcels, measured, project), *(twins or _twins)(parcels)]
     issues = issue_groups(
         (f for f in found if not f.parcel_id),
         (f for f in parcels.findings if f.parcel_id),
@@ -309,6 +328,10 @@ def decide_overlay(
     return Decisions(overlay, book, replace(judged, firmness=firm), parts, judgement)
 
 
+def _twins(parcels: Parcels) -> list[Finding]:
+    return same_place(parcels.ids, parcels.polygons, parcels.source.display, parcels.source.row_numbers)
+
+
 def _judgement(overlay: Overlay, book: RuleBook, whole: Decided, decided: Decided) -> Judgement:
     outcomes = np.array([str(d.outcome) for d in decided.decisions], dtype=object)
     return Judgement(
@@ -336,7 +359,7 @@ def _firmness(overlay: Overlay, judgement: Judgement, reuse: Reuse | None) -> Fi
     return reuse.firmness(judgement, overlay.edges, ask, overlay.project.edges_within_m)
 
 
-def _redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Parcels:
+def redrawn(parcels: Parcels, crs: str, boundaries: Mapping[str, bytes]) -> Parcels:
     """Take boundaries that were surveyed again and accepted in place of those of the parcels' file."""
     if not boundaries:
         return parcels
@@ -412,7 +435,7 @@ def _disputed(parcels: Parcels, measured: Measured, project: Project) -> list[Fi
     ]
 
 
-def _absent_layers(project: Project, book: RuleBook) -> list[Finding]:
+def absent_layers(project: Project, book: RuleBook) -> list[Finding]:
     """Report the layers that rules ask about and nobody gave."""
     given = {spec.role for spec in project.layers}
     return [

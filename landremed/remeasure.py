@@ -92,7 +92,7 @@ def _measure_again(path: Path, base: Path, stage: Stage) -> list[str]:
     decided = decide_overlay(measured, rule_book(project), stage=stage)
     layers = result_layers(decided, clock.entries())
     stage("write")
-    write_result(path, layers, measured.crs.to_wkt(), project, True, decided)
+    write_result(path, layers, measured.crs.to_wkt(), project, True, decided.basis)
     return []
 
 

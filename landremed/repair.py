@@ -6,7 +6,6 @@ the absolute signed area of the shell minus those of the holes, so that the lobe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 import shapely
 
 from landremed.io.wkb import loose_coordinates, parse_wkb
+from landremed.threads import usable_threads
 
 __all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "Repaired", "Status", "repair"]
 
@@ -103,7 +103,7 @@ def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
     """
     starts = range(0, len(wkb), _CHUNK)
     odd: dict[int, _Case] = {}
-    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=jobs or usable_threads()) as pool:
         for start, cases in zip(
             starts, pool.map(lambda s: _chunk(wkb.slice(s, _CHUNK)), starts), strict=True
         ):

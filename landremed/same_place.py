@@ -23,7 +23,11 @@ _MOST_PARTNERS: Final = 3
 
 
 def same_place(
-    ids: Sequence[str], parcels: PolygonSet, file: str, rows: npt.NDArray[np.int64] | None = None
+    ids: Sequence[str],
+    parcels: PolygonSet,
+    file: str,
+    rows: npt.NDArray[np.int64] | None = None,
+    only: npt.NDArray[np.bool_] | None = None,
 ) -> list[Finding]:
     """Return a finding for every pair of parcels that cover nearly the same ground.
 
@@ -40,6 +44,8 @@ def same_place(
         Shown with the finding.
     rows : ndarray of int, optional
         1-based rows of the parcels in their file, rising; 1, 2, … by default.
+    only : ndarray of bool, optional
+        Parcels that findings are wanted about (those named second in a pair); all by default.
     """
     numbers = np.arange(1, len(ids) + 1) if rows is None else rows
     first = first_of_each(parcels)
@@ -56,6 +62,8 @@ def same_place(
     left, right = _few(left[close], right[close])
     again = np.flatnonzero(first != np.arange(len(first)))
     left, right = np.r_[left, first[again]], np.r_[right, again]
+    if only is not None:
+        left, right = left[only[right]], right[only[right]]
     geometries = _parsed(parcels, np.union1d(left, right))
     common = shapely.area(shapely.intersection(geometries[left], geometries[right]))
     larger = np.maximum(shapely.area(geometries[left]), shapely.area(geometries[right]))

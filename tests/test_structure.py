@@ -8,10 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # module of landremed -> modules of landremed it may use (its own package is always allowed)
-BASE = {"types", "errors", "text"}
+BASE = {"types", "errors", "text", "threads"}
 ALLOWED = {
     "errors": {"text"},
     "types": set(),
+    "threads": set(),
     "text": {"errors"},
     "messages": set(),
     "tables": BASE,
@@ -57,6 +58,7 @@ ALLOWED = {
         "project",
     },
     "explain": BASE | {"tables", "law", "io", "report", "why"},
+    "written": BASE | {"io"},
     "frames": BASE | {"tables", "io", "overlay"},
     "samples": BASE | {"project"},
     "convert": BASE | {"area", "crs", "io", "layers", "tables"},
@@ -80,7 +82,7 @@ FAMILIES = {
     "project_spec": "project",
     "project_check": "project",
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
-EVERYTHING = {"pipeline", "output", "overlay_file", "api", "remeasure", "result_project"}
+EVERYTHING = {"pipeline", "output", "partitions", "overlay_file", "api", "remeasure", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
 FOR_COMMANDS |= {"checks", "convert", "diff", "inspect", "reuse"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import shapely
 
 from landremed.checks.pairs import mean_width
+from landremed.threads import usable_threads
 
 __all__ = ["enclosed_gaps", "holes_of_union"]
 
@@ -58,7 +58,7 @@ def holes_of_union(geometries: Geometries) -> Geometries:
     work = geometries[np.argsort(_places_along_curve(geometries), kind="stable")]
     group = np.arange(len(work)) // _FIRST
     found = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_threads()) as pool:
         while len(work):
             starts = np.flatnonzero(np.diff(group)) + 1
             unions = np.array(list(pool.map(shapely.union_all, np.split(work, starts))), dtype=object)

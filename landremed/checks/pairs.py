@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import shapely
+
+from landremed.threads import usable_threads
 
 __all__ = ["Shared", "covered", "mean_width", "places", "shared_ground"]
 
@@ -70,7 +71,7 @@ def shared_ground(one: Geometries, other: Geometries | None = None, *, least_m2:
         pieces = shapely.intersection(one[left[part]], second[right[part]])
         return shapely.area(pieces), pieces
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_threads()) as pool:
         parts = list(pool.map(common, range(0, len(left), _CHUNK)))
     area = np.concatenate([p[0] for p in parts]) if parts else np.zeros(0)
     pieces = np.concatenate([p[1] for p in parts]) if parts else np.zeros(0, object)

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,20 +21,36 @@ import pyarrow.compute as pc
 from landremed.io.bulk_pages import LONGEST_KEY, IndexTree, PageFile
 from landremed.io.bulk_record import Ints, is_storable, record, storable_value
 from landremed.io.bulk_table import Rows, TableFill, TablePlace
+from landremed.io.gpkg_columns import storable_table
+from landremed.io.gpkg_extras import quoted
+from landremed.io.row_stream import RowStream
 
 __all__ = ["BulkLayer", "is_loadable", "load_layers"]
 
 _CHUNK_BYTES: Final = 24_000_000
 _CHUNK_ROWS: Final = 65_536
+_STREAMED_ROWS: Final = 16_384
+_SORTED_ROWS: Final = 20_000_000  # indexes of more rows are left to SQLite, which sorts on the disk
+
+_Keys: TypeAlias = dict[str, list[pa.ChunkedArray]]
 
 
 @dataclass(frozen=True)
 class BulkLayer:
-    """Rows of one table: attributes by column name, and polygons as WKB where it has a geometry column."""
+    """Rows of one table: attributes by column name, and polygons as WKB where it has a geometry column.
+
+    With a ``stream`` the rows come from there, and ``table`` tells their columns alone.
+    """
 
     name: str
     table: pa.Table
     geometry: pa.ChunkedArray | None
+    stream: RowStream | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.table.num_rows if self.stream is None else self.stream.rows
 
 
 def is_loadable(schema: pa.Schema, keys: Iterable[pa.ChunkedArray] = ()) -> bool:
@@ -67,34 +83,73 @@ def load_layers(path: Path, layers: Sequence[BulkLayer], jobs: int = 2) -> None:
     with PageFile(path) as file, ThreadPoolExecutor(jobs) as pool:
         fills = [_load(file, pool, layer, place) for layer, place in zip(layers, places, strict=True)]
     with closing(sqlite3.connect(path)) as db, db:
-        for layer, fill in zip(layers, fills, strict=True):
+        for layer, (fill, left) in zip(layers, fills, strict=True):
             fill.register(db, layer.name)
+            for column in left:
+                _sort_index(db, layer.name, column)
 
 
-def _load(file: PageFile, pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace) -> TableFill:
-    """Write one table, its indexes and its spatial index."""
+def _load(
+    file: PageFile, pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace
+) -> tuple[TableFill, list[str]]:
+    """Write one table, its indexes and its spatial index; return the indexes left to SQLite too."""
     fill = TableFill(file, place)
-    for rows in _in_turn(pool, layer, place):
+    wanted = [column for column, _ in place.indexes] if layer.rows <= _SORTED_ROWS else []
+    keys: _Keys = {column: [] for column in wanted}
+    for rows in _in_turn(pool, layer, place, keys):
         fill.add(rows)
+    left = []
     for column, root in place.indexes:
-        _load_index(file, root, layer.table[column])
+        key = _whole_key(layer, column, keys)
+        if key is None:
+            left.append(column)
+        else:
+            _load_index(file, root, key)
     fill.finish()
-    return fill
+    return fill, left
 
 
-def _in_turn(pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace) -> Iterator[Rows]:
-    """Give the chunks of a table in order, as columns of records made some ahead by other threads."""
-    rows = layer.table.num_rows
+def _whole_key(layer: BulkLayer, column: str, keys: _Keys) -> pa.ChunkedArray | None:
+    """Return a column to be indexed, None where SQLite has to make the index."""
+    if layer.stream is None:
+        return layer.table[column]
+    if column not in keys:
+        return None
+    kind = layer.table.schema.field(column).type
+    whole = pa.chunked_array([chunk for part in keys[column] for chunk in part.chunks], kind)
+    return whole if is_loadable(pa.schema([]), [whole]) else None
+
+
+def _sort_index(db: sqlite3.Connection, table: str, column: str) -> None:
+    """Have SQLite make an index of the rows that are there."""
+    for (name,) in db.execute(
+        "SELECT i.name FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c WHERE c.name = ?",
+        (table, column),
+    ).fetchall():
+        db.execute(f"REINDEX {quoted(name)}")
+
+
+def _cut(layer: BulkLayer) -> Iterator[tuple[pa.Table, pa.ChunkedArray | None]]:
+    """Yield the rows of a layer some thousand at a time."""
+    if layer.stream is not None:
+        for table, shapes in layer.stream.cut(_STREAMED_ROWS):
+            yield storable_table(table), None if shapes is None else pa.chunked_array([shapes])
+        return
     size = layer.table.nbytes + (layer.geometry.nbytes if layer.geometry is not None else 0)
-    step = max(256, min(_CHUNK_ROWS, int(_CHUNK_BYTES * rows / max(size, 1))))
-
-    def chunk(start: int) -> Rows:
+    step = max(256, min(_CHUNK_ROWS, int(_CHUNK_BYTES * layer.rows / max(size, 1))))
+    for start in range(0, layer.rows, step):
         wkb = layer.geometry.slice(start, step) if layer.geometry is not None else None
-        return place.rows(layer.table.slice(start, step), wkb)
+        yield layer.table.slice(start, step), wkb
 
+
+def _in_turn(pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace, keys: _Keys) -> Iterator[Rows]:
+    """Give the chunks of a table in order, as columns of records made some ahead by other threads."""
     waiting: list[Future[Rows]] = []
-    for start in range(0, rows, step):
-        waiting.append(pool.submit(chunk, start))
+    for table, wkb in _cut(layer):
+        if layer.stream is not None:
+            for column, parts in keys.items():
+                parts.append(table[column])
+        waiting.append(pool.submit(place.rows, table, wkb))
         if len(waiting) > 2:
             yield waiting.pop(0).result()
     for last in waiting:

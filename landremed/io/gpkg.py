@@ -22,11 +22,12 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
-from landremed.io.gpkg_columns import as_multi, clean_text, storable_column
+from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
 from landremed.io.gpkg_read import layer_names, read_layer
 from landremed.io.leftovers import remove_leftovers
+from landremed.io.row_stream import RowStream
 
 __all__ = [
     "GEOMETRY_COLUMN",
@@ -75,6 +76,9 @@ class OutLayer:
         Titles of columns in the reader's language.
     value_labels : mapping of column to mapping of code to str
         Columns that hold codes, and what the codes mean.
+    stream : RowStream, optional
+        Rows that do not stand in ``table``, which then tells their columns alone (and may hold a sample of
+        values for legends).
     """
 
     name: str
@@ -85,6 +89,20 @@ class OutLayer:
     description: str = ""
     column_titles: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stream: RowStream | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.table.num_rows if self.stream is None else self.stream.rows
+
+    def gathered(self) -> OutLayer:
+        """Return the layer with all its rows in memory."""
+        if self.stream is None:
+            return self
+        whole = self.stream.whole()
+        table, geometry = (self.table.slice(0, 0), self.geometry) if whole is None else whole
+        return replace(self, table=table, geometry=geometry, stream=None)
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -153,6 +171,7 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
         old target is then untouched and no temporary file remains.
     """
     check_target(path, overwrite=overwrite)
+    layers = [layer.gathered() if _is_small(layer) else layer for layer in layers]
     tables = [(layer, _storable(layer)) for layer in layers]
     _check_names([layer.name for layer in layers], Where(file=str(path)))
     notes = [
@@ -173,7 +192,7 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
             in_order(temp, [layer.name for layer in layers])
         with closing(sqlite3.connect(temp)) as db:
             add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
-            _check_written(db, {layer.name: table.num_rows for layer, table in tables}, Where(file=str(path)))
+            _check_written(db, {layer.name: layer.rows for layer in layers}, Where(file=str(path)))
         finish(temp)
 
 
@@ -275,8 +294,13 @@ def _make_tables(
         _add_indexes(db, notes)
 
 
+def _is_small(layer: OutLayer) -> bool:
+    """Tell whether a stream has to be gathered: few rows, or columns that are not written page by page."""
+    return layer.stream is not None and not _is_big(layer, storable_table(layer.table.slice(0, 0)))
+
+
 def _is_big(layer: OutLayer, table: pa.Table) -> bool:
-    if table.num_rows < _BULK_FROM or layer.geometry_type != "MultiPolygon":
+    if layer.rows < _BULK_FROM or layer.geometry_type != "MultiPolygon":
         return False
     return is_loadable(table.schema, [table[name] for name in _INDEXED if name in table.column_names])
 
@@ -285,7 +309,7 @@ def _bulk_layer(layer: OutLayer, table: pa.Table) -> BulkLayer:
     shapes = layer.geometry
     if shapes is not None and not isinstance(shapes, pa.ChunkedArray):
         shapes = pa.chunked_array([shapes])
-    return BulkLayer(layer.name, table, shapes)
+    return BulkLayer(layer.name, table, shapes, layer.stream)
 
 
 def _emptied(layer: OutLayer, table: pa.Table) -> tuple[OutLayer, pa.Table]:
@@ -335,11 +359,10 @@ def _storable(layer: OutLayer) -> pa.Table:
     """Return the layer's table with names checked and every column of a type a GeoPackage holds."""
     table = layer.table
     where = Where(layer=layer.name)
-    if layer.geometry is not None and len(layer.geometry) != table.num_rows:
+    if layer.geometry is not None and layer.stream is None and len(layer.geometry) != table.num_rows:
         raise OutputError("output_rows_differ", where, given=table.num_rows, written=len(layer.geometry))
     _check_names([_FID_COLUMN, GEOMETRY_COLUMN, *table.column_names], where)
-    columns = [storable_column(table.column(i)) for i in range(table.num_columns)]
-    return pa.table(columns, names=table.column_names)
+    return storable_table(table)
 
 
 def _check_names(names: Iterable[str], where: Where) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["as_multi", "clean_text", "storable_column"]
+__all__ = ["as_multi", "clean_text", "storable_column", "storable_table"]
 
 _WKB_POLYGON: Final = {b"\x01\x03\x00\x00\x00", b"\x00\x00\x00\x00\x03"}
 _MULTI_POLYGON_OF_ONE: Final = bytes.fromhex("010600000001000000")
@@ -28,6 +28,12 @@ def storable_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return column.cast(pa.float64())
     return column.cast(pa.int64()) if pa.types.is_uint64(kind) or pa.types.is_duration(kind) else column
+
+
+def storable_table(table: pa.Table) -> pa.Table:
+    """Return a table with every column of a type that a GeoPackage holds."""
+    columns = [storable_column(table.column(i)) for i in range(table.num_columns)]
+    return pa.table(columns, names=table.column_names)
 
 
 def clean_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,30 +121,41 @@ def _exchange(temp: Path, target: Path) -> None:
 def _write_layer(folder: Path, layer: OutLayer, crs_wkt: str) -> None:
     from pyarrow import parquet
 
-    rows = layer.table.num_rows
-    if layer.geometry is not None and len(layer.geometry) != rows:
+    rows = layer.rows
+    if layer.stream is None and layer.geometry is not None and len(layer.geometry) != rows:
         raise OutputError(
             "output_rows_differ", Where(layer=layer.name), given=rows, written=len(layer.geometry)
         )
     folder.mkdir()
     written = 0
-    for number, start in enumerate(range(0, max(rows, 1), ROWS)):
+    for number, part in enumerate(_parts(layer)):
         file = folder / f"part-{number:05d}.parquet"
-        parquet.write_table(_block(layer, start, crs_wkt), file, compression="zstd")
+        parquet.write_table(_block(part, number * ROWS, crs_wkt), file, compression="zstd")
         written += parquet.read_metadata(file).num_rows
     if written != rows:
         raise OutputError("output_rows_differ", Where(layer=layer.name), given=rows, written=written)
 
 
+def _parts(layer: OutLayer) -> Iterator[OutLayer]:
+    """Yield the rows of one file after the other; one file without rows where there are none."""
+    if layer.stream is not None and layer.rows:
+        for table, geometry in layer.stream.cut(ROWS):
+            yield replace(layer, table=table, geometry=geometry, stream=None)
+        return
+    for start in range(0, max(layer.table.num_rows, 1), ROWS):
+        geometry = layer.geometry.slice(start, ROWS) if layer.geometry is not None else None
+        yield replace(layer, table=layer.table.slice(start, ROWS), geometry=geometry)
+
+
 def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
-    """Return some rows as they stand in one file."""
-    part = layer.table.slice(start, ROWS)
+    """Return the rows of one file, of which so many stand in files before it, as they stand there."""
+    part = layer.table
     columns: dict[str, Any] = {_FID: pa.array(np.arange(start + 1, start + 1 + part.num_rows))}
     for name in part.column_names:
         columns[name] = storable_column(part.column(name))
     if layer.geometry is None:
         return pa.table(columns)
-    geometry: pa.ChunkedArray | pa.Array = layer.geometry.slice(start, ROWS)
+    geometry: pa.ChunkedArray | pa.Array = layer.geometry
     if layer.geometry_type == "MultiPolygon":
         geometry = as_multi(geometry)
     wkb = pa.chunked_array([geometry]) if isinstance(geometry, pa.Array) else geometry
@@ -179,8 +191,8 @@ def _manifest(layers: Sequence[OutLayer]) -> Mapping[str, object]:
             "name": layer.name,
             "title": layer.identifier,
             "description": layer.description,
-            "rows": layer.table.num_rows,
-            "files": max(1, -(-layer.table.num_rows // ROWS)),
+            "rows": layer.rows,
+            "files": max(1, -(-layer.rows // ROWS)),
             "columns": dict(layer.column_titles),
         }
         for layer in layers

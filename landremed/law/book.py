@@ -78,6 +78,10 @@ class RuleBook:
     base: RuleBook | None = field(default=None, repr=False)
     memo: dict[object, object] = field(default_factory=dict, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what is remembered: its keys are places in the memory of this process."""
+        return {**self.__dict__, "memo": {}}
+
     @property
     def categories(self) -> tuple[str, ...]:
         """Codes of the classes that have rules."""

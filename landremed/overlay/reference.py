@@ -30,6 +30,7 @@ from landremed.overlay.tables import (
     OverlapTables,
     PolygonSet,
 )
+from landremed.threads import usable_threads
 
 __all__ = ["TOUCHING_M2", "ReferenceEngine", "round_origin"]
 
@@ -92,7 +93,7 @@ class ReferenceEngine:
         here = _shift(parcels.geometries, -self._origin)
         plane = np.nan_to_num(shapely.area(here))
         parcel_area = np.where(shapely.is_missing(here), np.nan, self._area.of(parcels.geometries))
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(self._jobs or usable_threads()) as pool:
             pieces = list(pool.map(lambda index: _pieces(here, plane, index), self._layers))
             unions = list(pool.map(lambda p: _union_by(here, plane, p.parcel, p.geometry), pieces))
         return OverlapTables(

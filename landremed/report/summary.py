@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from landremed.report.labels import word
 from landremed.report.terminal import table, wrap
@@ -15,27 +15,49 @@ if TYPE_CHECKING:
 
     from landremed.law import RuleBook
 
-__all__ = ["findings_text", "summary_document", "summary_text"]
+__all__ = ["DECISION_COUNTS", "decision_counts", "findings_text", "summary_document", "summary_text"]
+
+DECISION_COUNTS: Final = ("outcome", "reason", "missing_facts", "robust")
+"""Columns of ``decisions`` by which parcels are counted."""
 
 _WIDTH = 100
 _MOST_FACTS = 8
 
 
-def summary_text(tables: Mapping[str, pa.Table], book: RuleBook, language: str) -> str:
+def decision_counts(decisions: pa.Table) -> pa.Table:
+    """Return how many parcels there are of each kind: ``DECISION_COUNTS`` and ``count``.
+
+    Parameters
+    ----------
+    decisions : pyarrow.Table
+        The output table, or several tables of counts put together.
+    """
+    keys = list(DECISION_COUNTS)
+    if "count" in decisions.column_names:
+        total = decisions.group_by(keys).aggregate([("count", "sum")]).rename_columns([*keys, "count"])
+    else:
+        total = decisions.select(keys).group_by(keys).aggregate([([], "count_all")])
+        total = total.rename_columns([*keys, "count"])
+    return total.sort_by([("count", "descending"), *((key, "ascending") for key in keys)])
+
+
+def summary_text(summary: pa.Table, counts: pa.Table, book: RuleBook, language: str) -> str:
     """Return outcomes by class, and which missing facts would settle most parcels.
 
     Parameters
     ----------
-    tables : mapping of layer name to pyarrow.Table
-        The output tables ``summary`` and ``decisions``.
+    summary : pyarrow.Table
+        The output table.
+    counts : pyarrow.Table
+        From ``decision_counts``.
     book : RuleBook
         For labels.
     language : {"zh", "en"}
         Language of the text.
     """
-    parts = [_matrix(tables["summary"], book, language)]
-    waiting = _waiting(tables["decisions"], book, language)
-    near = _near_the_edge(tables["decisions"], language)
+    parts = [_matrix(summary, book, language)]
+    waiting = _waiting(counts, book, language)
+    near = _near_the_edge(counts, language)
     return "\n\n".join(part for part in (*parts, waiting, near) if part)
 
 
@@ -58,9 +80,10 @@ def findings_text(issues: pa.Table, language: str) -> str:
     return "\n".join(lines)
 
 
-def summary_document(tables: Mapping[str, pa.Table], output: str, status: int) -> dict[str, object]:
-    """Return the same for machines."""
-    issues = tables["issues"]
+def summary_document(
+    issues: pa.Table, output: str, status: int, decided: tuple[pa.Table, pa.Table] | None
+) -> dict[str, object]:
+    """Return the same for machines; ``decided`` is the summary and the counts of what was decided."""
     findings = Counter(zip(issues["code"].to_pylist(), issues["severity"].to_pylist(), strict=True))
     document: dict[str, object] = {
         "schema": 1,
@@ -68,11 +91,12 @@ def summary_document(tables: Mapping[str, pa.Table], output: str, status: int) -
         "status": status,
         "findings": [{"code": c, "severity": s, "count": n} for (c, s), n in sorted(findings.items())],
     }
-    if "summary" in tables:
-        missing = Counter(tables["decisions"]["missing_facts"].drop_null().to_pylist())
-        document["parcels"] = len(tables["decisions"])
-        document["summary"] = tables["summary"].to_pylist()
-        document["missing_facts"] = [{"facts": k.split(","), "count": n} for k, n in missing.most_common()]
+    if decided is not None:
+        summary, counts = decided
+        missing = _counted((row["missing_facts"], row["count"]) for row in counts.to_pylist())
+        document["parcels"] = sum(counts["count"].to_pylist())
+        document["summary"] = summary.to_pylist()
+        document["missing_facts"] = [{"facts": k.split(","), "count": n} for k, n in missing]
     return document
 
 
@@ -105,38 +129,41 @@ def _total(values: Sequence[tuple[int, float]]) -> str:
     return _cell((sum(v[0] for v in values), sum(v[1] for v in values))) if values else "-"
 
 
-def _waiting(decisions: pa.Table, book: RuleBook, language: str) -> str:
+def _waiting(counts: pa.Table, book: RuleBook, language: str) -> str:
     """Say how many parcels need review and which facts would settle most of them."""
-    outcome = decisions["outcome"].to_pylist()
-    reasons = Counter(
-        reason
-        for reason, o in zip(decisions["reason"].to_pylist(), outcome, strict=True)
-        if o == Outcome.NEEDS_REVIEW and reason
-    )
+    rows = counts.to_pylist()
+    reasons = _counted((r["reason"], r["count"]) for r in rows if r["outcome"] == Outcome.NEEDS_REVIEW)
     if not reasons:
         return ""
-    lines = [
-        word("review_title", language).format(
-            "，".join(f"{word(f'reason_{r}', language)} {n}" for r, n in reasons.most_common())
-            if language == "zh"
-            else ", ".join(f"{word(f'reason_{r}', language)} {n}" for r, n in reasons.most_common())
-        )
-    ]
-    lists = [v.split(",") for v in decisions["missing_facts"].to_pylist() if v]
-    asked = Counter(fact for facts in lists for fact in facts)
-    alone = Counter(facts[0] for facts in lists if len(facts) == 1)
+    between = "，" if language == "zh" else ", "
+    named = between.join(f"{word(f'reason_{reason}', language)} {count}" for reason, count in reasons)
+    lines = [word("review_title", language).format(named)]
+    asked: Counter[str] = Counter()
+    alone: Counter[str] = Counter()
+    for row in rows:
+        facts = row["missing_facts"].split(",") if row["missing_facts"] else []
+        asked.update(dict.fromkeys(facts, row["count"]))
+        if len(facts) == 1:
+            alone[facts[0]] += row["count"]
     ranked = sorted(asked, key=lambda f: (-alone[f], -asked[f], f))[:_MOST_FACTS]
-    rows = [[book.fact_label(f, language), f, alone[f], asked[f]] for f in ranked]
+    table_rows = [[book.fact_label(f, language), f, alone[f], asked[f]] for f in ranked]
     header = [word(name, language) for name in ("fact", "fact_name", "settles_alone", "asked_by")]
-    lines.append(table(rows, header, "llrr"))
+    lines.append(table(table_rows, header, "llrr"))
     return "\n".join(lines)
 
 
-def _near_the_edge(decisions: pa.Table, language: str) -> str:
+def _counted(pairs: Iterable[tuple[str | None, int]]) -> list[tuple[str, int]]:
+    """Add up by name; the most frequent first."""
+    total: Counter[str] = Counter()
+    for name, count in pairs:
+        if name:
+            total[name] += count
+    return sorted(total.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _near_the_edge(counts: pa.Table, language: str) -> str:
     """Say how many outcomes would be others if one boundary stood elsewhere within its accuracy."""
-    if "robust" not in decisions.column_names:
-        return ""
-    fragile = sum(v == 0 for v in decisions["robust"].to_pylist())
+    fragile = sum(row["count"] for row in counts.to_pylist() if row["robust"] == 0)
     return word("near_the_edge", language).format(fragile) if fragile else ""
 
 

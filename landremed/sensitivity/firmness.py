@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from landremed.sensitivity.cutting import outcomes_by_parts
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
 from landremed.sensitivity.moved import Cases, Mover, Shift, cases_of
+from landremed.threads import usable_threads
 
 __all__ = ["Firmness", "Judgement", "firmness", "pairs_asked"]
 
@@ -161,7 +161,7 @@ class _Changed:
         if not len(which):
             return np.zeros(0, dtype=bool)
         slices = [slice(i, i + _SLICE) for i in range(0, len(which), _SLICE)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_threads()) as pool:
             shifts = list(pool.map(lambda s: self._mover.at(distance_m[s], slack_m[s], which[s]), slices))
         found = [self._outcomes(shift, which[s]) for shift, s in zip(shifts, slices, strict=True)]
         return np.asarray(np.concatenate(found) != self._base[which])

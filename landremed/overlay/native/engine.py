@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -29,6 +28,7 @@ from landremed.overlay.tables import (
     OverlapTables,
     PolygonSet,
 )
+from landremed.threads import usable_threads
 
 __all__ = ["NativeEngine", "warm_up"]
 
@@ -60,19 +60,20 @@ class NativeEngine:
         self._outside = [(names.index(a), names.index(b)) for a, b in outside]
         self._area = area
         self._kind = _kind_code(area)
-        self._jobs = jobs or os.cpu_count() or 1
+        self._jobs = jobs
         self.statistics: dict[str, int] = {}
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(jobs or usable_threads()) as pool:
             self._layers = list(pool.map(_index, layers))
 
     def measure(self, parcels: PolygonSet) -> OverlapTables:
         """Measure one chunk of parcels; see ``landremed.overlay.prepare``."""
         buf, off = wkb_bytes(parcels.wkb)
         ranges = [(lo, min(lo + _RANGE, len(parcels))) for lo in range(0, len(parcels), _RANGE)]
-        if self._jobs == 1 or len(ranges) < 2:
+        jobs = self._jobs or usable_threads()
+        if jobs == 1 or len(ranges) < 2:
             parts = [self._measure_range(buf, off, lo, hi) for lo, hi in ranges]
         else:
-            with ThreadPoolExecutor(self._jobs) as pool:
+            with ThreadPoolExecutor(jobs) as pool:
                 parts = list(pool.map(lambda span: self._measure_range(buf, off, *span), ranges))
         for _, counts in parts:
             for name, n in counts.items():

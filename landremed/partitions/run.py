@@ -1,0 +1,253 @@
+"""A whole run in partitions: spool, partitions, merge."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from landremed.area import area_measure, default_kind
+from landremed.given import EvidenceTable, given_facts
+from landremed.io.gpkg import OutLayer
+from landremed.layers import Parcels, load_layers, load_parcels
+from landremed.measure import Progress, Ruler
+from landremed.output import result_provenance
+from landremed.overlay.engine import Engine
+from landremed.overlay_tables import IssueGroups, issue_groups
+from landremed.partitions.executors import Executor
+from landremed.partitions.job_file import write_job
+from landremed.partitions.merge import Merged
+from landremed.partitions.scratch import (
+    DONE,
+    JOB,
+    Manifest,
+    read_manifest,
+    scratch_folder,
+    write_manifest,
+)
+from landremed.partitions.spool import (
+    BLOCK,
+    digest_of,
+    parcel_tables,
+    partition_rows,
+    plan,
+    slim,
+    without_rows,
+    write_evidence,
+    write_shares,
+)
+from landremed.partitions.work import SpooledJob
+from landremed.pipeline import (
+    Basis,
+    Job,
+    absent_layers,
+    job_inputs,
+    read_evidence,
+    redrawn,
+    require_usable,
+    rule_book,
+)
+from landremed.project import Project
+from landremed.provenance import provenance_table
+from landremed.review.boundaries import accepted_boundaries
+from landremed.summary import summary_table
+
+__all__ = ["PARTITIONS_FROM", "Partitioned", "run_partitions"]
+
+Stage: TypeAlias = Callable[[str], None]
+
+PARTITIONS_FROM: Final = 20_000
+"""Parcels from which on a run is divided among processes; fewer are done sooner than processes start."""
+
+
+@dataclass(frozen=True)
+class Partitioned:
+    """What came out of a run in partitions, ready to be written.
+
+    Attributes
+    ----------
+    layers : sequence of OutLayer
+        Of the result, in order; big ones as streams from the scratch folder.
+    counts : pyarrow.Table
+        See ``landremed.report.summary.decision_counts``.
+    folder : Path
+        Scratch folder, to be removed when the result is written.
+    reused : int
+        Partitions that had been done before.
+    """
+
+    layers: Sequence[OutLayer]
+    basis: Basis
+    counts: pa.Table
+    folder: Path
+    reused: int
+
+    def remove(self) -> None:
+        """Remove the scratch folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run_partitions(
+    project: Project,
+    output: Path,
+    *,
+    engine: str,
+    executor: Executor,
+    stage: Stage,
+    progress: Progress | None,
+    entries: Callable[[], Mapping[str, object]],
+    size: int | None = None,
+) -> Partitioned:
+    """Measure and decide in partitions, and merge.
+
+    Parameters
+    ----------
+    project : Project
+        Checked project.
+    output : Path
+        Result to be written; the scratch folder stands beside it.
+    engine : str
+        See ``landremed.overlay.prepare``.
+    executor : Executor
+        Runs the partitions.
+    stage, progress
+        As for ``landremed.pipeline.measure_project``.
+    entries : callable
+        Gives the provenance entries of this run.
+    size : int, optional
+        Most parcels of a partition; by default chosen by their number.
+
+    Raises
+    ------
+    LandremedError
+        What is done then stays in the scratch folder; the same run goes on from there.
+    """
+    folder = scratch_folder(output)
+    spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), size)
+    manifest = spooled.manifest
+    stage("partitions")
+    done = reused = 0
+    for found in executor.run(str(folder), range(len(manifest.rows))):
+        done += found.rows
+        reused += found.reused
+        if progress is not None:
+            progress(done, manifest.total)
+    stage("merge")
+    merged = Merged(folder, manifest)
+    parts = merged.layers()
+    issues = merged.issues(spooled.issues)
+    table = issues.drop_columns(["geometry"])
+    fired = merged.rules_fired(list(spooled.basis.book.rules))
+    layers = [
+        *(
+            parts[name]
+            for name in ("decisions", "parts", "overlaps", "overlap_features", "land_use", "facts")
+        ),
+        parts["trace"],
+        OutLayer("issues", table, issues["geometry"], "Point"),
+        OutLayer("summary", summary_table(merged.sums())),
+        OutLayer("provenance", provenance_table(result_provenance(spooled.inputs, fired, entries()))),
+    ]
+    return Partitioned(layers, spooled.basis, merged.counts(), folder, reused)
+
+
+@dataclass(frozen=True)
+class _Spooled:
+    manifest: Manifest
+    basis: Basis
+    inputs: Mapping[str, object]
+    issues: IssueGroups
+
+
+def _spool(
+    project: Project,
+    folder: Path,
+    engine: str,
+    stage: Stage,
+    boundaries: tuple[str, Mapping[str, bytes]],
+    size: int | None,
+) -> _Spooled:
+    stage("rules")
+    book = rule_book(project)
+    require_usable(project, book)
+    stage("read parcels")
+    parcels = redrawn(load_parcels(project), *boundaries)
+    area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
+    stage("read layers and facts")
+    with load_layers(project, parcels) as read:
+        evidence = read_evidence(project)
+        layers = read()
+    stage("index")
+    ruler = Ruler(layers, area=area, engine=engine, expected=len(parcels.ids))
+    job = Job(project, book, layers, ruler, area)
+    stage("spool")
+    inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
+    wanted = plan(parcels.polygons.boxes, size or partition_rows(len(parcels.ids)))
+    drawn = {"boundaries": [boundaries[0], sorted((k, v.hex()) for k, v in boundaries[1].items())]}
+    digest = digest_of(inputs, {**drawn, "rows": wanted.rows, "block": BLOCK})
+    manifest = Manifest(digest, parcels.source.display, wanted.rows, wanted.spans, BLOCK)
+    _prepare(folder, digest)
+    tables = list(parcel_tables(parcels, np.arange(len(parcels.ids))))
+    extents = write_shares(folder, lambda: iter(tables), wanted, tables[0].schema)
+    hits = write_evidence(folder, evidence, pa.array(parcels.ids, pa.string()), wanted.part)
+    issues = _general(job, parcels, evidence, hits)
+    engine_kept: Engine | str = ruler.engine if ruler.engine.name == "native" else ruler.engine.name
+    write_job(
+        folder / JOB,
+        SpooledJob(
+            project,
+            book,
+            slim(layers),
+            area,
+            engine_kept,
+            without_rows(parcels.source),
+            parcels.crs,
+            parcels.input_crs,
+            extents,
+        ),
+    )
+    write_manifest(folder, manifest)
+    return _Spooled(manifest, Basis(project, book, parcels.crs), inputs, issues)
+
+
+def _prepare(folder: Path, digest: str) -> None:
+    """Make the scratch folder; keep what is done in it when it rests on the same inputs."""
+    before = read_manifest(folder)
+    if folder.exists() and (before is None or before.digest != digest):
+        shutil.rmtree(folder)
+    (folder / DONE).mkdir(parents=True, exist_ok=True)
+
+
+def _general(
+    job: Job,
+    parcels: Parcels,
+    evidence: Sequence[EvidenceTable],
+    hits: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> IssueGroups:
+    """Return the findings that are known before any partition is done.
+
+    What evidence tables say as a whole is found on the parcels that they name.
+    """
+    rows = np.union1d(hits, [0])
+    at = pa.array(rows)
+    whole = parcels.source
+    source = replace(whole, attributes=whole.attributes.take(at), wkb=whole.wkb.take(at), rows=rows)
+    spec = job.project.parcels
+    ids = [parcels.ids[row] for row in rows.tolist()]
+    given = given_facts(job.book.vocabulary, ids, source, spec.fields, spec.values, evidence)
+    found = [*parcels.findings, *(f for layer in job.layers for f in layer.findings)]
+    found += [*absent_layers(job.project, job.book), *given.findings]
+    return issue_groups(
+        (f for f in found if not f.parcel_id),
+        (f for f in parcels.findings if f.parcel_id),
+        (),
+        (),
+        files=[whole.display, *(table.path for table in job.project.evidence)],
+        severity=job.project.severity,
+        language=job.project.language or "zh",
+    )

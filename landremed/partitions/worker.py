@@ -1,0 +1,39 @@
+"""A process that does partitions: reads (folder, number) from standard input, answers on standard output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+
+from landremed.errors import LandremedError
+from landremed.partitions.executors import receive, send
+from landremed.partitions.work import run_partition
+from landremed.threads import limit_threads
+
+__all__ = ["serve"]
+
+
+def serve() -> None:
+    """Do partitions until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
+    limit_threads(1)
+    warnings.simplefilter("ignore")  # what libraries tell programmers
+    while True:
+        try:
+            folder, number = receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer: object
+        try:
+            answer = run_partition(folder, number)
+        except LandremedError as error:
+            answer = error
+        send(answers, answer)
+
+
+if __name__ == "__main__":
+    serve()
