@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from landremed.diff.origins import (
 from landremed.diff.pairs import Pairs
 from landremed.diff.records import Cause, Exchanged
 from landremed.diff.search import smallest_set
-from landremed.diff.sides import column
 from landremed.law import RuleBook, facts_used
 from landremed.law.situation import fact_text
 from landremed.law.spatial import layers_of_fact
@@ -32,6 +31,7 @@ from landremed.law.vocabulary import within_layers
 __all__ = ["Explainer"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+_WRITTEN: Final = ("category", "outcome", "measure", "clause", "schedule", "due_on", "overdue")
 _Key: TypeAlias = tuple[tuple[Thing, ...], tuple[Element, ...], int, bool, bool]
 
 
@@ -60,8 +60,7 @@ class Explainer:
         self._settings = Settings(old.side, new.side, pairs, within)
         self._asked: dict[tuple[str | None, ...], frozenset[str]] = {}
         self._measuring: dict[Any, tuple[Origin, ...]] = {}
-        kind = pa.string()
-        self._classes = [column(h.side.decisions, "category", kind).to_pylist() for h in self._halves]
+        self._plain = [{n: h.side.decisions[n].to_pylist() for n in _WRITTEN} for h in self._halves]
         self._given: tuple[Mapping[tuple[str, str], Given], ...] = ({}, {})
 
     def causes(self, chosen: IntArray, masks: Mapping[str, npt.NDArray[np.bool_]]) -> dict[int, list[Cause]]:
@@ -79,10 +78,13 @@ class Explainer:
             first = int(group[0])
             aspects = [aspect for aspect in ASPECTS if masks[aspect][first]]
             found.append((group, self._sets(self._exchange(first), first, aspects)))
-        named = {thing.name for _, sets in found for things, *_ in sets for thing in things}
-        facts = [*named, *map(override_name, named)]
-        ids = self._halves[1].side.ids.take(pa.array(self._pairs.new[chosen])).to_pylist()
-        self._given = tuple(given_rows(half.side, ids, facts) for half in self._halves)
+        wanted: dict[str, set[str]] = {}
+        ids = self._halves[1].side.ids.take(pa.array(self._pairs.new)).to_pylist()
+        for group, sets in found:
+            names = {thing.name for things, *_ in sets for thing in things if thing.kind == "fact"}
+            both = names | set(map(override_name, names))
+            wanted.update((ids[pair], both) for pair in group.tolist())
+        self._given = tuple(given_rows(half.side, wanted) for half in self._halves)
         return {
             pair: [self._cause(pair, key, aspects) for key, aspects in sets.items()]
             for group, sets in found
@@ -92,8 +94,8 @@ class Explainer:
     def _asked_of(self, pair: int) -> frozenset[str]:
         """Return the facts that can matter for the classes of both sides."""
         key = tuple(
-            classes[int(rows[pair])]
-            for classes, rows in zip(self._classes, (self._pairs.old, self._pairs.new), strict=True)
+            found["category"][int(rows[pair])]
+            for found, rows in zip(self._plain, (self._pairs.old, self._pairs.new), strict=True)
         )
         if key not in self._asked:
             asked = (facts_used(book, category) for book in self._known for category in key)
@@ -110,13 +112,13 @@ class Explainer:
         for aspect in aspects:
             written = [self._written(i, pair, aspect) for i in (0, 1)]
             stand_in = _stands_in(exchange, aspect, written)
-            things = [thing for thing in exchange.things if not (stand_in and thing.kind == "rules")]
+            things = [n for n, t in enumerate(exchange.things) if not (stand_in and t.kind == "rules")]
             key: _Key = ((), (), 0, True, False)
             if _as_written(exchange, things, aspect, written, stand_in):
                 makes = _maker(exchange, things, aspect, written[1], stand_in)
                 hit = smallest_set(len(things), makes, self._limit)
                 if hit is not None:
-                    chosen = tuple(things[number] for number in hit.chosen)
+                    chosen = tuple(exchange.things[things[number]] for number in hit.chosen)
                     elements = self._elements(exchange, chosen, aspect, written[1])
                     key = (chosen, elements, hit.others, hit.proved, True)
             sets.setdefault(key, []).append(aspect)
@@ -129,7 +131,7 @@ class Explainer:
         every = self._books.elements
         if Thing("rules") not in chosen or not every:
             return ()
-        rest = frozenset(chosen) - {Thing("rules")}
+        rest = exchange.bits(thing for thing in chosen if thing.kind != "rules")
 
         def makes(taken: frozenset[int]) -> bool:
             decision = exchange.decide(rest, frozenset(every[number] for number in taken))
@@ -141,18 +143,14 @@ class Explainer:
     def _written(self, side: int, pair: int, aspect: str) -> object:
         """Return what stands in a result, as the decision says it."""
         row = int((self._pairs.old, self._pairs.new)[side][pair])
-        table = self._halves[side].side.decisions
-
-        def value(name: str) -> Any:
-            return table[name][row].as_py()
-
+        found = self._plain[side]
         if aspect == "measure":
-            return (value("outcome") or "", value("measure") or "")
+            return (found["outcome"][row] or "", found["measure"][row] or "")
         if aspect == "clause":
-            return _listed(value("clause"))
+            return _listed(found["clause"][row])
         if aspect == "deadline":
-            return (_listed(value("schedule")), value("due_on"))
-        return value(aspect)
+            return (_listed(found["schedule"][row]), found["due_on"][row])
+        return found[aspect][row]
 
     def _cause(self, pair: int, key: _Key, aspects: Sequence[str]) -> Cause:
         chosen, elements, others, proved, replayed = key
@@ -248,7 +246,7 @@ class Explainer:
 
 def _stands_in(exchange: Exchange, aspect: str, written: Sequence[object]) -> bool:
     """Tell whether the one rule book at hand gives both decisions, so that it may stand in for the other."""
-    ends = (frozenset[Thing](), frozenset(exchange.things))
+    ends = (0, exchange.every)
     if all(exchange.decide(taken) is not None for taken in ends):
         return False
     found = (exchange.decide(taken, stand_in=True) for taken in ends)
@@ -259,21 +257,23 @@ def _stands_in(exchange: Exchange, aspect: str, written: Sequence[object]) -> bo
 
 
 def _as_written(
-    exchange: Exchange, things: Sequence[Thing], aspect: str, written: Sequence[object], stand_in: bool
+    exchange: Exchange, things: Sequence[int], aspect: str, written: Sequence[object], stand_in: bool
 ) -> bool:
     """Tell whether deciding again gives what stands in both results."""
-    before = exchange.decide(frozenset(), stand_in=stand_in)
-    after = exchange.decide(frozenset(things), stand_in=stand_in)
+    before = exchange.decide(0, stand_in=stand_in)
+    after = exchange.decide(sum(1 << number for number in things), stand_in=stand_in)
     if after is None or aspect_of(after, aspect) != written[1]:
         return False
     return before is None or aspect_of(before, aspect) == written[0]
 
 
 def _maker(
-    exchange: Exchange, things: Sequence[Thing], aspect: str, target: object, stand_in: bool
+    exchange: Exchange, things: Sequence[int], aspect: str, target: object, stand_in: bool
 ) -> Callable[[frozenset[int]], bool]:
+    bits = [1 << number for number in things]
+
     def makes(taken: frozenset[int]) -> bool:
-        decision = exchange.decide(frozenset(things[number] for number in taken), stand_in=stand_in)
+        decision = exchange.decide(sum(bits[number] for number in taken), stand_in=stand_in)
         return decision is not None and aspect_of(decision, aspect) == target
 
     return makes

@@ -58,12 +58,15 @@ def groups_of(
         key = _joined(key, half.has_shape[at].astype(np.int64))
     alike = _days(books, (old.side.as_of, new.side.as_of))
     empty = [FactColumn(np.zeros(half.side.decisions.num_rows, np.int32), [None]) for half in (old, new)]
+    kinds = _class_pairs(old, new, rows)
+    _, first, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
+    can_matter = [asked(int(chosen[at])) for at in first]
     for name in dict.fromkeys((*new.facts, *old.facts)):
         columns = [h.facts.get(name, none) for h, none in zip((old, new), empty, strict=True)]
         first, second, values = joint_codes(*columns)
         classes = _classes(name, values, books, alike)
         both = [classes[codes[at]] for codes, at in zip((first, second), rows, strict=True)]
-        wanted = _asked_rows(key, asked, chosen, name)
+        wanted = np.array([name in names for names in can_matter], bool)[kind_of]
         for codes in both:
             key = _joined(key, np.where(wanted, codes + 1, 0))
     order = np.argsort(key, kind="stable")
@@ -72,12 +75,13 @@ def groups_of(
     return sorted(found, key=lambda group: int(group[0]))
 
 
-def _asked_rows(
-    key: IntArray, asked: Callable[[int], frozenset[str]], chosen: IntArray, name: str
-) -> npt.NDArray[np.bool_]:
-    """Tell for which pairs a fact can matter; pairs with one key have the same classes."""
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return np.array([name in asked(int(chosen[at])) for at in first], bool)[inverse]
+def _class_pairs(old: Half, new: Half, rows: tuple[IntArray, IntArray]) -> IntArray:
+    """Return a number for each pair of classes, old and new."""
+    key = np.zeros(len(rows[0]), np.int64)
+    for half, at in zip((old, new), rows, strict=True):
+        names = column(half.side.decisions, "category", pa.string()).take(pa.array(at))
+        key = _joined(key, pc.dictionary_encode(names, null_encoding="encode").indices.to_numpy())
+    return key
 
 
 def _parts(half: Half, rows: IntArray) -> IntArray:

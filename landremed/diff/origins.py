@@ -52,11 +52,20 @@ class Given(NamedTuple):
     raw: str
 
 
-def given_rows(side: Side, ids: Sequence[str], facts: Sequence[str]) -> dict[tuple[str, str], Given]:
-    """Return the places of some given facts of some parcels, by parcel and fact."""
+def given_rows(side: Side, wanted_facts: Mapping[str, set[str]]) -> dict[tuple[str, str], Given]:
+    """Return the places of given facts, by parcel and fact.
+
+    Parameters
+    ----------
+    wanted_facts : mapping of parcel to set of str
+        What is wanted.
+    """
     table = side.given
+    facts = sorted({fact for names in wanted_facts.values() for fact in names})
     wanted = table.filter(pc.is_in(table["fact"], pa.array(facts, pa.string())))
-    wanted = wanted.filter(pc.is_in(wanted["parcel_id"], pa.array(ids, pa.string())))
+    wanted = wanted.filter(pc.is_in(wanted["parcel_id"], pa.array([*wanted_facts], pa.string())))
+    both = zip(wanted["parcel_id"].to_pylist(), wanted["fact"].to_pylist(), strict=True)
+    wanted = wanted.filter(pa.array([fact in wanted_facts[parcel] for parcel, fact in both], pa.bool_()))
     columns = [
         wanted[name].to_pylist() for name in ("parcel_id", "fact", "source", "file", "row", "field", "raw")
     ]

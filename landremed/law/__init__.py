@@ -1,6 +1,7 @@
 """Rule books, and what follows from them: decisions, deadlines, duties. Pure Python, no geometry."""
 
 from landremed.law.book import RuleBook
+from landremed.law.brief import Brief, brief
 from landremed.law.decide import decide, facts_used
 from landremed.law.decision import Decision, TraceStep
 from landremed.law.describe import RuleCard, describe_rule, list_rules
@@ -13,6 +14,7 @@ from landremed.law.vocabulary import load_vocabulary
 
 __all__ = [
     "AcceptanceItem",
+    "Brief",
     "CheckReport",
     "Decision",
     "Duties",
@@ -22,6 +24,7 @@ __all__ = [
     "Schedule",
     "Step",
     "TraceStep",
+    "brief",
     "check_rulebook",
     "combine_parts",
     "decide",

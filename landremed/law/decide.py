@@ -17,7 +17,7 @@ from landremed.law.situation import Situation, fact_text
 from landremed.law.trace import grounds, trace_steps
 from landremed.types import FactValue, Outcome
 
-__all__ = ["decide", "facts_used"]
+__all__ = ["clauses_of", "decide", "facts_used", "rule_leaves", "schedules_of"]
 
 _MEMO_LIMIT = 50_000
 _REVIEW = Outcome.NEEDS_REVIEW.value
@@ -148,13 +148,13 @@ def _core(ready: Compiled, category: str | None, facts: Mapping[str, FactValue],
     """Decide over all completions."""
     situation = Situation.of(ready, category, facts)
     book = ready.book
-    leaves = _rule_leaves(situation)
+    leaves = rule_leaves(situation)
     fired = {leaf for leaf in leaves if isinstance(leaf, tuple)}
     settled = _settle(situation, leaves, has_geometry)
     decided = settled.outcome != _REVIEW
     names = {rule for rule, _ in fired}
     rules = tuple(name for name in ready.rules if name in names) if decided else ()
-    schedules, assumed = _schedules(situation) if decided else ((), frozenset())
+    schedules, assumed = schedules_of(situation) if decided else ((), frozenset())
     zero_tolerance = _zero_tolerance(situation)
     priority, assumed_for_priority = _priority(situation, zero_tolerance)
     subtype = facts.get("subtype")
@@ -167,7 +167,7 @@ def _core(ready: Compiled, category: str | None, facts: Mapping[str, FactValue],
         outcome=settled.outcome,
         measure=settled.measure,
         rules=rules,
-        clauses=_clauses(ready, rules, fired),
+        clauses=clauses_of(ready, rules, fired),
         reason=settled.reason,
         possible_outcomes=settled.possible,
         missing_facts=settled.missing,
@@ -189,7 +189,8 @@ def _core(ready: Compiled, category: str | None, facts: Mapping[str, FactValue],
     return _Core(decision, grounds(situation, rules), steps)
 
 
-def _rule_leaves(situation: Situation) -> set[Hashable]:
+def rule_leaves(situation: Situation) -> set[Hashable]:
+    """Return what decides over all completions: (rule, clause), or that no rule does."""
     found: set[Hashable] = set()
     for context in situation.contexts:
         found |= context.explorer.leaves(situation.ready.rule_program(context.table, context.subtype))
@@ -231,7 +232,7 @@ def _missing(situation: Situation) -> tuple[str, ...]:
     return tuple(name for name in situation.book.vocabulary if name in found)
 
 
-def _clauses(ready: Compiled, rules: tuple[str, ...], fired: set[tuple[str, str]]) -> tuple[str, ...]:
+def clauses_of(ready: Compiled, rules: tuple[str, ...], fired: set[tuple[str, str]]) -> tuple[str, ...]:
     """Return the clauses of the deciding rules, without repeats, in table order."""
     found: dict[str, None] = {}
     for name in rules:
@@ -241,7 +242,7 @@ def _clauses(ready: Compiled, rules: tuple[str, ...], fired: set[tuple[str, str]
     return tuple(found)
 
 
-def _schedules(situation: Situation) -> tuple[tuple[str, ...], frozenset[str]]:
+def schedules_of(situation: Situation) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the schedules met, and the facts that were counted as false on the way."""
     found: set[Hashable] = set()
     for context in situation.contexts:
