@@ -46,6 +46,7 @@ __all__ = [
     "is_cgcs2000_gauss_krueger",
     "local_grid",
     "mixed_zones",
+    "moved_points",
     "out_of_place",
     "parse_crs",
     "resolve_crs",
@@ -203,8 +204,10 @@ def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS) -> int:
     return gauss_krueger_epsg(x)
 
 
-def _moved(crs: pyproj.CRS, working: pyproj.CRS, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return coordinates in the working CRS by projection alone, since both datums are one or count as one.
+def moved_points(
+    crs: pyproj.CRS, working: pyproj.CRS, xy: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return coordinates (n, 2) in another CRS by projection alone: both datums are one or count as one.
 
     Between zones that differ in their prefix only, the false eastings are exchanged, which is exact.
     """
@@ -246,7 +249,7 @@ def _transform_rows(
     rows = wkb.slice(start, _CHUNK)
     geometries = parse_wkb(rows)
     old, index = shapely.get_coordinates(geometries, return_index=True)
-    new = _moved(crs, working, old)
+    new = moved_points(crs, working, old)
     lost = np.isfinite(old).all(axis=1) & ~np.isfinite(new).all(axis=1)
     if strict and lost.any():
         at = int(np.flatnonzero(lost)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -45,6 +45,16 @@ from landremed.reuse import Reuse
 from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges, firmness
+from landremed.slivers import (
+    VOTES_SCHEMA,
+    KindCounts,
+    Shift,
+    find_shifts,
+    kind_counts,
+    named,
+    sliver_findings,
+    with_evidence,
+)
 from landremed.tables import FactColumn, GivenFacts, VectorSource
 from landremed.types import Finding, Straddle, Unknown
 from landremed.units import UnitChoice, choose_units
@@ -63,6 +73,7 @@ __all__ = [
     "redrawn",
     "require_usable",
     "rule_book",
+    "sliver_issues",
 ]
 
 Stage: TypeAlias = Callable[[str], None]
@@ -91,6 +102,8 @@ class Overlay:
         Of every part: row of its parcel, and number within it.
     inputs : mapping of provenance key to value
         What was read.
+    sliver_votes : pyarrow.Table
+        ``landremed.slivers.VOTES_SCHEMA``: how far each layer lies from the parcels' edges.
     """
 
     project: Project
@@ -111,6 +124,7 @@ class Overlay:
     part_measured: Measured | None
     area: AreaMeasure
     edges: Edges | None
+    sliver_votes: pa.Table = field(default_factory=VOTES_SCHEMA.empty_table)
 
 
 @dataclass(frozen=True)
@@ -211,7 +225,26 @@ def measure_project(
     if reuse is not None:
         reuse.tell()
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
-    return replace(overlay, issues=ordered_issues(issues), inputs=inputs)
+    shifts = find_shifts(overlay.sliver_votes)
+    overlaps = named(overlay.overlaps, shifts)
+    told = sliver_issues(job, kind_counts(overlaps), shifts)
+    whole = pa.concat_tables([ordered_issues(issues), told])
+    return replace(overlay, overlaps=overlaps, issues=whole, inputs=inputs)
+
+
+def sliver_issues(job: Job, counts: KindCounts, shifts: Mapping[str, Shift]) -> pa.Table:
+    """Return the rows of ``issues`` about small overlaps, which close the list.
+
+    Parameters
+    ----------
+    job : Job
+        What was measured.
+    counts, shifts
+        From ``landremed.slivers``, of the whole job.
+    """
+    layers = [(layer.spec, layer.source.display) for layer in job.layers]
+    findings = sliver_findings(counts, shifts, layers)
+    return issue_table(findings, job.project.severity, job.project.language or "zh")
 
 
 def measure_share(
@@ -239,7 +272,8 @@ def measure_share(
     Returns
     -------
     overlay : Overlay
-        Without ``issues`` and ``inputs``, which belong to the whole.
+        Without ``issues`` and ``inputs``, which belong to the whole; its overlaps get their final names from
+        ``landremed.slivers.named`` when the votes of all shares are known.
     issues : IssueGroups
         Findings.
     """
@@ -257,6 +291,8 @@ def measure_share(
         severity=project.severity,
         language=project.language or "zh",
     )
+    overlaps = overlap_table(parcels.ids, measured, [spec.role for spec in project.layers])
+    overlaps, votes = with_evidence(overlaps, parcels, layers, measured, project.tolerance)
     whole = Overlay(
         project=project,
         ids=parcels.ids,
@@ -265,7 +301,8 @@ def measure_share(
         crs=parcels.crs,
         measured=measured,
         given=given,
-        overlaps=overlap_table(parcels.ids, measured, [spec.role for spec in project.layers]),
+        overlaps=overlaps,
+        sliver_votes=votes,
         features=feature_table(parcels.ids, measured, layers),
         land_use=land_use_table(parcels.ids, measured),
         issues=issue_table((), project.severity, project.language or "zh"),

@@ -19,6 +19,7 @@ from landremed.output import area_sums, result_layers, rules_fired
 from landremed.pipeline import Job, decide_overlay, measure_project, measure_share, read_evidence, rule_book
 from landremed.project import load_project
 from landremed.samples import sample_project
+from landremed.slivers import added_counts, find_shifts, kind_counts, merged_votes, named
 from landremed.summary import summary_table
 from landremed.types import AreaKind
 
@@ -36,7 +37,13 @@ def sample():
     whole = decide_overlay(measure_project(project), job.book)
     rows = np.random.default_rng(9).permutation(len(parcels.ids))
     shares = [judged(job, parcels, np.sort(part)) for part in np.array_split(rows, 4)]
-    return whole, shares
+    shifts = find_shifts(merged_votes(decided.overlay.sliver_votes for _, decided, _ in shares))
+    return whole, [(part, renamed(decided, shifts), issues) for part, decided, issues in shares]
+
+
+def renamed(decided, shifts):
+    overlay = decided.overlay
+    return replace(decided, overlay=replace(overlay, overlaps=named(overlay.overlaps, shifts)))
 
 
 def judged(job, parcels, rows):
@@ -112,6 +119,15 @@ def test_findings_about_single_parcels(sample):
         codes = {row["code"] for row in found}
         assert found
         assert [r for r in listed if r["code"] in codes - {same} and r["parcel_id"]] == found
+
+
+def test_small_overlaps_add_up(sample):
+    whole, shares = sample
+    total = added_counts(kind_counts(decided.overlay.overlaps) for _, decided, _ in shares)
+    assert total == kind_counts(whole.overlay.overlaps)
+    assert sum(count for count, _ in total.values()) > 0
+    votes = merged_votes(decided.overlay.sliver_votes for _, decided, _ in shares)
+    assert votes.equals(merged_votes([whole.overlay.sliver_votes]))
 
 
 def test_hash_of_blocks():

@@ -41,6 +41,7 @@ ALLOWED = {
     "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
     "sensitivity": BASE
     | {"decisions", "facts", "law", "layers", "measure", "overlay", "parts", "project", "tables"},
+    "slivers": BASE | {"crs", "facts", "io", "layers", "measure", "overlay", "project"},
     "results": BASE
     | {"tables", "area", "decisions", "facts", "law", "measure", "project", "sensitivity", "units", "why"},
     "report": BASE

@@ -35,6 +35,7 @@ TITLES = {
     "given": "Facts from attributes and evidence",
     "io": "Reading files",
     "pipeline": "Parcels and layers",
+    "slivers": "Small overlaps (docs/slivers.md)",
     "convert": "Converting",
     "overlay": "Measuring",
     "ledger": "Ledger",

@@ -14,6 +14,7 @@ import numpy as np
 
 from landremed.explain.facts import FactLine, fact_lines, known_facts
 from landremed.explain.record import ParcelRecord, listed
+from landremed.explain.slivers import SliverLine, sliver_lines
 from landremed.explain.whatif import MissingFact, what_if
 from landremed.law import Decision, RuleBook
 from landremed.report.labels import flag_text, role_title, value_label
@@ -69,7 +70,7 @@ class Explanation:
     """Everything there is to say about one parcel. Areas in m² and 亩, shares 0..1.
 
     ``head`` holds the identity and the recommendation, ``missing`` what would settle it, ``layers`` the
-    measured overlaps, ``notes`` remarks about the rule book used.
+    measured overlaps, ``slivers`` the small ones among them, ``notes`` remarks about the rule book used.
     """
 
     parcel_id: str
@@ -88,6 +89,7 @@ class Explanation:
     missing: Sequence[MissingFact]
     flags: Sequence[str]
     notices: Sequence[str]
+    slivers: Sequence[SliverLine]
     issues: Sequence[Mapping[str, Any]]
     parts: Sequence[Mapping[str, Any]]
     basis: Mapping[str, Any]
@@ -153,6 +155,7 @@ def explain(path: Path, parcel_id: str, language: str = "zh") -> Explanation:
         missing=tried.facts,
         flags=listed(row, "flags"),
         notices=_notices(result),
+        slivers=sliver_lines(result),
         issues=result.rows("issues"),
         parts=result.parts,
         basis=_basis(result),

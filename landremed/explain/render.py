@@ -67,6 +67,7 @@ class _Writer:
         self._section("explain_acceptance", (line for t in self.told.acceptance for line in _item(t)))
         self._section("explain_parts", self._parts())
         self._section("explain_flags", (line for text in self.told.notices for line in _item(text)))
+        self._section("explain_slivers", (line for s in self.told.slivers for line in _item(s.text)))
         self._section("explain_issues", self._issues())
         self._basis()
         return "\n".join(self.lines)

@@ -5,6 +5,8 @@ Checks of a whole layer would else cost more than reading it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,7 +15,7 @@ import shapely
 
 from landremed.io.wkb import geometry_types, loose_coordinates, parse_wkb, wkb_buffers
 
-__all__ = ["first_vertices", "not_finite_rows", "polygon_bounds"]
+__all__ = ["first_vertices", "not_finite_rows", "perimeters", "polygon_bounds"]
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _FIRST = {_POLYGON: 13, _MULTIPOLYGON: 22}
@@ -72,28 +74,69 @@ def polygon_bounds(wkb: pa.Array) -> npt.NDArray[np.float64]:
     return np.concatenate(parts) if parts else np.zeros((0, 4))
 
 
+def perimeters(wkb: pa.Array) -> npt.NDArray[np.float64]:
+    """Return the length of all rings of each row in the units of its coordinates, 0 for null and empty ones.
+
+    Parameters
+    ----------
+    wkb : pyarrow.Array
+        ``binary`` or ``large_binary`` 2-D polygons and multipolygons.
+    """
+    parts = [_some_perimeters(wkb.slice(start, _ROWS)) for start in range(0, len(wkb), _ROWS)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _some_perimeters(wkb: pa.Array) -> npt.NDArray[np.float64]:
+    found = np.zeros(len(wkb))
+    plain, xy, first, rest, raw = _rings(wkb)
+    if len(xy):
+        length = np.hypot(*np.diff(np.ascontiguousarray(xy.T), append=0.0))
+        length[np.r_[first[1:], len(xy)] - 1] = 0.0  # from one ring to the next
+        found[plain] = np.add.reduceat(length, first)
+    if len(rest):
+        found[rest] = shapely.length(shapely.from_wkb(raw))
+    return found
+
+
 def _some_bounds(wkb: pa.Array) -> npt.NDArray[np.float64]:
+    boxes = np.full((len(wkb), 4), np.nan)
+    plain, xy, first, rest, raw = _rings(wkb)
+    if len(xy):
+        for side, coordinate in enumerate(np.ascontiguousarray(xy.T)):
+            boxes[plain, side] = np.minimum.reduceat(coordinate, first)
+            boxes[plain, side + 2] = np.maximum.reduceat(coordinate, first)
+    if len(rest):
+        boxes[rest] = shapely.bounds(shapely.from_wkb(raw))
+    return boxes
+
+
+class _Rings(NamedTuple):
+    """Rows that are one ring, their vertices and where each begins; other rows that are filled, their WKB."""
+
+    plain: npt.NDArray[np.bool_]
+    xy: npt.NDArray[np.float64]
+    first: npt.NDArray[np.int64]
+    rest: npt.NDArray[np.int64]
+    raw: npt.NDArray[np.object_]
+
+
+def _rings(wkb: pa.Array) -> _Rings:
     wkb = wkb.cast(_BINARY)
     wkb = wkb.fill_null(b"") if wkb.null_count else wkb
     length = pc.binary_length(wkb).to_numpy(zero_copy_only=False)
-    boxes = np.full((len(wkb), 4), np.nan)
     plain = pc.equal(pc.binary_slice(wkb, 0, 9), pa.scalar(_ONE_RING, _BINARY)).to_numpy(zero_copy_only=False)
     plain &= length > 13
     # an open end makes Arrow ask for a buffer of negative size
     rings = pc.binary_slice(wkb.filter(pa.array(plain)), 13, int(length.max(initial=13)))
+    xy, first = np.zeros((0, 2)), np.zeros(0, np.int64)
     if len(rings):
         _, offsets, data = rings.buffers()
         ends = np.frombuffer(offsets, np.int64, len(rings) + 1)
         xy = np.frombuffer(data, np.float64, int(ends[-1] - ends[0]) // 8, int(ends[0])).reshape(-1, 2)
         first = (ends[:-1] - ends[0]) // 16
-        for side, coordinate in enumerate(np.ascontiguousarray(xy.T)):
-            boxes[plain, side] = np.minimum.reduceat(coordinate, first)
-            boxes[plain, side + 2] = np.maximum.reduceat(coordinate, first)
     rest = np.flatnonzero(~plain & (length > 0))
-    if len(rest):
-        raw = wkb.take(pa.array(rest)).to_numpy(zero_copy_only=False)
-        boxes[rest] = shapely.bounds(shapely.from_wkb(raw))
-    return boxes
+    raw = wkb.take(pa.array(rest)).to_numpy(zero_copy_only=False)
+    return _Rings(plain, xy, first, rest, raw)
 
 
 def not_finite_rows(wkb: pa.Array) -> npt.NDArray[np.int64]:

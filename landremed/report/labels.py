@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 _MEASURED = ("decisions", "parts")
-_CODED = {"outcome": "outcome", "severity": "severity", "reason": "reason"}
+_CODED = {"outcome": "outcome", "severity": "severity", "reason": "reason", "sliver_kind": "sliver_kind"}
 _CODED_OF = {"trace.value": "holds", "facts.source": "source"}
 _YES_NO = ("overdue", "zero_tolerance", "restore_cultivation", "robust", "decides")
 
@@ -135,7 +135,7 @@ def value_labels(language: str) -> dict[str, dict[str, str]]:
 
 
 def value_label(kind: str, code: str, language: str) -> str:
-    """Return the label of one code; ``kind`` is outcome, severity, reason, truth or source."""
+    """Return the label of one code; ``kind`` is outcome, severity, reason, sliver_kind, truth or source."""
     return _text(_labels()["values"][kind].get(code), language) or code
 
 

@@ -43,8 +43,8 @@ _LONG_TEXTS: Final = (
 )
 _FILLED_IN: Final = ("visits", "resurveyed")
 _DISPLAYED: Final[Mapping[str, Sequence[str]]] = {
-    "overlaps": ("layer", "area_m2"),
-    "pieces": ("layer", "area_m2"),
+    "overlaps": ("layer", "area_m2", "sliver_kind"),
+    "pieces": ("layer", "area_m2", "sliver_kind"),
     "overlap_features": ("layer", "feature_id", "area_m2"),
     "land_use": ("code", "area_m2"),
     "facts": ("fact", "value"),

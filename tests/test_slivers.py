@@ -1,0 +1,429 @@
+"""Small overlaps and what they come from: planted ones of every kind, and near misses of each."""
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyproj
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import box
+
+import landremed
+from landremed.area import area_measure
+from landremed.frames import frame_source
+from landremed.layers import load_layer, load_parcels
+from landremed.measure import Ruler
+from landremed.overlay import PolygonSet
+from landremed.overlay_tables import overlap_table
+from landremed.project import make_project
+from landremed.slivers import find_shifts, kind_counts, merged_votes, named, with_evidence
+from landremed.types import AreaKind
+
+X, Y = 560_000.0, 4_300_000.0
+CRS = "EPSG:4548"
+SETTINGS = [
+    "project.as_of=2022-03-31",
+    "project.area='plane'",
+    "project.crs='EPSG:4548'",
+    "project.language='en'",
+]
+RED = "ecological_red_line"
+
+
+def at(shape, x=0.0, y=0.0):
+    return shapely.transform(shape, lambda xy: xy + np.array([X + x, Y + y]))
+
+
+def frame(shapes, crs=CRS, **columns):
+    shapes = [shapes] if isinstance(shapes, shapely.Geometry) else list(shapes)
+    return gpd.GeoDataFrame(
+        pd.DataFrame({"name": [f"p{i}" for i in range(len(shapes))], **columns}), geometry=shapes, crs=crs
+    )
+
+
+def run(parcels, layers, *more):
+    """Run parcels against layers of shapes (or frames); return the result."""
+    parcels = parcels if isinstance(parcels, gpd.GeoDataFrame) else frame(parcels)
+    frames = {r: s if isinstance(s, gpd.GeoDataFrame) else frame(s) for r, s in layers.items()}
+    more = [*SETTINGS, *more, *(f"layers.{role}.disjoint=true" for role in layers)]
+    return landremed.run_frames(parcels, frames, id="name", settings=more, engine="shapely")
+
+
+def kinds(result, role=RED):
+    found = result.frame("overlaps")
+    found = found[found["layer"] == role].set_index("parcel_id")
+    return {k: None if pd.isna(v) else v for k, v in found["sliver_kind"].items()}
+
+
+def kind_of(parcel, layer, *more):
+    (kind,) = kinds(run([parcel], {"red_line": layer}, *more)).values()
+    return kind
+
+
+def issues(result, code):
+    rows = result.frame("issues")
+    return rows[rows["code"] == code].to_dict("records")
+
+
+FIELD = at(box(0, 0, 100, 60))  # 6000 m2
+
+
+# ---- along a shared edge
+
+
+def drawn_twice(offsets, x0=0.0, x1=100.0):
+    """Return a layer north of the field whose edge was digitised again: so deep in it at equal steps."""
+    xs = np.linspace(x1, x0, len(offsets))
+    edge = [(x, 60.0 - d) for x, d in zip(xs, offsets, strict=True)]
+    return at(shapely.Polygon([(x0, 200), (x1, 200), *edge]))
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        [0.05, 0.08, 0.03, 0.06, 0.04, 0.07],
+        [0.3, 0.35, 0.28, 0.3],  # 30 m2: counts, and is called what it looks like all the same
+        [0.05, -0.04, 0.06, -0.05, 0.05, -0.03, 0.04, -0.05],  # crossing again and again
+        [0.8, 0.0],  # a wedge
+    ],
+)
+def test_shared_edge(offsets):
+    assert kind_of(FIELD, drawn_twice(offsets)) == "shared_edge"
+
+
+def test_naming_decides_nothing():
+    facts = {
+        "category": "illegal_occupation",
+        "subtype": "industrial",
+        "occurred_on": "2019",
+        "plan_conforms": "1",
+    }
+    parcel = frame([FIELD], **{name: [value] for name, value in facts.items()})
+    result = run(parcel, {"red_line": drawn_twice([0.3, 0.3])})
+    assert kinds(result) == {"p0": "shared_edge"}
+    row = result.decisions.iloc[0]
+    assert (row["outcome"], row["measure"], row["rule"]) == ("demolish_restore", "demolish", "occ.red_line")
+    assert row["fact_occupies_ecological_red_line"] == "true"
+
+
+def test_position_accuracy_is_the_limit():
+    strip = at(box(0, 59.1, 10, 200))  # 0.9 m deep, 10 m long
+    assert kind_of(FIELD, strip) == "shared_edge"
+    assert kind_of(FIELD, strip, "tolerance.position_m=0.5") == "real_small"
+
+
+# ---- real small overlaps
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        at(shapely.Polygon([(100, 60), (98, 60), (100, 58)])),  # a corner of 2 m2
+        at(box(0, 58.8, 8, 200)),  # along the edge, but 1.2 m deep
+        at(shapely.union(box(-50, 80, 150, 90), box(50, 40, 50.4, 85))),  # a ditch comes 20 m into the field
+        at(box(40, 20, 43, 23)),  # a plot of 9 m2 of its own
+        at(shapely.union(box(-50, 59.98, 150, 90), box(97, 57, 110, 70))),  # a sliver, and a corner of 9 m2
+    ],
+)
+def test_real_small(layer):
+    assert kind_of(FIELD, layer) == "real_small"
+
+
+def test_what_is_neither_small_nor_narrow_has_no_name():
+    result = run([FIELD], {"red_line": at(box(0, 50, 200, 200))})
+    assert kinds(result) == {"p0": None}
+    assert not [c for c in result.frame("issues")["code"] if c.startswith("overlaps_")]
+
+
+# ---- remnants of cutting
+
+
+def test_splinters_of_the_layer():
+    far = at(box(500, 0, 900, 400))
+    assert kind_of(FIELD, [far, at(box(20, 20, 60, 20.3))]) == "cut_remnant"  # 40 m long, 0.3 m wide
+    assert kind_of(FIELD, [far, at(box(20, 20, 20.8, 20.9))]) == "cut_remnant"  # 0.72 m2
+    assert kind_of(FIELD, [far, at(box(20, 20, 23, 23))]) == "real_small"
+
+
+def test_splinters_among_the_parcels():
+    red = at(box(-100, -100, 200, 200))
+    strip, plot = at(box(0, 0, 80, 0.4)), at(box(10, 10, 13, 13))
+    assert kinds(run([strip, plot], {"red_line": red})) == {"p0": "cut_remnant", "p1": "real_small"}
+
+
+def test_no_wider_than_rounding():
+    # both were cut along one line and rounded to millimetres
+    assert kind_of(FIELD, drawn_twice([0.0, 0.001, 0.0005, 0.001, 0.0])) == "cut_remnant"
+    assert kind_of(FIELD, drawn_twice([0.01, 0.011, 0.01])) == "shared_edge"
+
+
+# ---- curve and chord
+
+LAT, WEST, EAST = 39.0, 117.90, 117.95
+
+
+def parallel(lons):
+    """Return places along the parallel in the working system."""
+    to_zone = pyproj.Transformer.from_crs("EPSG:4490", CRS, always_xy=True)
+    return np.column_stack(to_zone.transform(np.asarray(lons), np.full(len(lons), LAT)))
+
+
+def north_of(edge, depth=60.0):
+    return shapely.Polygon([*edge, *(edge[::-1] + np.array([0.0, depth]))])
+
+
+def sagitta(length):
+    """Return how far a parallel runs from its chord, m: its curvature is tan(lat) over the normal radius."""
+    lat, e2 = np.radians(LAT), 0.00669438002290
+    radius = 6378137.0 / np.sqrt(1.0 - e2 * np.sin(lat) ** 2)
+    return length**2 * np.tan(lat) / radius / 8.0
+
+
+SOUTH = shapely.Polygon([(WEST, LAT), (EAST, LAT), (EAST, LAT - 0.01), (WEST, LAT - 0.01)])
+LENGTH = float(np.hypot(*np.diff(parallel([WEST, EAST]), axis=0)[0]))
+
+
+def test_chord_of_a_parallel():
+    """The layer is kept in degrees with two vertices along the parallel, the parcel follows the parallel."""
+    parcel = north_of(parallel(np.linspace(WEST, EAST, 45)))
+    result = run([parcel], {"red_line": frame(SOUTH, "EPSG:4490")})
+    assert kinds(result) == {"p0": "chord"}
+    piece = result.frame("overlaps").geometry.iloc[0]
+    depth = shapely.hausdorff_distance(piece, shapely.LineString(parallel([WEST, EAST])))
+    assert depth == pytest.approx(sagitta(LENGTH), rel=0.01)  # 0.3 m; the densified edge is no arc itself
+    assert piece.area == pytest.approx(2 / 3 * LENGTH * sagitta(LENGTH), rel=0.01)
+    (told,) = issues(result, "overlaps_chord")
+    assert f"{piece.area:.2f}" in told["message"]
+
+
+def test_each_parcel_along_a_chord_sees_but_a_stretch_of_it():
+    lons = np.linspace(WEST, EAST, 41)
+    parcels = [north_of(parallel(lons[i : i + 2])) for i in range(5, 35)]
+    assert set(kinds(run(parcels, {"red_line": frame(SOUTH, "EPSG:4490")})).values()) == {"chord"}
+
+
+def test_chord_on_the_parcels_side():
+    """The parcel has the straight edge, the layer was densified in degrees before it was transformed."""
+    lons = np.linspace(WEST, EAST, 45)
+    layer = shapely.Polygon(
+        [*zip(lons, np.full(45, LAT), strict=True), (EAST, LAT + 0.01), (WEST, LAT + 0.01)]
+    )
+    parcel = shapely.Polygon([*parallel([WEST, EAST]), *(parallel([EAST, WEST]) - np.array([0.0, 60.0]))])
+    assert kinds(run([parcel], {"red_line": frame(layer, "EPSG:4490")})) == {"p0": "chord"}
+
+
+def test_one_vertex_is_enough_between_two_systems():
+    layer = frame(SOUTH, "EPSG:4490")
+    edge = parallel([WEST, (WEST + EAST) / 2, EAST])
+    assert kinds(run([north_of(edge)], {"red_line": layer})) == {"p0": "chord"}
+    same = frame(SOUTH, "EPSG:4490").to_crs(CRS)
+    assert kinds(run([north_of(edge)], {"red_line": same})) == {"p0": "shared_edge"}
+    more = parallel([WEST, WEST + 0.02, WEST + 0.03, EAST])
+    assert kinds(run([north_of(more)], {"red_line": same})) == {"p0": "chord"}
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.3, 2.0])
+def test_what_follows_another_curve_is_no_chord(factor):
+    edge = parallel(np.linspace(WEST, EAST, 7))
+    chord = parallel([WEST, EAST])
+    on_chord = chord[0] + np.linspace(0, 1, 7)[:, None] * (chord[1] - chord[0])
+    bent = on_chord + factor * (edge - on_chord)
+    bent[[2, 4]] += 0.2 * (edge - on_chord)[[2, 4]]  # nor an arc
+    assert kinds(run([north_of(bent)], {"red_line": frame(SOUTH, "EPSG:4490")})) == {"p0": "shared_edge"}
+
+
+def test_chord_of_an_arc():
+    angles = np.radians(np.linspace(80.0, 100.0, 9))
+    arc = np.column_stack([50 + 300 * np.cos(angles), -240.2 + 300 * np.sin(angles)])  # rises 4.56 m
+    chord = at(shapely.Polygon([arc[0], arc[-1], (0, 200), (100, 200)]))
+    parcel = at(shapely.Polygon([*arc, (arc[-1][0], 0), (arc[0][0], 0)]))
+    wide = ["tolerance.position_m=6"]
+    assert kind_of(parcel, chord, *wide) == "chord"
+    bumpy = arc + np.random.default_rng(3).normal(0, 0.5, arc.shape) * [[0, 1]]
+    bumpy[[0, -1]] = arc[[0, -1]]
+    parcel = at(shapely.Polygon([*bumpy, (arc[-1][0], 0), (arc[0][0], 0)]))
+    assert kind_of(parcel, chord, *wide) == "shared_edge"
+
+
+# ---- shifted layers
+
+
+def patchwork(cells, seed=1, size=50.0):
+    """Return the black and the white fields of a patchwork of irregular quadrilaterals without gaps."""
+    corner = np.stack(np.meshgrid(np.arange(cells + 1), np.arange(cells + 1), indexing="ij"), axis=-1) * size
+    corner = corner + np.random.default_rng(seed).uniform(-12, 12, corner.shape)
+    shapes = {
+        (i, j): at(shapely.Polygon([corner[i, j], corner[i + 1, j], corner[i + 1, j + 1], corner[i, j + 1]]))
+        for i in range(cells)
+        for j in range(cells)
+    }
+    return [s for (i, j), s in shapes.items() if (i + j) % 2], [
+        s for (i, j), s in shapes.items() if (i + j) % 2 == 0
+    ]
+
+
+def moved(shapes, length, azimuth, noise=0.0, seed=2):
+    """Return shapes shifted, with errors of each vertex."""
+    rng = np.random.default_rng(seed)
+    step = length * np.array([np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth))])
+    return [
+        shapely.transform(s, lambda xy: _closed(xy + step + rng.normal(0, noise, xy.shape))) for s in shapes
+    ]
+
+
+def _closed(xy):
+    xy[-1] = xy[0]
+    return xy
+
+
+def vector(length, azimuth):
+    return length * np.exp(1j * np.radians(90.0 - azimuth))
+
+
+@pytest.mark.parametrize(("length", "azimuth"), [(0.3, 60.0), (0.08, 200.0), (0.6, 315.0), (1.5, 10.0)])
+def test_a_shift_is_found_to_a_centimetre(length, azimuth):
+    parcels, layer = patchwork(10)
+    result = run(parcels, {"red_line": moved(layer, length, azimuth)})
+    rows = result.frame("overlaps")
+    assert (rows["sliver_kind"] == "shifted_layer").mean() > 0.95
+    hit = rows[rows["sliver_kind"] == "shifted_layer"].iloc[0]
+    assert abs(vector(hit["shift_m"], hit["shift_azimuth"]) - vector(length, azimuth)) < 0.01
+    (told,) = issues(result, "overlaps_shifted_layer")
+    assert told["severity"] == "warning"
+    assert f"{length:.2f} m towards {azimuth:.0f}°" in told["message"]
+
+
+def test_errors_of_vertices_upon_a_shift():
+    parcels, layer = patchwork(14)
+    rows = run(parcels, {"red_line": moved(layer, 0.3, 60.0, noise=0.03)}).frame("overlaps")
+    hit = rows[rows["sliver_kind"] == "shifted_layer"]
+    assert abs(vector(hit["shift_m"].iloc[0], hit["shift_azimuth"].iloc[0]) - vector(0.3, 60.0)) < 0.01
+    assert len(hit) > 0.5 * len(rows)
+    assert set(rows["sliver_kind"]) <= {"shifted_layer", "shared_edge", "real_small", "cut_remnant"}
+
+
+def test_only_the_layer_that_is_shifted_is_said_to_be():
+    parcels, layer = patchwork(10)
+    result = run(
+        parcels, {"red_line": moved(layer, 0.3, 60.0), "farmland": moved(layer, 0.0, 0.0, noise=0.05)}
+    )
+    (told,) = issues(result, "overlaps_shifted_layer")
+    assert RED in told["message"]
+    farmland = set(kinds(result, "permanent_basic_farmland").values())
+    assert "shared_edge" in farmland
+    assert "shifted_layer" not in farmland
+
+
+def test_no_shift_is_claimed_without_ground():
+    parcels, layer = patchwork(3)
+    few = run(parcels, {"red_line": moved(layer, 0.3, 60.0)})
+    assert not issues(few, "overlaps_shifted_layer")
+    assert set(kinds(few).values()) <= {"shared_edge", "real_small"}
+    assert few.frame("overlaps")["shift_m"].isna().all()
+    # one long straight edge tells how far across, not along
+    row = [at(box(40 * i, 0, 40 * i + 30, 30)) for i in range(60)]
+    one_way = run(row, {"red_line": at(box(-10, -100, 3000, 0.3))})
+    assert not issues(one_way, "overlaps_shifted_layer")
+    assert set(kinds(one_way).values()) == {"shared_edge"}
+    # a layer drawn a little too wide all around
+    parcels, layer = patchwork(10)
+    wide = run(parcels, {"red_line": shapely.buffer(layer, 0.2, join_style="mitre")})
+    assert not issues(wide, "overlaps_shifted_layer")
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10_000), noise=st.sampled_from([0.02, 0.1, 0.3]))
+def test_errors_alone_are_no_shift(seed, noise):
+    parcels, layer = patchwork(8, seed)
+    _, votes = looked_at(parcels, moved(layer, 0.0, 0.0, noise=noise, seed=seed))
+    assert len(votes) > 20
+    assert find_shifts(votes) == {}
+
+
+def test_a_real_corner_stays_real_in_a_shifted_layer():
+    parcels, layer = patchwork(10)
+    victim = parcels[20]
+    corner = shapely.get_coordinates(victim).max(axis=0)
+    real = shapely.intersection(victim, box(*(corner - 30.0), *(corner + 30.0)))
+    real = shapely.intersection(victim, shapely.buffer(shapely.centroid(real), 1.6))  # 8 m2 within the field
+    before = kinds(run(parcels, {"red_line": moved(layer, 0.3, 60.0)}))
+    after = kinds(run(parcels, {"red_line": [*moved(layer, 0.3, 60.0), real]}))
+    assert before["p20"] == "shifted_layer"
+    assert after["p20"] in ("real_small", None)  # None where the whole is no longer small
+    assert {k: v for k, v in after.items() if k != "p20"} == {k: v for k, v in before.items() if k != "p20"}
+
+
+# ---- what must not matter
+
+
+def looked_at(parcels, layer, rows=None, crs=CRS):
+    """Return evidence and votes of parcels, or of some rows of them."""
+    project = make_project("parcels", ["red_line=red_line"], settings=[*SETTINGS, "parcels.id='name'"])
+    sources = {
+        "parcels": frame_source(frame(parcels, crs), "parcels"),
+        RED: frame_source(frame(layer, crs), RED),
+    }
+    read = load_parcels(project, sources)
+    layers = [load_layer(project, project.layers[0], read, sources)]
+    if rows is not None:
+        wkb = read.polygons.wkb.take(pa.array(rows))
+        read = type(read)(**{**vars(read), "ids": [read.ids[i] for i in rows], "polygons": PolygonSet(wkb)})
+    measured = Ruler(layers, area=area_measure(AreaKind.PLANE, read.crs), engine="shapely").measure(
+        read.polygons
+    )
+    return with_evidence(overlap_table(read.ids, measured, [RED]), read, layers, measured, project.tolerance)
+
+
+def by_parcel(overlaps):
+    return {row["parcel_id"]: row for row in overlaps.drop_columns(["geometry"]).to_pylist()}
+
+
+PARCELS, LAYER = patchwork(9, seed=5)
+LAYER = moved(LAYER, 0.25, 120.0, noise=0.02)
+OVERLAPS, VOTES = looked_at(PARCELS, LAYER)
+NAMED = by_parcel(named(OVERLAPS, find_shifts(VOTES)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_shares_add_up(data):
+    owner = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(PARCELS), max_size=len(PARCELS))))
+    shares = [looked_at(PARCELS, LAYER, np.flatnonzero(owner == n)) for n in np.unique(owner)]
+    shares = [shares[i] for i in data.draw(st.permutations(range(len(shares))))]
+    votes = merged_votes(votes for _, votes in shares)
+    assert votes.equals(merged_votes([VOTES]))
+    shifts = find_shifts(votes)
+    assert shifts == find_shifts(VOTES)
+    found = {k: v for overlaps, _ in shares for k, v in by_parcel(named(overlaps, shifts)).items()}
+    assert found == NAMED
+    assert "shifted_layer" in {row["sliver_kind"] for row in found.values()}
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_order_ring_start_direction_and_place_are_no_matter(data):
+    step = np.array(data.draw(st.tuples(st.integers(-20_000, 20_000), st.integers(-90_000, 90_000))))
+    order = data.draw(st.permutations(range(len(PARCELS))))
+    turn, back = data.draw(st.integers(0, 3)), data.draw(st.booleans())
+
+    def again(shape):
+        xy = np.roll(shapely.get_coordinates(shape)[:-1], turn, axis=0) + step
+        return shapely.Polygon(xy[::-1] if back else xy)
+
+    layer = [again(s) for s in data.draw(st.permutations(LAYER))]
+    overlaps, votes = looked_at([again(PARCELS[i]) for i in order], layer)
+    shift, expected = find_shifts(votes)[RED], find_shifts(VOTES)[RED]
+    assert (shift.east_m, shift.north_m) == pytest.approx((expected.east_m, expected.north_m), abs=1e-4)
+    found = by_parcel(named(overlaps, {RED: shift}))
+    kinds = {f"p{i}": found[f"p{n}"]["sliver_kind"] for n, i in enumerate(order) if f"p{n}" in found}
+    assert kinds == {parcel: row["sliver_kind"] for parcel, row in NAMED.items()}
+
+
+def test_counts_are_those_of_the_rows():
+    rows = pd.DataFrame(NAMED.values())
+    total = kind_counts(named(OVERLAPS, find_shifts(VOTES)))
+    for kind, some in rows.groupby("sliver_kind"):
+        assert total[RED, kind] == (len(some), round(100 * some["area_m2"].sum()))
