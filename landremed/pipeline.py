@@ -73,6 +73,7 @@ __all__ = [
     "redrawn",
     "require_usable",
     "rule_book",
+    "shown_files",
     "sliver_issues",
 ]
 
@@ -227,24 +228,31 @@ def measure_project(
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
     shifts = find_shifts(overlay.sliver_votes)
     overlaps = named(overlay.overlaps, shifts)
-    told = sliver_issues(job, kind_counts(overlaps), shifts)
+    told = sliver_issues(project, shown_files(layers), kind_counts(overlaps), shifts)
     whole = pa.concat_tables([ordered_issues(issues), told])
     return replace(overlay, overlaps=overlaps, issues=whole, inputs=inputs)
 
 
-def sliver_issues(job: Job, counts: KindCounts, shifts: Mapping[str, Shift]) -> pa.Table:
+def shown_files(layers: Sequence[Layer]) -> dict[str, str]:
+    """Return the file of each layer, in order, as findings show it."""
+    return {layer.spec.role: layer.source.display for layer in layers}
+
+
+def sliver_issues(
+    project: Project, files: Mapping[str, str], counts: KindCounts, shifts: Mapping[str, Shift]
+) -> pa.Table:
     """Return the rows of ``issues`` about small overlaps, which close the list.
 
     Parameters
     ----------
-    job : Job
-        What was measured.
+    project : Project
+        Severities and language.
+    files : mapping of layer to str
+        From ``shown_files``.
     counts, shifts
         From ``landremed.slivers``, of the whole job.
     """
-    layers = [(layer.spec, layer.source.display) for layer in job.layers]
-    findings = sliver_findings(counts, shifts, layers)
-    return issue_table(findings, job.project.severity, job.project.language or "zh")
+    return issue_table(sliver_findings(counts, shifts, files), project.severity, project.language or "zh")
 
 
 def measure_share(

@@ -18,6 +18,9 @@ from landremed.layers import load_layer, load_parcels
 from landremed.measure import Ruler
 from landremed.overlay import PolygonSet
 from landremed.overlay_tables import overlap_table
+from landremed.partitions.executors import InProcess
+from landremed.partitions.run import run_partitions
+from landremed.pipeline import measure_project
 from landremed.project import make_project
 from landremed.slivers import find_shifts, kind_counts, merged_votes, named, with_evidence
 from landremed.types import AreaKind
@@ -420,6 +423,21 @@ def test_order_ring_start_direction_and_place_are_no_matter(data):
     found = by_parcel(named(overlaps, {RED: shift}))
     kinds = {f"p{i}": found[f"p{n}"]["sliver_kind"] for n, i in enumerate(order) if f"p{n}" in found}
     assert kinds == {parcel: row["sliver_kind"] for parcel, row in NAMED.items()}
+
+
+def test_a_run_in_partitions_names_the_same(tmp_path):
+    frame(PARCELS).to_file(tmp_path / "parcels.gpkg")
+    frame(LAYER).to_file(tmp_path / "red.gpkg")
+    files = [str(tmp_path / "parcels.gpkg"), [f"red_line={tmp_path / 'red.gpkg'}"]]
+    project = make_project(*files, settings=[*SETTINGS, "parcels.id='name'"])
+    whole = measure_project(project, engine="shapely")
+    options = {"engine": "shapely", "stage": str, "progress": None, "entries": dict, "size": 11}
+    done = run_partitions(project, tmp_path / "out.gpkg", executor=InProcess(), **options)
+    layers = {layer.name: layer for layer in done.layers}
+    assert layers["overlaps"].stream.whole()[0].equals(whole.overlaps.drop_columns(["geometry"]))
+    assert layers["overlaps"].table.schema.equals(whole.overlaps.drop_columns(["geometry"]).schema)
+    assert layers["issues"].table.equals(whole.issues.drop_columns(["geometry"]))
+    assert "overlaps_shifted_layer" in layers["issues"].table["code"].to_pylist()
 
 
 def test_counts_are_those_of_the_rows():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +21,7 @@ from landremed.partitions.scratch import Manifest, done_files, read_done
 from landremed.partitions.traces import KEYS_SCHEMA, TraceNumbers
 from landremed.partitions.work import ROW_LAYERS, SHARED_GROUPS
 from landremed.report.summary import decision_counts
+from landremed.slivers import KindCounts, Shift, added_counts, find_shifts, kind_counts, merged_votes, named
 from landremed.summary import Sums
 from landremed.tables import TRACE_SCHEMA
 
@@ -60,6 +62,17 @@ class Merged:
             for name in _JUDGED.values()
         }
 
+    @cached_property
+    def shifts(self) -> dict[str, Shift]:
+        """Which layers are shifted, by the votes of all partitions."""
+        votes = (read_rows(self._path(number, "sliver_votes")) for number in range(len(self._done)))
+        return find_shifts(merged_votes(votes))
+
+    def sliver_counts(self) -> KindCounts:
+        """Count the small overlaps by layer and kind."""
+        shares = (read_rows(self._path(number, "slivers")) for number in range(len(self._done)))
+        return added_counts(kind_counts(named(share, self.shifts)) for share in shares)
+
     def layers(self) -> dict[str, OutLayer]:
         """Return the layers whose rows come from partitions, as streams."""
         found = {}
@@ -67,6 +80,8 @@ class Merged:
             schema = row_schema(self._path(0, name))
             spatial = name in _SPATIAL
             empty = schema.empty_table()
+            if name == "overlaps":
+                empty = named(empty, self.shifts)
             table = empty.drop_columns([GEOMETRY]) if spatial else empty
             if name in _JUDGED:
                 table = _sample(table, "missing_facts", self.counts(name)["missing_facts"].unique())
@@ -105,7 +120,8 @@ class Merged:
 
     def _rows(self, name: str) -> Iterator[tuple[pa.Table, pa.Array | None]]:
         """Yield the rows of a layer, block by block."""
-        for rows in self._blocks(name):
+        for block in self._blocks(name):
+            rows = named(block, self.shifts) if name == "overlaps" else block
             if name in _SPATIAL:
                 shapes = pa.concat_arrays(rows[GEOMETRY].chunks)
                 yield rows.drop_columns([GEOMETRY]), shapes

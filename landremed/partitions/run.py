@@ -51,6 +51,8 @@ from landremed.pipeline import (
     redrawn,
     require_usable,
     rule_book,
+    shown_files,
+    sliver_issues,
 )
 from landremed.project import Project
 from landremed.provenance import provenance_table
@@ -140,7 +142,8 @@ def run_partitions(
     stage("merge")
     merged = Merged(folder, manifest)
     parts = merged.layers()
-    issues = merged.issues(spooled.issues)
+    slivers = sliver_issues(project, spooled.files, merged.sliver_counts(), merged.shifts)
+    issues = pa.concat_tables([merged.issues(spooled.issues), slivers])
     table = issues.drop_columns(["geometry"])
     fired = merged.rules_fired(list(spooled.basis.book.rules))
     layers = [
@@ -162,6 +165,7 @@ class _Spooled:
     basis: Basis
     inputs: Mapping[str, object]
     issues: IssueGroups
+    files: Mapping[str, str]
 
 
 def _spool(
@@ -212,7 +216,7 @@ def _spool(
         ),
     )
     write_manifest(folder, manifest)
-    return _Spooled(manifest, Basis(project, book, parcels.crs), inputs, issues)
+    return _Spooled(manifest, Basis(project, book, parcels.crs), inputs, issues, shown_files(layers))
 
 
 def _prepare(folder: Path, digest: str) -> None:

@@ -48,6 +48,7 @@ from landremed.partitions.twins import twins_of
 from landremed.pipeline import Decisions, Job, decide_overlay, measure_share
 from landremed.project import Project
 from landremed.report.summary import decision_counts
+from landremed.slivers import merged_votes, telling
 from landremed.tables import VectorSource
 
 __all__ = ["ROW_LAYERS", "SHARED_GROUPS", "Done", "SpooledJob", "run_partition"]
@@ -265,6 +266,8 @@ def _write(
         _write_whole(temp / f"{name}_keys.arrow", keys)
     for group in SHARED_GROUPS:
         _write_whole(temp / f"issues_{group}.arrow", issues[group])
+    _write_whole(temp / "sliver_votes.arrow", merged_votes([overlay.sliver_votes]))
+    _write_whole(temp / "slivers.arrow", telling(overlay.overlaps))
     for name in ("decisions", "parts"):
         _write_whole(temp / f"{name}_counts.arrow", decision_counts(layers[name].table))
     sums = [[*key, *value] for part in area_sums(decided) for key, value in part.items()]

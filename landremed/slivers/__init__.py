@@ -7,7 +7,7 @@ to the same whole: ``merged_votes``, ``find_shifts``, then ``named`` for each sh
 
 from landremed.slivers.evidence import examined, with_evidence
 from landremed.slivers.kinds import VOTES_SCHEMA, SliverKind
-from landremed.slivers.naming import KindCounts, added_counts, kind_counts, named, sliver_findings
+from landremed.slivers.naming import KindCounts, added_counts, kind_counts, named, sliver_findings, telling
 from landremed.slivers.shift import Shift, find_shifts, merged_votes
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "merged_votes",
     "named",
     "sliver_findings",
+    "telling",
     "with_evidence",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.project import LayerSpec
 from landremed.slivers.kinds import EVIDENCE, PART_NUMBERS, SliverKind
 from landremed.slivers.shift import Shift, explained
 from landremed.types import SPECIAL_ROLES, Finding
 
-__all__ = ["KindCounts", "added_counts", "kind_counts", "named", "sliver_findings"]
+__all__ = ["KindCounts", "added_counts", "kind_counts", "named", "sliver_findings", "telling"]
 
 KindCounts: TypeAlias = Mapping[tuple[str, str], tuple[int, int]]
 """(layer, kind) -> how many overlaps, and their area in hundredths of m²; of shares they add up."""
@@ -67,6 +66,12 @@ def kind_counts(overlaps: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
     }
 
 
+def telling(overlaps: pa.Table) -> pa.Table:
+    """Return what ``named`` and ``kind_counts`` need of a share, without the overlaps that have no name."""
+    kept = overlaps.select(["layer", "area_m2", "sliver_kind", EVIDENCE])
+    return kept.filter(pc.or_(pc.is_valid(kept["sliver_kind"]), pc.is_valid(kept[EVIDENCE])))
+
+
 def added_counts(shares: Iterable[KindCounts]) -> dict[tuple[str, str], tuple[int, int]]:
     """Add up the counts of shares."""
     total: dict[tuple[str, str], tuple[int, int]] = {}
@@ -78,7 +83,7 @@ def added_counts(shares: Iterable[KindCounts]) -> dict[tuple[str, str], tuple[in
 
 
 def sliver_findings(
-    counts: KindCounts, shifts: Mapping[str, Shift], layers: Sequence[tuple[LayerSpec, str]]
+    counts: KindCounts, shifts: Mapping[str, Shift], files: Mapping[str, str]
 ) -> list[Finding]:
     """Return a finding for every kind of small overlap met with a layer, and for every shifted layer.
 
@@ -88,18 +93,18 @@ def sliver_findings(
         From ``kind_counts``, of the whole job.
     shifts : mapping of layer to Shift
         Layers that are shifted.
-    layers : sequence of (LayerSpec, str)
-        In the project's order, with their files as they are shown.
+    files : mapping of layer to str
+        Layers in the project's order, with their files as they are shown.
     """
     found = []
-    for spec, file in layers:
+    for role, file in files.items():
         for kind, code in _CODES.items():
-            count, cents = counts.get((spec.role, kind), (0, 0))
-            shift = shifts.get(spec.role) if kind is SliverKind.SHIFTED_LAYER else None
+            count, cents = counts.get((role, kind), (0, 0))
+            shift = shifts.get(role) if kind is SliverKind.SHIFTED_LAYER else None
             # every parcel lies in some unit and on some land use: its splinters there say nothing
-            if (not count or spec.role in SPECIAL_ROLES) and shift is None:
+            if (not count or role in SPECIAL_ROLES) and shift is None:
                 continue
-            params: dict[str, Any] = {"layer": spec.role, "count": count, "area": f"{cents / 100:.2f}"}
+            params: dict[str, Any] = {"layer": role, "count": count, "area": f"{cents / 100:.2f}"}
             if shift is not None:
                 params |= {"metres": f"{shift.length_m:.2f}", "degrees": f"{shift.azimuth:.0f}"}
                 params |= {"agreeing": shift.agreeing, "votes": shift.votes}
