@@ -13,7 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.law import Decision, RuleBook, decide, facts_used, outcome_facts, outcome_of
+from landremed.law import (
+    Decision,
+    RuleBook,
+    alike_values,
+    decide_alike,
+    facts_used,
+    outcome_facts,
+    outcome_of,
+)
 from landremed.tables import FactColumn
 from landremed.trace_table import OVERRIDE, trace_table
 from landremed.types import FactValue, Outcome, PartialDate
@@ -101,15 +109,13 @@ def decide_rows(
     """
     alike = days_alike(book, columns, as_of)
     code, first = _combinations(book, alike, has_geometry)
-    decisions = [
-        decide(
-            book,
-            {name: column[row] for name, column in columns.items()},
-            as_of=as_of,
-            has_geometry=bool(has_geometry[row]),
-        )
-        for row in first
-    ]
+    decisions = decide_alike(
+        book,
+        _facts_of(columns, first),
+        _alike(book, columns, first, has_geometry).tolist(),
+        as_of=as_of,
+        has_geometry=has_geometry[first].tolist(),
+    )
     trace_id, trace = trace_table(decisions, code, columns)
     return Decided(decisions, code, trace_id + first_trace + 1, _numbered_from(trace, first_trace + 1))
 
@@ -126,12 +132,42 @@ def decide_outcomes(
     """
     code, first = _combinations(book, columns, has_geometry, outcome_facts)
     found = [
-        outcome_of(book, {name: column[row] for name, column in columns.items()})
-        if has_geometry[row]
-        else Outcome.NEEDS_REVIEW.value
-        for row in first
+        outcome_of(book, facts) if there else Outcome.NEEDS_REVIEW.value
+        for facts, there in zip(_facts_of(columns, first), has_geometry[first].tolist(), strict=True)
     ]
     return np.array(found, dtype=object)[code]
+
+
+def _facts_of(columns: Mapping[str, FactColumn], rows: IntArray) -> list[dict[str, FactValue]]:
+    """Return the facts of some rows."""
+    names = list(columns)
+    if not names:
+        return [{} for _ in rows]
+    values = [[c.values[code] for code in c.codes[rows].tolist()] for c in columns.values()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _alike(
+    book: RuleBook, columns: Mapping[str, FactColumn], rows: IntArray, has_geometry: npt.NDArray[np.bool_]
+) -> IntArray:
+    """Return a number per row; rows between which no rule tells a difference have one."""
+    alike = {
+        name: np.array(alike_values(book, name, column.values), np.int32)[column.codes[rows]]
+        for name, column in columns.items()
+        if name in book.vocabulary
+    }
+    category = columns.get("category", FactColumn(np.zeros(len(has_geometry), np.int32), [None]))
+    number = np.zeros(len(rows), np.int64)
+    offset = 0
+    for code in np.unique(category.codes[rows]):
+        members = np.flatnonzero(category.codes[rows] == code)
+        own = category.values[code]
+        used = facts_used(book, own if isinstance(own, str) and own in book.categories else None)
+        names = [name for name in dict.fromkeys(("subtype", *used)) if name in alike]
+        part = _factor([alike[name][members] for name in names], has_geometry[rows[members]])
+        number[members] = part + offset
+        offset += int(part.max()) + 1
+    return number
 
 
 def _numbered_from(trace: pa.Table, start: int) -> pa.Table:

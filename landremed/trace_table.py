@@ -45,8 +45,7 @@ def trace_table(
     """
     names = list(columns)
     dates = [n for n in names if any(isinstance(v, PartialDate) for v in columns[n].values)]
-    shown = np.array([[_mentions(d, name) for name in dates] for d in decisions], dtype=bool)
-    shown = shown.reshape(len(decisions), len(dates))
+    shown = _mentioned(decisions, dates)
     key = _alike(decisions, code, columns, set(dates))[code]
     for i, name in enumerate(dates):
         day = np.where(shown[code, i], _days(columns[name])[columns[name].codes], 0)
@@ -86,14 +85,9 @@ def _alike(
         else column
         for name, column in columns.items()
     }
+    texts = _Texts(masked, dates)
     numbers: dict[tuple[object, ...], int] = {}
-    found = [
-        tuple(
-            (s.rule, s.clause, s.condition, _facts_text(s, masked, row.get(at, 0)), s.value, s.decides)
-            for s in decision.trace
-        )
-        for at, decision in enumerate(decisions)
-    ]
+    found = [tuple([texts.number(s, row.get(at, 0)) for s in d.trace]) for at, d in enumerate(decisions)]
     return np.array([numbers.setdefault(steps, len(numbers)) for steps in found], np.int64)
 
 
@@ -104,8 +98,52 @@ def _days(column: FactColumn) -> IntArray:
     return np.array([numbers.setdefault(text, len(numbers) + 1) if text else 0 for text in shown], np.int64)
 
 
-def _mentions(decision: Decision, fact: str) -> bool:
-    return any(name == fact for step in decision.trace for name, _ in step.facts)
+def _mentioned(decisions: Sequence[Decision], facts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Tell for every decision which of some facts its trace shows."""
+    place = {fact: i for i, fact in enumerate(facts)}
+    known: dict[int, list[int]] = {}
+    found = np.zeros((len(decisions), len(facts)), dtype=bool)
+    for at, decision in enumerate(decisions):
+        for step in decision.trace:
+            own = known.get(id(step))
+            if own is None:
+                own = known[id(step)] = [place[name] for name, _ in step.facts if name in place]
+            if own:
+                found[at, own] = True
+    return found
+
+
+class _Texts:
+    """Facts of steps as text. Most steps are shared by many decisions, and read the same in every row."""
+
+    def __init__(self, columns: Mapping[str, FactColumn], dates: set[str]) -> None:
+        self._columns = columns
+        self._of_row = dates | {name for name in columns if OVERRIDE + name in columns}
+        self._texts: dict[int, str | None] = {}
+        self._numbers: dict[int, int] = {}
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def text(self, step: TraceStep, row: int) -> str | None:
+        """Return a step's facts as a row has them."""
+        if id(step) in self._texts:
+            return self._texts[id(step)]
+        found = _facts_text(step, self._columns, row)
+        if not self._hangs_on_row(step):
+            self._texts[id(step)] = found
+        return found
+
+    def number(self, step: TraceStep, row: int) -> int:
+        """Return a number for all that a step says; steps that say the same have the same."""
+        known = self._numbers.get(id(step))
+        if known is None:
+            told = (step.rule, step.clause, step.condition, self.text(step, row), step.value, step.decides)
+            known = self._known.setdefault(told, len(self._known))
+            if not self._hangs_on_row(step):
+                self._numbers[id(step)] = known
+        return known
+
+    def _hangs_on_row(self, step: TraceStep) -> bool:
+        return any(name in self._of_row for name, _ in step.facts)
 
 
 def _rows(
@@ -127,7 +165,8 @@ def _rows(
     # facts but dates are the same for all rows of a decision: its first trace stands for them
     source = np.zeros(len(steps), dtype=np.int64)
     source[at[::-1]] = row[trace[::-1]]
-    texts = [_facts_text(step, columns, int(source[i])) for i, step in enumerate(steps)]
+    shown = _Texts(columns, dates)
+    texts = [shown.text(step, row_of) for step, row_of in zip(steps, source.tolist(), strict=True)]
     facts = np.array(texts, dtype=object)[at] if len(at) else np.zeros(0, dtype=object)
     for i in np.flatnonzero(dated[at]):
         facts[i] = _facts_text(steps[at[i]], columns, int(row[trace[i]]))

@@ -60,21 +60,30 @@ def choose_units(
     parcel, group, area = (a[counting] for a in (areas.parcel, areas.group, areas.area_m2))
     order = np.lexsort((group, -area, parcel))
     parcel, group, area = parcel[order], group[order], area[order]
-    edges = np.searchsorted(parcel, np.arange(len(parcel_m2) + 1))
-    implementing: list[str | None] = []
-    others: list[tuple[str, ...]] = []
-    for row in range(len(parcel_m2)):
-        found = group[edges[row] : edges[row + 1]]
-        held = area[edges[row] : edges[row + 1]]
-        allowed = [
-            i
-            for i, g in enumerate(found)
-            if unit_kinds[g] & kinds[row] and _named(names[g], name_contains[row])
-        ]
-        major = [i for i in allowed if _ZONE in unit_kinds[found[i]] and held[i] > parcel_m2[row] / 2]
-        best = (major or allowed)[:1]
-        implementing.append(names[found[best[0]]] if best else None)
-        others.append(tuple(names[g] for i, g in enumerate(found) if [i] != best))
+    numbers: dict[tuple[frozenset[str], tuple[str, ...]], int] = {}
+    wish = [numbers.setdefault(pair, len(numbers)) for pair in zip(kinds, name_contains, strict=True)]
+    fits = np.array(
+        [
+            [
+                bool(kind & wanted) and _named(name, words)
+                for name, kind in zip(names, unit_kinds, strict=True)
+            ]
+            for wanted, words in numbers
+        ],
+        dtype=bool,
+    ).reshape(len(numbers), len(names))
+    zone = np.array([_ZONE in kind for kind in unit_kinds], dtype=bool)
+    allowed = fits[np.array(wish, np.int64)[parcel], group]
+    major = allowed & zone[group] & (area > parcel_m2[parcel] / 2)
+    order = np.lexsort((~allowed, ~major, parcel))
+    first = order[np.unique(parcel, return_index=True)[1]]
+    first = first[allowed[first]]
+    implementing: list[str | None] = [None] * len(parcel_m2)
+    for row, unit in zip(parcel[first].tolist(), group[first].tolist(), strict=True):
+        implementing[row] = names[unit]
+    others: list[tuple[str, ...]] = [()] * len(parcel_m2)
+    for i in np.setdiff1d(np.arange(len(parcel)), first).tolist():
+        others[parcel[i]] = (*others[parcel[i]], names[group[i]])
     return UnitChoice(implementing, others)
 
 

@@ -70,9 +70,15 @@ def why_sentences(
     language : {"zh", "en"}
         Language of the sentence.
     """
-    templates = [_template(book, decision, language) for decision in decisions]
+    known: dict[tuple[object, ...], tuple[str, list[str]]] = {}
+    templates = []
+    for decision in decisions:
+        key = _told(decision)
+        if key not in known:
+            known[key] = _template(book, decision, language)
+        templates.append(known[key])
     sentences = []
-    for row, number in enumerate(code):
+    for row, number in enumerate(code.tolist()):
         text, stems = templates[number]
         if stems:
             text = text.format(*(measured.text(stem, row) for stem in stems))
@@ -86,6 +92,22 @@ class _Filling(NamedTuple):
     area: str = ""
     share: str = ""
     day: str = ""
+
+
+def _told(decision: Decision) -> tuple[object, ...]:
+    """Return all that a sentence hangs on but its row; of grounds that are dates it names the fact alone."""
+    grounds = [(f, "" if isinstance(v, PartialDate) else str(v)) for f, v in decision.grounds]
+    return (
+        decision.outcome,
+        decision.measure,
+        decision.reason,
+        decision.missing_facts,
+        decision.possible_outcomes,
+        decision.clauses,
+        decision.due_on,
+        bool(decision.schedules) and decision.overdue is not None,
+        *grounds,
+    )
 
 
 def _template(book: RuleBook, decision: Decision, language: str) -> tuple[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from landremed.law.book import RuleBook
 from landremed.law.brief import Brief, brief
-from landremed.law.decide import decide, facts_used
+from landremed.law.decide import alike_values, decide, decide_alike, facts_used
 from landremed.law.decision import Decision, TraceStep
 from landremed.law.describe import RuleCard, describe_rule, list_rules
 from landremed.law.lint import CheckReport, check_rulebook, test_rulebook
@@ -24,10 +24,12 @@ __all__ = [
     "Schedule",
     "Step",
     "TraceStep",
+    "alike_values",
     "brief",
     "check_rulebook",
     "combine_parts",
     "decide",
+    "decide_alike",
     "describe_rule",
     "facts_used",
     "list_rules",

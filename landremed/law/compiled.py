@@ -57,6 +57,8 @@ class Compiled:
         self.steps: dict[Hashable, TraceStep] = {}
         self.shown: dict[Hashable, object] = {}
         self._asked: dict[tuple[str, str | None], frozenset[str]] = {}
+        self._tests = {rule: tuple(tests_of(condition)) for rule, condition in self._conditions.items()}
+        self._table_facts: dict[str, frozenset[str]] = {}
         self._cuts = self._thresholds()
 
     def condition(self, rule: str) -> Condition:
@@ -74,9 +76,17 @@ class Compiled:
         """Return the table that serves a class and subtype."""
         return next(iter(self.tables(category, subtype)), None)
 
-    def table_facts(self, table: Table) -> set[str]:
+    def tests(self, rule: str) -> tuple[Test, ...]:
+        """Return the comparisons of a rule's condition in their written order."""
+        return self._tests[rule]
+
+    def table_facts(self, table: Table) -> frozenset[str]:
         """Return the facts that a table's conditions ask for."""
-        return {test.fact for rule in table.rules for test in tests_of(self._conditions[rule.id])}
+        found = self._table_facts.get(table.id)
+        if found is None:
+            found = frozenset(test.fact for rule in table.rules for test in self._tests[rule.id])
+            self._table_facts[table.id] = found
+        return found
 
     def rule_program(self, table: Table | None, subtype: str) -> Program:
         """Return a table's program; its leaves are (rule, clause)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
@@ -17,7 +17,15 @@ from landremed.law.situation import Situation, fact_text
 from landremed.law.trace import grounds, trace_steps
 from landremed.types import FactValue, Outcome
 
-__all__ = ["clauses_of", "decide", "facts_used", "rule_leaves", "schedules_of"]
+__all__ = [
+    "alike_values",
+    "clauses_of",
+    "decide",
+    "decide_alike",
+    "facts_used",
+    "rule_leaves",
+    "schedules_of",
+]
 
 _MEMO_LIMIT = 50_000
 _REVIEW = Outcome.NEEDS_REVIEW.value
@@ -83,6 +91,47 @@ def decide(
     >>> found.outcome, found.measure, found.due_on.isoformat()
     ('complete_paperwork', 'allocate_to_department', '2023-06-30')
     """
+    return _dated(book, _core_of(book, facts, has_geometry), facts, as_of)
+
+
+def decide_alike(
+    book: RuleBook,
+    combinations: Sequence[Mapping[str, FactValue]],
+    alike: Sequence[int],
+    *,
+    as_of: date,
+    has_geometry: Sequence[bool],
+) -> list[Decision]:
+    """Decide many combinations of facts.
+
+    Parameters
+    ----------
+    combinations : sequence of mapping
+        As ``decide`` takes them.
+    alike : sequence of int
+        A number per combination. Those of one number differ at most in values that ``alike_values`` counts as
+        one, in facts that their class does not use, and not in subtype or ``has_geometry``.
+    as_of, has_geometry
+        As for ``decide``.
+    """
+    cores: dict[int, _Core] = {}
+    found = []
+    for facts, number, there in zip(combinations, alike, has_geometry, strict=True):
+        core = cores.get(number)
+        if core is None:
+            core = cores[number] = _core_of(book, facts, there)
+        found.append(_dated(book, core, facts, as_of))
+    return found
+
+
+def alike_values(book: RuleBook, name: str, values: Sequence[FactValue]) -> list[int]:
+    """Return a number per value of a fact; those between which no rule tells a difference have one."""
+    ready = compiled(book)
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(ready.key(name, value), len(numbers)) for value in values]
+
+
+def _core_of(book: RuleBook, facts: Mapping[str, FactValue], has_geometry: bool) -> _Core:
     ready = compiled(book)
     category = facts.get("category")
     known = category if isinstance(category, str) and category in book.vocabulary["category"].values else None
@@ -95,7 +144,7 @@ def decide(
         if len(book.memo) > _MEMO_LIMIT:
             book.memo.clear()
         core = book.memo[key] = _core(ready, known, facts, has_geometry)
-    return _dated(book, core, facts, as_of)
+    return core
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +173,8 @@ def _listed_subtype(book: RuleBook, category: str, subtype: str | None) -> str |
 def _dated(book: RuleBook, core: _Core, facts: Mapping[str, FactValue], as_of: date) -> Decision:
     """Fill in what hangs on exact days."""
     base = core.decision
+    if not base.schedules and not core.grounds and not core.dated_steps:
+        return base
     trace = base.trace
     if core.dated_steps:
         trace = tuple(

@@ -24,6 +24,10 @@ def outcome_facts(
     category, subtype, related : str or None
         As for ``facts_used``.
     """
+    key = ("outcome facts", category, subtype, related)
+    known = book.memo.get(key)
+    if isinstance(known, tuple):
+        return known
     ready = compiled(book)
     if category is None or category not in book.classes:
         return ()
@@ -41,7 +45,9 @@ def outcome_facts(
             found.add("subtype")
         for table in ready.tables(target, None):
             found |= ready.table_facts(table)
-    return tuple(name for name in book.vocabulary if name in found)
+    used = tuple(name for name in book.vocabulary if name in found)
+    book.memo[key] = used
+    return used
 
 
 def outcome_of(book: RuleBook, facts: Mapping[str, FactValue]) -> str:

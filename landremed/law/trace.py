@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
 from typing import NamedTuple
 
 from landremed.law.compiled import Compiled
@@ -50,7 +49,7 @@ def grounds(situation: Situation, rules: tuple[str, ...]) -> tuple[str, ...]:
         for rule in context.table.rules:
             if rule.id not in rules:
                 continue
-            for test in tests_of(situation.ready.condition(rule.id)):
+            for test in situation.ready.tests(rule.id):
                 values = situation.possible(context.table, test.fact)
                 if len(values) == 1 and test.holds(values[0]):
                     found[test.fact] = None
@@ -70,8 +69,19 @@ def _table_steps(
     situation: Situation, table: Table, subtypes: list[str], fired: set[str]
 ) -> Iterator[TraceStep]:
     last = max((i for i, rule in enumerate(table.rules) if rule.id in fired), default=len(table.rules))
-    possible = cache(partial(situation.possible, table))
-    text = cache(lambda name: fact_text(situation.book, name, situation.facts.get(name)))
+    values: dict[str, tuple[Complete, ...]] = {}
+    texts: dict[str, str] = {}
+
+    def possible(name: str) -> tuple[Complete, ...]:
+        if name not in values:
+            values[name] = situation.possible(table, name)
+        return values[name]
+
+    def text(name: str) -> str:
+        if name not in texts:
+            texts[name] = fact_text(situation.book, name, situation.facts.get(name))
+        return texts[name]
+
     for rule in table.rules[: last + 1]:
         yield _step(situation.ready, _shown(situation.ready, table, rule, subtypes), possible, text, fired)
 
