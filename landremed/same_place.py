@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from landremed.overlay import PolygonSet
+from landremed.overlay import PolygonSet, crowds
 from landremed.types import Finding
 
 __all__ = ["SAME_PLACE_SHARE", "first_of_each", "same_place"]
@@ -20,6 +20,11 @@ SAME_PLACE_SHARE: Final = 0.9
 """Two parcels are the same place when their intersection is more than this share of the larger one."""
 
 _MOST_PARTNERS: Final = 3
+_BLOCK: Final = 256
+_MOST_HITS: Final = 2_000_000
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 def same_place(
@@ -49,61 +54,79 @@ def same_place(
     """
     numbers = np.arange(1, len(ids) + 1) if rows is None else rows
     first = first_of_each(parcels)
-    bounds = parcels.boxes
-    left, right = _near_pairs(bounds, first == np.arange(len(first)))
-    size = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
-    low, high = (
-        np.maximum(bounds[left, :2], bounds[right, :2]),
-        np.minimum(bounds[left, 2:], bounds[right, 2:]),
-    )
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    # a shared area of 90 % of both needs boxes that agree too
-    close = shared > 0.5 * np.maximum(size[left], size[right])
-    left, right = _few(left[close], right[close])
-    again = np.flatnonzero(first != np.arange(len(first)))
-    left, right = np.r_[left, first[again]], np.r_[right, again]
+    once = first == np.arange(len(first))
+    copies = np.flatnonzero(~once)
+    left, right = _near_pairs(parcels.boxes, once)
     if only is not None:
-        left, right = left[only[right]], right[only[right]]
-    geometries = _parsed(parcels, np.union1d(left, right))
+        left, right, copies = left[only[right]], right[only[right]], copies[only[copies]]
+    geometries = _parsed(parcels, np.unique(np.concatenate([left, right, first[copies]])))
     common = shapely.area(shapely.intersection(geometries[left], geometries[right]))
     larger = np.maximum(shapely.area(geometries[left]), shapely.area(geometries[right]))
     same = common > SAME_PLACE_SHARE * larger
-    order = np.lexsort((left[same], right[same]))
+    left, right = np.r_[left[same], first[copies]], np.r_[right[same], copies]
+    share = np.r_[(common / larger)[same], np.ones(len(copies))]
+    shapes, of_row = np.unique(first[right], return_inverse=True)
+    points = shapely.point_on_surface(geometries[shapes])
+    place = np.column_stack([shapely.get_x(points), shapely.get_y(points)]).reshape(-1, 2)[of_row]
     findings = []
-    for a, b, share in zip(
-        left[same][order], right[same][order], (common / larger)[same][order], strict=True
-    ):
-        point = shapely.point_on_surface(geometries[b])
-        params = {"other": ids[a], "percent": f"{100 * share:.1f}"}
-        place = (float(point.x), float(point.y))
+    for i in np.lexsort((left, right)).tolist():
+        a, b = int(left[i]), int(right[i])
+        params = {"other": ids[a], "percent": f"{100 * share[i]:.1f}"}
+        x, y = place[i].tolist()
         row = int(numbers[b])
-        findings.append(Finding("same_place", ids[b], file, row, "geometry", ids[a], params, place))
+        findings.append(Finding("same_place", ids[b], file, row, "geometry", ids[a], params, (x, y)))
     return findings
 
 
-def _near_pairs(
-    bounds: npt.NDArray[np.float64], asked: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return pairs of boxes of which one holds the centre of the other, the lower row left.
-
-    Boxes that share more than half of the larger one overlap by more than half of either's width and height.
-    """
+def _near_pairs(bounds: Floats, asked: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Return for every row the first others before it whose boxes nearly agree with its own."""
     known = np.flatnonzero(~np.isnan(bounds[:, 0]) & asked)
-    boxes = bounds[known]
+    beyond = crowds(bounds, asked).beyond
+    left, right = _near(bounds, known, known[~beyond[known]])
+    found = [_few(left, right)]
+    waiting = np.flatnonzero(beyond)
+    start, size = 0, _BLOCK
+    # in a crowd the first partners come early: later ones are not even looked at
+    while len(waiting) and start < len(known):
+        block = known[start : start + size]
+        waiting = waiting[waiting > block[0]]
+        chunk = max(1, _MOST_HITS // len(block))
+        some = [_near(bounds, block, waiting[at : at + chunk]) for at in range(0, len(waiting), chunk)]
+        found += [_few(*pairs) for pairs in some]
+        count = np.bincount(np.concatenate([np.zeros(0, np.int64), *(r for _, r in found[1:])]))
+        enough = np.flatnonzero(count >= _MOST_PARTNERS)
+        waiting = waiting[~np.isin(waiting, enough)]
+        start, size = start + size, 2 * size
+    return _few(np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found]))
+
+
+def _near(bounds: Floats, targets: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Return pairs of a target and a later row whose boxes share more than half of the larger one.
+
+    Such boxes overlap by more than half of either's width and height, so that each holds the other's centre.
+    """
+    boxes = bounds[targets]
     tree = shapely.STRtree(shapely.points((boxes[:, :2] + boxes[:, 2:]) / 2))
-    left, right = tree.query(shapely.box(*boxes.T))
-    pairs = np.unique(np.sort(np.column_stack([known[left], known[right]])[left != right], axis=1), axis=0)
-    return pairs[:, 0], pairs[:, 1]
+    row, partner = tree.query(shapely.box(*bounds[rows].T))
+    right, left = rows[row], targets[partner]
+    left, right = left[left < right], right[left < right]
+    size = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
+    low = np.maximum(bounds[left, :2], bounds[right, :2])
+    high = np.minimum(bounds[left, 2:], bounds[right, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=1)
+    # a shared area of 90 % of both needs boxes that agree too
+    close = shared > 0.5 * np.maximum(size[left], size[right])
+    return left[close], right[close]
 
 
-def _parsed(parcels: PolygonSet, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+def _parsed(parcels: PolygonSet, rows: Ints) -> npt.NDArray[np.object_]:
     """Return an array as long as the parcels with the geometries of some rows."""
     geometries = np.full(len(parcels), None, dtype=object)
     geometries[rows] = shapely.from_wkb(parcels.wkb.take(pa.array(rows)).to_numpy(zero_copy_only=False))
     return geometries
 
 
-def first_of_each(parcels: PolygonSet) -> npt.NDArray[np.int64]:
+def first_of_each(parcels: PolygonSet) -> Ints:
     """Return per row the first row with the very same shape; its own number where it has none."""
     rows = np.arange(len(parcels))
     encoded = parcels.wkb.dictionary_encode().indices
@@ -111,13 +134,11 @@ def first_of_each(parcels: PolygonSet) -> npt.NDArray[np.int64]:
         return rows
     codes = np.asarray(encoded.fill_null(-1), dtype=np.int64)
     _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-    found: npt.NDArray[np.int64] = np.where(codes < 0, rows, first[which.ravel()])
+    found: Ints = np.where(codes < 0, rows, first[which.ravel()])
     return found
 
 
-def _few(
-    left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _few(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     """Keep the first pairs of every row: many parcels on one spot would else make pairs without end."""
     order = np.lexsort((left, right))
     left, right = left[order], right[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import runpy
 import subprocess
@@ -16,9 +17,9 @@ import shapely
 from landremed.checks import check_project
 from landremed.checks.attributes import infer_area_unit
 from landremed.checks.gaps import enclosed_gaps, holes_of_union
-from landremed.checks.pairs import shared_ground
 from landremed.checks.shapes import spikes
 from landremed.errors import LandremedError
+from landremed.overlay import PolygonSet, box_pairs, crowds, shared_ground
 from landremed.project import load_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +108,7 @@ def test_shared_ground_agrees_with_all_pairs():
             width = np.minimum(low[i] + size[i], low[j] + size[j]) - np.maximum(low[i], low[j])
             if (width > 0).all() and width.prod() > 1.0:
                 expected[i, j] = width.prod()
-    pairs = shared_ground(boxes, least_m2=1.0)
+    pairs = shared_ground(PolygonSet.from_geometries(boxes), least_m2=1.0)
     found_ = dict(
         zip(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True), pairs.area_m2, strict=True)
     )
@@ -286,3 +287,73 @@ def test_holes_of_a_union_agree_with_uniting_at_once():
     holes = holes_of_union(boxes)
     assert len(expected) > 50
     assert {tuple(h.bounds): h.area for h in holes} == pytest.approx(expected)
+
+
+def test_native_pairs_agree_with_geos(monkeypatch):
+    rng = np.random.default_rng(11)
+    angle = np.sort(rng.uniform(0, 2 * np.pi, (300, 12)), axis=1)
+    reach = rng.uniform(3, 12, (300, 12))
+    middle = rng.uniform(0, 90, (300, 1, 2)) + np.array([E0, N0])
+    ring = np.stack([reach * np.cos(angle), reach * np.sin(angle)], axis=2) + middle
+    blobs = shapely.polygons(np.round(ring, 3))
+    blobs = np.where(shapely.is_valid(blobs), blobs, None)
+    blobs[5], blobs[6] = box(0, 0, 90, 90), box(0, 0, 90, 90)  # most lie wholly within
+    blobs[7] = shapely.difference(box(10, 10, 50, 50), box(20, 20, 9, 9))
+    polygons = PolygonSet.from_geometries(blobs)
+    expected = {}
+    for j, i in itertools.product(range(300), range(300)):
+        if i < j and blobs[i] is not None and blobs[j] is not None:
+            area = blobs[i].intersection(blobs[j]).area
+            if area > 1.0:
+                expected[i, j] = area
+    assert len(expected) > 500
+    for from_s in (0.0, 1e9):
+        monkeypatch.setattr("landremed.overlay.pairs._NATIVE_FROM_S", from_s)
+        pairs = shared_ground(polygons, least_m2=1.0)
+        keys = list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+        assert set(keys) == set(expected)
+        assert pairs.area_m2 == pytest.approx([expected[key] for key in keys], rel=1e-9)
+        points = shapely.points(pairs.point)
+        assert shapely.distance(points, blobs[pairs.left]).max() < 1e-6
+        assert shapely.distance(points, blobs[pairs.right]).max() < 1e-6
+
+
+def test_crowds_are_compared_with_their_first_only():
+    rng = np.random.default_rng(2)
+    low = rng.uniform(0, 2, (2000, 2))
+    spot = shapely.box(*(low + 1000.0).T, *(low + 1050.0).T)
+    alone = shapely.box(0, 0, 50, 50), shapely.box(40, 0, 90, 50)
+    polygons = PolygonSet.from_geometries(np.array([*alone, *spot, None], dtype=object))
+    left, right = box_pairs(polygons)
+    pairs = set(zip(left.tolist(), right.tolist(), strict=True))
+    assert (0, 1) in pairs
+    assert len(pairs) == len(left) < 2000 * 8 * 4 + 1  # the spot may lie on the corner of four cells
+    assert {row for pair in pairs for row in pair} == set(range(2002))
+    found = crowds(polygons.boxes)
+    assert found.size.sum() == 2000
+    assert found.first[0] == 2
+
+
+def test_crowded_parcels_are_told(tmp_path):
+    geometry = [box(0.01 * i, 0, 100, 100) for i in range(30)] + [box(500, 0, 100, 100)]
+    result = check_project(project(tmp_path, frame(geometry)))
+    (crowd,) = found(result, "parcels_crowded")
+    assert (crowd["parcel_id"], "30 parcels" in crowd["message"]) == ("T1", True)
+    assert {r["parcel_id"] for r in found(result, "same_place")} == {f"T{i}" for i in range(2, 31)}
+
+
+def test_many_overlaps_of_one_parcel_are_counted(tmp_path):
+    around = [box(10 * i, 0, 8, 2 + i) for i in range(12)]
+    result = check_project(project(tmp_path, frame([*around, box(0, 0, 120, 20)])))
+    (many,) = found(result, "parcels_overlap_many")
+    assert (many["parcel_id"], many["row"]) == ("T13", 13)
+    assert "12 others" in many["message"]
+    listed = [r["value"] for r in found(result, "parcels_overlap")]
+    assert listed == [f"T{i}" for i in range(5, 13)]  # the eight largest
+
+
+def test_ground_that_overlaps_itself_covers_once(tmp_path):
+    units = frame([box(0, 0, 60, 100), box(0, 0, 60, 100)], XZQMC=["a", "b"])
+    path = project(tmp_path, frame([box(0, 0, 100, 100)]), admin_units=units, extra='name = "XZQMC"\n')
+    (short,) = found(check_project(path), "parcel_not_covered")
+    assert "40.0 %" in short["message"]

@@ -65,7 +65,19 @@ ALLOWED = {
     "convert": BASE | {"area", "crs", "io", "layers", "tables"},
     "inspect": BASE | {"crs", "given", "io", "law", "layers", "project", "report", "tables", "values"},
     "checks": BASE
-    | {"area", "given", "inspect", "io", "law", "layers", "output", "overlay_tables", "pipeline", "project"}
+    | {
+        "area",
+        "given",
+        "inspect",
+        "io",
+        "law",
+        "layers",
+        "output",
+        "overlay",
+        "overlay_tables",
+        "pipeline",
+        "project",
+    }
     | {"report", "same_place", "tables", "values"},
     "review": BASE
     | {"area", "crs", "decisions", "explain", "facts", "io", "law", "project", "provenance", "report"}

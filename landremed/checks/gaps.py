@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from landremed.checks.pairs import mean_width
+from landremed.checks.measures import mean_width
 from landremed.threads import usable_threads
 
 __all__ = ["enclosed_gaps", "holes_of_union"]
@@ -22,19 +22,31 @@ _STEP: Final = 4
 _BYTE_SPREADS: Final = ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555))
 
 
-def enclosed_gaps(geometries: Geometries, width_m: float, least_m2: float) -> tuple[Geometries, IntArray]:
+def enclosed_gaps(
+    geometries: Geometries, width_m: float, least_m2: float, touching: IntArray | None = None
+) -> tuple[Geometries, IntArray]:
     """Return holes between polygons that are narrower than a width, and one neighbour of each.
 
     Only polygons that touch others are looked at. A hole that one polygon has by itself is its own shape
     and does not count.
+
+    Parameters
+    ----------
+    geometries : ndarray of geometries
+        Valid polygons, None where there is none.
+    width_m, least_m2 : float
+        Mean width in m below which, and area in m² above which a hole counts.
+    touching : ndarray of int, optional
+        Rows that touch others, where that is known.
     """
     solid = np.flatnonzero(~shapely.is_missing(geometries))
     if not len(solid):
         return np.zeros(0, object), np.zeros(0, np.int64)
     tree = shapely.STRtree(geometries)
-    left, right = tree.query(geometries, predicate="intersects")
-    rows = np.unique(left[left != right])
-    holes = holes_of_union(geometries[rows])
+    if touching is None:
+        left, right = tree.query(geometries, predicate="intersects")
+        touching = np.unique(left[left != right])
+    holes = holes_of_union(geometries[touching])
     holes = holes[(shapely.area(holes) > least_m2) & (mean_width(holes) < width_m)]
     if not len(holes):
         return np.zeros(0, object), np.zeros(0, np.int64)

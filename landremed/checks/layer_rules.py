@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
+from landremed.area import PlaneArea
 from landremed.checks.gaps import enclosed_gaps
-from landremed.checks.pairs import covered, mean_width, places, shared_ground
+from landremed.checks.measures import mean_width, places
 from landremed.inspect.aliases import land_use_code_kind
 from landremed.layers import Layer, Parcels
+from landremed.overlay import LayerInput, prepare, shared_ground
 from landremed.project import Project, Tolerance
 from landremed.tables import FactColumn
 from landremed.types import MAIN_ROLES, SPECIAL_ROLES, Finding, PartialDate
@@ -22,18 +24,15 @@ __all__ = ["crossing_findings", "layer_findings"]
 _LINES: Final = MAIN_ROLES[:3]
 _COVERED: Final = 0.999
 
-Geometries: TypeAlias = npt.NDArray[np.object_]
-
 
 def layer_findings(
     layer: Layer, parcels: Parcels, project: Project, facts: Mapping[str, FactColumn]
 ) -> Iterator[Finding]:
     """Yield what is odd inside one layer; geometry in the working CRS."""
-    polygons = layer.polygons.geometries
-    yield from _overlaps(layer, polygons, project.tolerance.min_overlap_area_m2)
-    yield from _holes(layer, polygons, parcels, project.tolerance)
+    yield from _overlaps(layer, project.tolerance.min_overlap_area_m2)
+    yield from _holes(layer, parcels, project.tolerance)
     if layer.spec.role in SPECIAL_ROLES or layer.coverage is not None:
-        yield from _uncovered(layer, polygons, parcels)
+        yield from _uncovered(layer, parcels)
     if layer.spec.role == "land_use":
         yield from _codes(layer)
     yield from _vintage(layer, project, facts)
@@ -44,7 +43,7 @@ def crossing_findings(layers: Sequence[Layer], least_m2: float) -> Iterator[Find
     lines = [layer for role in _LINES for layer in layers if layer.spec.role == role]
     for i, one in enumerate(lines):
         for other in lines[i + 1 :]:
-            pairs = shared_ground(one.polygons.geometries, other.polygons.geometries, least_m2=least_m2)
+            pairs = shared_ground(one.polygons, other.polygons, least_m2=least_m2)
             for left, right, area, point in zip(
                 pairs.left, pairs.right, pairs.area_m2, pairs.point, strict=True
             ):
@@ -62,8 +61,8 @@ def crossing_findings(layers: Sequence[Layer], least_m2: float) -> Iterator[Find
                 )
 
 
-def _overlaps(layer: Layer, polygons: Geometries, least_m2: float) -> Iterator[Finding]:
-    pairs = shared_ground(polygons, least_m2=least_m2)
+def _overlaps(layer: Layer, least_m2: float) -> Iterator[Finding]:
+    pairs = shared_ground(layer.polygons, least_m2=least_m2)
     for left, right, area, point in zip(pairs.left, pairs.right, pairs.area_m2, pairs.point, strict=True):
         if not _may_not_overlap(layer, int(left), int(right)):
             continue
@@ -88,8 +87,9 @@ def _may_not_overlap(layer: Layer, left: int, right: int) -> bool:
     return one < 0 or other < 0 or bool(layer.units.kinds[one] & layer.units.kinds[other])
 
 
-def _holes(layer: Layer, polygons: Geometries, parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
+def _holes(layer: Layer, parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
     """Narrow holes between features, where there are parcels: elsewhere they change nothing."""
+    polygons = layer.polygons.geometries
     near = np.unique(shapely.STRtree(polygons).query(parcels.polygons.geometries)[1])
     holes, neighbour = enclosed_gaps(polygons[near], tolerance.position_m, tolerance.min_overlap_area_m2)
     for hole, row, point in zip(holes, near[neighbour].tolist(), places(holes), strict=True):
@@ -101,15 +101,14 @@ def _holes(layer: Layer, polygons: Geometries, parcels: Parcels, tolerance: Tole
         yield Finding("layer_hole", "", layer.source.display, row + 1, "geometry", "", params, _xy(point))
 
 
-def _uncovered(layer: Layer, polygons: Geometries, parcels: Parcels) -> Iterator[Finding]:
+def _uncovered(layer: Layer, parcels: Parcels) -> Iterator[Finding]:
     """Parcels that reach beyond a layer which should hold all of them."""
-    ground = polygons if layer.coverage is None else layer.coverage.geometries
+    ground = layer.polygons if layer.coverage is None else layer.coverage
+    area, inside = parcels.polygons.plane_areas, np.zeros(len(parcels.ids))
+    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), expected=len(area))
+    found = engine.measure(parcels.polygons).overlaps
+    inside[found["parcel"].to_numpy()] = found["area_m2"].to_numpy()
     ours = parcels.polygons.geometries
-    area = shapely.area(ours)
-    rest = np.flatnonzero((area > 0.0) & ~covered(ground, ours))  # most lie within one feature
-    pairs = shared_ground(ground, ours[rest], least_m2=0.0)
-    inside = area.copy()
-    inside[rest] = np.bincount(pairs.right, pairs.area_m2, len(rest))
     short = np.flatnonzero((area > 0.0) & (inside < _COVERED * area))
     points = places(ours[short])
     for row, point in zip(short.tolist(), points, strict=True):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from landremed.area import area_measure, default_kind
 from landremed.checks.attributes import area_findings, fact_findings, id_findings, repeated_ids
 from landremed.checks.layer_rules import crossing_findings, layer_findings
-from landremed.checks.pairs import places
+from landremed.checks.measures import places
 from landremed.checks.shapes import shape_findings
 from landremed.checks.web_maps import shifted_findings
 from landremed.errors import InputError, LandremedError

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from landremed.checks.gaps import enclosed_gaps
-from landremed.checks.pairs import mean_width, places, shared_ground
+from landremed.checks.measures import mean_width, places
 from landremed.inspect.aliases import aliases, first_of, minimum_area_m2
 from landremed.layers import Parcels, text_ids
+from landremed.overlay import Crowds, PolygonSet, Shared, box_pairs, crowds, shared_ground
 from landremed.project import Tolerance
 from landremed.same_place import SAME_PLACE_SHARE, first_of_each, same_place
+from landremed.threads import usable_threads
 from landremed.types import Finding
 
 __all__ = ["SPIKE_DEGREES", "shape_findings", "spikes"]
@@ -24,11 +28,14 @@ SPIKE_DEGREES: Final = 1.0
 """Angle below which two edges of a ring form a spike."""
 
 _SPIKE_EDGE_M: Final = 0.5
+_MOST_OVERLAPS: Final = 8
+_CHUNK: Final = 8192
 _TOUCHING_M: Final = 1e-3  # the resolution at which survey data sets are kept
 
 Geometries: TypeAlias = npt.NDArray[np.object_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Pairs: TypeAlias = tuple[IntArray, IntArray]
 
 
 def shape_findings(parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
@@ -39,11 +46,15 @@ def shape_findings(parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
     """
     polygons = parcels.polygons.geometries
     yield from same_place(parcels.ids, parcels.polygons, parcels.source.display)
-    rows = np.arange(len(polygons))
-    once = polygons.copy()
-    once[first_of_each(parcels.polygons) != rows] = None  # same_place says these
-    yield from _overlaps(parcels, once, tolerance.min_overlap_area_m2)
-    yield from _gaps(parcels, once, tolerance)
+    again = first_of_each(parcels.polygons) != np.arange(len(polygons))  # same_place says these
+    once = parcels.polygons
+    if again.any():
+        once = PolygonSet(pc.if_else(pa.array(again), pa.scalar(None, once.wkb.type), once.wkb))
+    pairs = box_pairs(once, reach_m=tolerance.position_m)
+    shared = shared_ground(once, least_m2=0.0, pairs=pairs)
+    yield from _crowds(parcels, crowds(once.boxes))
+    yield from _overlaps(parcels, shared, tolerance.min_overlap_area_m2)
+    yield from _gaps(parcels, once, pairs, shared, tolerance)
     yield from _slivers(parcels, polygons, tolerance)
     yield from _spikes(parcels, polygons)
 
@@ -72,37 +83,61 @@ def spikes(polygons: Geometries) -> tuple[IntArray, FloatArray, FloatArray]:
     return row[part[ring[at]]], angle[at], xy[at]
 
 
-def _overlaps(parcels: Parcels, polygons: Geometries, least_m2: float) -> Iterator[Finding]:
-    pairs = shared_ground(polygons, least_m2=least_m2)
-    larger = np.maximum(shapely.area(polygons[pairs.left]), shapely.area(polygons[pairs.right]))
-    apart = pairs.area_m2 <= SAME_PLACE_SHARE * larger  # else same_place has said it
-    for i in np.flatnonzero(apart).tolist():
-        params = {"other": parcels.ids[pairs.left[i]], "area": f"{pairs.area_m2[i]:.2f}"}
-        yield _finding(parcels, "parcels_overlap", int(pairs.right[i]), params, pairs.point[i])
+def _crowds(parcels: Parcels, found: Crowds) -> Iterator[Finding]:
+    points = places(parcels.polygons.geometries[found.first])
+    for row, size, point in zip(found.first.tolist(), found.size.tolist(), points, strict=True):
+        yield _finding(parcels, "parcels_crowded", row, {"count": str(size)}, point)
 
 
-def _gaps(parcels: Parcels, polygons: Geometries, tolerance: Tolerance) -> Iterator[Finding]:
-    boxes = shapely.bounds(polygons)
-    reach = shapely.box(*(boxes + np.array([-1, -1, 1, 1]) * tolerance.position_m).T)
-    tree = shapely.STRtree(polygons)
-    right, left = tree.query(reach)
-    right, left = right[left < right], left[left < right]
-    touch = tree.query(polygons, predicate="intersects")
-    apart = ~np.isin(right * len(polygons) + left, touch[0] * len(polygons) + touch[1])
-    right, left = right[apart], left[apart]
-    distance = shapely.distance(polygons[left], polygons[right])
+def _overlaps(parcels: Parcels, shared: Shared, least_m2: float) -> Iterator[Finding]:
+    size = parcels.polygons.plane_areas
+    larger = np.maximum(size[shared.left], size[shared.right])
+    told = shared.area_m2 > SAME_PLACE_SHARE * larger  # same_place has said it
+    at = np.flatnonzero((shared.area_m2 > least_m2) & ~told)
+    order = at[np.lexsort((-shared.area_m2[at], shared.right[at]))]
+    begins = np.flatnonzero(np.r_[True, np.diff(shared.right[order]) != 0]) if len(order) else order
+    count = np.diff(np.r_[begins, len(order)])
+    rank = np.arange(len(order)) - np.repeat(begins, count)
+    for i in np.sort(order[rank < _MOST_OVERLAPS]).tolist():
+        params = {"other": parcels.ids[shared.left[i]], "area": f"{shared.area_m2[i]:.2f}"}
+        yield _finding(parcels, "parcels_overlap", int(shared.right[i]), params, shared.point[i])
+    for begin, number in zip(begins.tolist(), count.tolist(), strict=True):
+        if number > _MOST_OVERLAPS:
+            i = int(order[begin])
+            params = {"count": str(number), "listed": str(_MOST_OVERLAPS)}
+            yield _finding(parcels, "parcels_overlap_many", int(shared.right[i]), params, shared.point[i])
+
+
+def _gaps(
+    parcels: Parcels, once: PolygonSet, pairs: Pairs, shared: Shared, tolerance: Tolerance
+) -> Iterator[Finding]:
+    polygons = once.geometries
+    width = np.int64(len(polygons))
+    left, right = pairs
+    apart = ~np.isin(right * width + left, shared.right * width + shared.left)
+    left, right = left[apart], right[apart]
+    distance = _distances(polygons, left, right)
     open_ = (distance > _TOUCHING_M) & (distance <= tolerance.position_m)
+    meet = distance <= 0.0
+    touching = np.unique(np.concatenate([left[meet], right[meet], shared.left, shared.right]))
     left, right, distance = left[open_], right[open_], distance[open_]
+    lines = shapely.shortest_line(polygons[left], polygons[right])
+    middle = shapely.get_coordinates(shapely.line_interpolate_point(lines, 0.5, normalized=True))
     for i in np.lexsort((left, right)).tolist():
-        line = shapely.shortest_line(polygons[left[i]], polygons[right[i]])
-        middle = shapely.line_interpolate_point(line, 0.5, normalized=True)
         params = {"other": parcels.ids[left[i]], "width": f"{distance[i]:.3f}"}
-        place = np.array([middle.x, middle.y])
-        yield _finding(parcels, "parcels_gap", int(right[i]), params, place)
-    holes, neighbour = enclosed_gaps(polygons, tolerance.position_m, tolerance.min_overlap_area_m2)
+        yield _finding(parcels, "parcels_gap", int(right[i]), params, middle[i])
+    holes, neighbour = enclosed_gaps(polygons, tolerance.position_m, tolerance.min_overlap_area_m2, touching)
     for hole, row, point in zip(holes, neighbour.tolist(), places(holes), strict=True):
         params = {"area": f"{hole.area:.3f}", "width": f"{float(mean_width(hole)):.3f}"}
         yield _finding(parcels, "parcels_hole", row, params, point)
+
+
+def _distances(polygons: Geometries, left: IntArray, right: IntArray) -> FloatArray:
+    """Return the distance of each pair in m, on all cores."""
+    parts = [slice(start, start + _CHUNK) for start in range(0, len(left), _CHUNK)]
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        found = list(pool.map(lambda p: shapely.distance(polygons[left[p]], polygons[right[p]]), parts))
+    return np.concatenate(found) if found else np.zeros(0)
 
 
 def _slivers(parcels: Parcels, polygons: Geometries, tolerance: Tolerance) -> Iterator[Finding]:

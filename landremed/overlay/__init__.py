@@ -13,6 +13,17 @@ on how parcels are divided into chunks, nor on the number of jobs.
 from __future__ import annotations
 
 from landremed.overlay.engine import prepare
+from landremed.overlay.pairs import Crowds, Shared, box_pairs, crowds, shared_ground
 from landremed.overlay.tables import LayerInput, OverlapTables, PolygonSet
 
-__all__ = ["LayerInput", "OverlapTables", "PolygonSet", "prepare"]
+__all__ = [
+    "Crowds",
+    "LayerInput",
+    "OverlapTables",
+    "PolygonSet",
+    "Shared",
+    "box_pairs",
+    "crowds",
+    "prepare",
+    "shared_ground",
+]

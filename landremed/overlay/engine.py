@@ -10,7 +10,7 @@ from landremed.errors import ProjectError
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import message_text
 
-__all__ = ["Engine", "chosen_engine", "prepare"]
+__all__ = ["Engine", "chosen_engine", "prepare", "ready_native"]
 
 _NATIVE_FROM_S: Final = 20.0
 """Jobs estimated to take shapely less than this go to it, so that small jobs never wait for a compilation.
@@ -119,13 +119,20 @@ def _named(
         return ReferenceEngine(layers, outside=outside, area=area, jobs=jobs)
     if engine != "native":
         raise ProjectError("overlay_engine_unknown", engine=engine)
+    ready_native()
+    from landremed.overlay.native.engine import NativeEngine
+
+    return NativeEngine(layers, outside=outside, area=area, jobs=jobs)
+
+
+def ready_native() -> None:
+    """Compile the kernels, or load them; say so where that takes time."""
     from landremed.overlay.native.compiled import cache_folder
-    from landremed.overlay.native.engine import NativeEngine, warm_up
+    from landremed.overlay.native.engine import warm_up
 
     if cache_folder() is None:
         _tell("overlay_uncached", engine="native")
     warm_up(_tell)
-    return NativeEngine(layers, outside=outside, area=area, jobs=jobs)
 
 
 def _choose(shapely_s: float) -> str:

@@ -96,6 +96,12 @@ class PolygonSet:
         """Bounds (x min, y min, x max, y max) per row, NaN for null."""
         return polygon_bounds(self.wkb)
 
+    @cached_property
+    def plane_areas(self) -> FloatArray:
+        """Plane area per row in m², NaN for null."""
+        areas: FloatArray = shapely.area(self.geometries)
+        return areas
+
     @classmethod
     def from_geometries(cls, geometries: Any) -> PolygonSet:
         """Build from shapely geometries; None stays null."""

@@ -15,7 +15,7 @@ from landremed.overlay.native.region import DOUBTFUL, EMPTY, FAILED, PARTIAL, WH
 from landremed.overlay.native.settle import exact_area, settle_piece, settle_region
 from landremed.overlay.tables import AreaMeasure
 
-__all__ = ["LayerHits", "ParcelRange", "Regions", "measure_layer", "measure_outside"]
+__all__ = ["LayerHits", "ParcelRange", "Regions", "measure_layer", "measure_outside", "run_pairs"]
 
 MIN_AREA_M2 = 1e-6
 _NO_FEATURES = np.empty(0, np.int32)
@@ -146,6 +146,11 @@ def measure_outside(
         full = regions.state == WHOLE
         area[part[full]] = parcels.area[rows[part[full]]]
     return rows[keep], area[keep]
+
+
+def run_pairs(parcels: ParcelRange, layer: LayerIndex, owner: I8, feature: I8) -> Regions:
+    """Measure single pairs of a parcel and a feature, in the order given."""
+    return _run(parcels, layer, None, owner, np.arange(len(owner) + 1), feature.astype(np.int32))
 
 
 def _run(
