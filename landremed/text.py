@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from landremed.errors import Where
 
-__all__ = ["catalogue", "default_severity", "error_text", "hint_text", "message_text"]
+__all__ = ["catalogue", "default_severity", "error_text", "message_text"]
 
 _PLACE = {
     "en": {"row": "row {}", "field": "field {}", "value": "value {!r}", "sep": ", ", "colon": ": "},
@@ -46,13 +46,8 @@ def message_text(code: str, params: Mapping[str, object], language: str) -> str:
     """Return what is wrong and what to do next, without the place."""
     entry = catalogue()[code]
     text = entry[language].format_map(params)
-    hint = hint_text(code, params, language)
+    hint = entry.get(f"hint_{language}", "").format_map(params)
     return f"{text} {hint}".strip() if language == "en" else f"{text}{hint}".strip()
-
-
-def hint_text(code: str, params: Mapping[str, object], language: str) -> str:
-    """Return what to do next."""
-    return catalogue()[code].get(f"hint_{language}", "").format_map(params)
 
 
 def error_text(code: str, where: Where, params: Mapping[str, object], language: str) -> str:

@@ -58,6 +58,15 @@ for name in ("issues", "overlaps", "decisions", "trace"):
             scale=layer.labeling().settings().minimumScale if layer.labelsEnabled() else 0,
             epsg=layer.crs().authid(),
         )
+        if layer.labelsEnabled() and layer.labeling().settings().isExpression:
+            expression = QgsExpression(layer.labeling().settings().fieldName)
+            context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
+            texts = []
+            for feature in layer.getFeatures():
+                context.setFeature(feature)
+                value = expression.evaluate(context)
+                texts.append(value if isinstance(value, str) else None)
+            told[name]["label_texts"] = texts
         layers.append(layer)
 decisions = layers[-1]
 decisions.setLabelsEnabled(False)
@@ -119,7 +128,14 @@ def result(tmp_path_factory):
         ),
         OutLayer(
             "overlaps",
-            pa.table({"parcel_id": ["滨海-0", "滨海-1"], "layer": ["ecological_red_line", "airport"]}),
+            pa.table(
+                {
+                    "parcel_id": ["滨海-0", "滨海-1"],
+                    "layer": ["ecological_red_line", "airport"],
+                    "area_m2": [6400.0, 0.5],
+                    "sliver_kind": [None, "shared_edge"],
+                }
+            ),
             wkb(*squares[:2]),
         ),
         OutLayer(
@@ -157,6 +173,11 @@ def test_layers_open(told):
     rows = {name: (told[name]["valid"], told[name]["rows"]) for name in told if name != "pixels"}
     assert rows == {"decisions": (True, 5), "overlaps": (True, 2), "issues": (True, 2), "trace": (True, 1)}
     assert told["decisions"]["epsg"] == "EPSG:4548"
+
+
+def test_small_overlaps_are_labelled_by_what_they_come_from(told):
+    assert told["overlaps"]["label_texts"] == [None, "共用边重复数字化碎缝\n0.5 m²"]
+    assert 500 <= told["overlaps"]["scale"] <= 2500
 
 
 def test_default_style_is_applied(told):

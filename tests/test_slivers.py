@@ -13,6 +13,7 @@ from shapely import box
 
 import landremed
 from landremed.area import area_measure
+from landremed.explain import explain, render
 from landremed.frames import frame_source
 from landremed.layers import load_layer, load_parcels
 from landremed.measure import Ruler
@@ -385,6 +386,7 @@ def by_parcel(overlaps):
 
 
 PARCELS, LAYER = patchwork(9, seed=5)
+FIELD_APART = at(box(2900, 0, 3000, 60))
 LAYER = moved(LAYER, 0.25, 120.0, noise=0.02)
 OVERLAPS, VOTES = looked_at(PARCELS, LAYER)
 NAMED = by_parcel(named(OVERLAPS, find_shifts(VOTES)))
@@ -438,6 +440,28 @@ def test_a_run_in_partitions_names_the_same(tmp_path):
     assert layers["overlaps"].table.schema.equals(whole.overlaps.drop_columns(["geometry"]).schema)
     assert layers["issues"].table.equals(whole.issues.drop_columns(["geometry"]))
     assert "overlaps_shifted_layer" in layers["issues"].table["code"].to_pylist()
+
+
+def test_explain_tells_the_parcel_with_the_next_step(tmp_path):
+    frame([*PARCELS, FIELD_APART, at(box(3300, 0, 3400, 60))]).to_file(tmp_path / "parcels.gpkg")
+    frame([*LAYER, at(box(2998, 58, 3100, 200))]).to_file(tmp_path / "red.gpkg")
+    files = [str(tmp_path / "parcels.gpkg"), [f"red_line={tmp_path / 'red.gpkg'}"]]
+    project = make_project(*files, settings=[*SETTINGS, "parcels.id='name'"])
+    path = tmp_path / "out.gpkg"
+    landremed.run(project, path, engine="shapely")
+    told = explain(path, f"p{len(PARCELS)}", "en")
+    (line,) = told.slivers
+    assert (line.kind, line.area_m2, line.shift_m) == ("real_small", 4.0, None)
+    assert "ecological red line, 4.00 m2: perhaps a real small overlap. Nothing explains it" in render(told)
+    moved = next(k for k, row in NAMED.items() if row["sliver_kind"] == "shifted_layer")
+    (line,) = explain(path, moved, "zh").slivers
+    assert (line.kind, line.kind_label) == ("shifted_layer", "图层整体平移")
+    assert line.shift_m == pytest.approx(0.25, abs=0.01)
+    assert "平移约0.25米，方位角12" in line.text
+    assert explain(path, moved, "zh").to_dict()["slivers"][0]["shift_azimuth"] == pytest.approx(120, abs=2)
+    clear = explain(path, f"p{len(PARCELS) + 1}", "en")
+    assert clear.slivers == []
+    assert "Small overlaps" not in render(clear)
 
 
 def test_counts_are_those_of_the_rows():

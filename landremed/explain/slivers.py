@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from landremed.explain.record import ParcelRecord
 from landremed.report.labels import role_title, value_label
 from landremed.report.numbers import area_text
-from landremed.text import hint_text
 
 __all__ = ["SliverLine", "sliver_lines"]
 
@@ -41,7 +40,7 @@ def sliver_lines(record: ParcelRecord) -> list[SliverLine]:
             kind=label,
             metres=f"{metres or 0.0:.2f}",
             degrees=f"{degrees or 0.0:.0f}",
-            next=hint_text(f"overlaps_{kind}", {}, record.language),
+            next=record.words(f"explain_next_{kind}"),
         )
         lines.append(SliverLine(role, row["area_m2"], str(kind), label, metres, degrees, words))
     return lines

@@ -30,6 +30,10 @@ from landremed.types import SPECIAL_ROLES
 __all__ = ["Category", "Style", "default_styles", "layer_qml", "legend_of"]
 
 _SMALLEST_LABEL_SCALE: Final = 10000
+_SMALLEST_SLIVER_SCALE: Final = 1500
+_SLIVER_LABEL: Final = (
+    'if("sliver_kind" IS NULL, NULL, represent_value("sliver_kind") || \'\\n\' || "area_m2" || \' m²\')'
+)
 _POINT, _POLYGON, _NO_GEOMETRY = 0, 2, 4
 _LONG_TEXTS: Final = (
     "why",
@@ -143,14 +147,14 @@ def layer_qml(
     """
     attribute, categories = drawn_by
     columns: Sequence[str] = layer.table.column_names
-    labels_parcels = layer.name in ("decisions", "parts", "parcels", "changes")
+    labels = _labels(layer)
     geometry_code = _NO_GEOMETRY
     if categories:
         geometry_code = _POINT if isinstance(categories[0].drawing, Marker) else _POLYGON
     return _template("layer.qml").substitute(
-        labels_enabled=int(labels_parcels),
+        labels_enabled=int(bool(labels)),
         renderer=_renderer(attribute, categories) if categories else "",
-        labeling=_labeling("parcel_id") if labels_parcels else "",
+        labeling=labels,
         widgets="".join(_widget(name, layer) for name in ("fid", *columns)) + widgets,
         aliases="".join(_alias(name, title) for name, title in layer.column_titles.items()),
         display=escape(_display(layer)),
@@ -189,8 +193,17 @@ def _symbol(number: int, drawing: Fill | Marker) -> str:
     )
 
 
-def _labeling(field: str) -> str:
-    return _template("labeling.xml").substitute(field=quoteattr(field), smallest_scale=_SMALLEST_LABEL_SCALE)
+def _labels(layer: Labelled) -> str:
+    """Return how a layer is labelled: parcels by their ids, small overlaps by what they come from."""
+    if layer.name in ("decisions", "parts", "parcels", "changes"):
+        field, expression, scale = "parcel_id", 0, _SMALLEST_LABEL_SCALE
+    elif layer.name in ("overlaps", "pieces") and "sliver_kind" in layer.table.column_names:
+        field, expression, scale = _SLIVER_LABEL, 1, _SMALLEST_SLIVER_SCALE
+    else:
+        return ""
+    return _template("labeling.xml").substitute(
+        field=quoteattr(field), expression=expression, smallest_scale=scale
+    )
 
 
 def _widget(column: str, layer: Labelled) -> str:

@@ -108,7 +108,7 @@ def sliver_findings(
             if shift is not None:
                 params |= {"metres": f"{shift.length_m:.2f}", "degrees": f"{shift.azimuth:.0f}"}
                 params |= {"agreeing": shift.agreeing, "votes": shift.votes}
-            found.append(Finding(code, file=file, value=kind, params=params))
+            found.append(Finding(code, file=file, params=params))
     return found
 
 
