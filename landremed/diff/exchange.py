@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -63,9 +62,10 @@ class Half:
         """Codes and values of every fact as plain lists, which are read one by one much faster."""
         return {name: (c.codes.tolist(), list(c.values)) for name, c in self.facts.items()}
 
-    def at(self, row: int) -> dict[str, FactValue]:
-        """Return all facts of a whole parcel."""
-        return {name: values[codes[row]] for name, (codes, values) in self.values.items()}
+    def at(self, row: int, wanted: Iterable[str]) -> dict[str, FactValue]:
+        """Return facts of a whole parcel."""
+        known = self.values
+        return {name: known[name][1][known[name][0][row]] for name in wanted if name in known}
 
 
 @dataclass
@@ -184,23 +184,26 @@ class Exchange:
         The parcel's row in each.
     books : Books
         Rule books and their mixtures.
-    asked : frozenset of str
-        Facts that can matter; the others are never exchanged.
+    asked : sequence of str
+        Facts that can matter, in the order in which they are exchanged; the others never are.
     """
 
     def __init__(
-        self, old: Half, new: Half, rows: tuple[int, int], books: Books, asked: frozenset[str]
+        self, old: Half, new: Half, rows: tuple[int, int], books: Books, asked: Sequence[str]
     ) -> None:
         both = tuple(zip((old, new), rows, strict=True))
         self._books = books
         self._computed = old.computed | new.computed
-        self._facts = [half.at(row) for half, row in both]
         self._parts = [half.parts_at(row) for half, row in both]
+        wanted = {**new.facts, **old.facts} if any(self._parts) else asked
+        self._facts = [half.at(row, wanted) for half, row in both]
         self._shapes = [bool(half.has_shape[row]) for half, row in both]
         self._made: dict[Any, Brief | Decision | None] = {}
         self._book_of: dict[Any, RuleBook | None] = {}
         self.things = self._things(asked)
         self.every = (1 << len(self.things)) - 1
+        self._fact_bits = [(1 << i, t.name) for i, t in enumerate(self.things) if t.kind == "fact"]
+        self._kind_bits = {t.kind: 1 << i for i, t in enumerate(self.things) if t.kind != "fact"}
         self._law = self.bits(t for t in self.things if t.kind in ("rules", "reading"))
 
     def bits(self, things: Iterable[Thing]) -> int:
@@ -234,7 +237,7 @@ class Exchange:
     def _taken(self, mixture: int) -> Iterator[Thing]:
         return (thing for number, thing in enumerate(self.things) if mixture >> number & 1)
 
-    def _things(self, asked: frozenset[str]) -> list[Thing]:
+    def _things(self, asked: Sequence[str]) -> list[Thing]:
         cut = any(self._parts)
         old, new = self._facts
         found = [
@@ -256,22 +259,24 @@ class Exchange:
         return self._parts[side] or [measured]
 
     def _decided(self, mixture: int, book: RuleBook) -> Brief | Decision:
-        facts, sides = dict(self._facts[0]), dict.fromkeys(("as_of", "shape", "parts"), 0)
-        for kind, name in self._taken(mixture):
-            if kind == "fact":
-                facts[name] = self._facts[1].get(name)
-            elif kind in sides:
-                sides[kind] = 1
-        as_of: date = (self._books.old, self._books.new)[sides["as_of"]].as_of
-        has_shape = self._shapes[sides["shape"]]
+        facts, new = dict(self._facts[0]), self._facts[1]
+        for bit, name in self._fact_bits:
+            if mixture & bit:
+                facts[name] = new.get(name)
+        as_of = (self._books.old, self._books.new)[self._side(mixture, "as_of")].as_of
+        has_shape = self._shapes[self._side(mixture, "shape")]
         if not any(self._parts):
             return brief(book, facts, as_of=as_of, has_geometry=has_shape)
         given = {name: value for name, value in facts.items() if name not in self._computed}
+        side = self._side(mixture, "parts")
         decided = [
             decide(book, {**given, **measured}, as_of=as_of, has_geometry=has_shape)
-            for measured in self._whole(sides["parts"])
+            for measured in self._whole(side)
         ]
-        return combine_parts(book, decided) if self._parts[sides["parts"]] else decided[0]
+        return combine_parts(book, decided) if self._parts[side] else decided[0]
+
+    def _side(self, mixture: int, kind: str) -> int:
+        return int(bool(mixture & self._kind_bits.get(kind, 0)))
 
 
 def _of_class(book: RuleBook, category: str) -> tuple[object, ...]:

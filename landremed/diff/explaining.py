@@ -58,7 +58,7 @@ class Explainer:
         self._known: list[RuleBook] = [b for b in (old.side.any_book, new.side.any_book) if b is not None]
         within = {k: v for book in self._known for k, v in within_layers(book.vocabulary).items()}
         self._settings = Settings(old.side, new.side, pairs, within)
-        self._asked: dict[tuple[str | None, ...], frozenset[str]] = {}
+        self._asked: dict[tuple[str | None, ...], tuple[str, ...]] = {}
         self._measuring: dict[Any, tuple[Origin, ...]] = {}
         self._plain = [{n: h.side.decisions[n].to_pylist() for n in _WRITTEN} for h in self._halves]
         self._given: tuple[Mapping[tuple[str, str], Given], ...] = ({}, {})
@@ -91,15 +91,16 @@ class Explainer:
             for pair in group.tolist()
         }
 
-    def _asked_of(self, pair: int) -> frozenset[str]:
+    def _asked_of(self, pair: int) -> tuple[str, ...]:
         """Return the facts that can matter for the classes of both sides."""
         key = tuple(
             found["category"][int(rows[pair])]
             for found, rows in zip(self._plain, (self._pairs.old, self._pairs.new), strict=True)
         )
         if key not in self._asked:
-            asked = (facts_used(book, category) for book in self._known for category in key)
-            self._asked[key] = frozenset(name for names in asked for name in names)
+            asked = {name for book in self._known for category in key for name in facts_used(book, category)}
+            old, new = self._halves
+            self._asked[key] = tuple(n for n in dict.fromkeys((*new.facts, *old.facts)) if n in asked)
         return self._asked[key]
 
     def _exchange(self, pair: int) -> Exchange:

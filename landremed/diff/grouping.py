@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from typing import TypeAlias
 
@@ -31,7 +31,7 @@ def groups_of(
     pairs: Pairs,
     chosen: IntArray,
     books: Sequence[RuleBook],
-    asked: Callable[[int], frozenset[str]],
+    asked: Callable[[int], Collection[str]],
 ) -> list[IntArray]:
     """Return the chosen pairs in groups that do not differ in anything that matters.
 
@@ -43,7 +43,7 @@ def groups_of(
         Numbers of pairs.
     books : sequence of RuleBook
         Days between which they do not distinguish count as one.
-    asked : callable (pair) -> frozenset of str
+    asked : callable (pair) -> collection of str
         Facts that can matter for a pair; the same for pairs of the same classes.
     """
     if not len(chosen):

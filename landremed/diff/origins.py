@@ -60,12 +60,17 @@ def given_rows(side: Side, wanted_facts: Mapping[str, set[str]]) -> dict[tuple[s
     wanted_facts : mapping of parcel to set of str
         What is wanted.
     """
-    table = side.given
+    parcels, table = [*wanted_facts], side.given
     facts = sorted({fact for names in wanted_facts.values() for fact in names})
-    wanted = table.filter(pc.is_in(table["fact"], pa.array(facts, pa.string())))
-    wanted = wanted.filter(pc.is_in(wanted["parcel_id"], pa.array([*wanted_facts], pa.string())))
-    both = zip(wanted["parcel_id"].to_pylist(), wanted["fact"].to_pylist(), strict=True)
-    wanted = wanted.filter(pa.array([fact in wanted_facts[parcel] for parcel, fact in both], pa.bool_()))
+    place = {fact: number for number, fact in enumerate(facts)}
+    asked = np.zeros((len(parcels) + 1, len(facts) + 1), bool)  # the last stand for what is not there
+    for row, names in enumerate(wanted_facts.values()):
+        asked[row, [place[name] for name in names]] = True
+    at = [
+        pc.fill_null(pc.index_in(table[name], pa.array(listed, pa.string())), -1).to_numpy()
+        for name, listed in (("parcel_id", parcels), ("fact", facts))
+    ]
+    wanted = table.filter(pa.array(asked[at[0], at[1]]))
     columns = [
         wanted[name].to_pylist() for name in ("parcel_id", "fact", "source", "file", "row", "field", "raw")
     ]

@@ -54,8 +54,14 @@ def brief(book: RuleBook, facts: Mapping[str, FactValue], *, as_of: date, has_ge
         core = book.memo[key] = _core(ready, facts)
     if not core.schedules:
         return core
-    due = due_dates([book.schedules[name] for name in core.schedules], facts, as_of)
-    return core._replace(due_on=due.due_on, overdue=due.overdue)
+    schedules = [book.schedules[name] for name in core.schedules]
+    days = [facts.get(name) for s in schedules for name in (s.due_from, s.at_once_from) if name]
+    dated = ("due", core, as_of, *days)
+    found = book.memo.get(dated)
+    if not isinstance(found, Brief):
+        due = due_dates(schedules, facts, as_of)
+        found = book.memo[dated] = core._replace(due_on=due.due_on, overdue=due.overdue)
+    return found
 
 
 def brief_facts(book: RuleBook, facts: Mapping[str, FactValue]) -> tuple[str, ...]:
