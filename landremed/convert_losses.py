@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,15 @@ from landremed.types import Finding
 
 __all__ = ["losses", "one_kind"]
 
+_CHINESE: Final = {
+    "whole number": "整数",
+    "number": "小数",
+    "text": "文本",
+    "yes/no": "是否",
+    "date": "日期",
+    "time": "时间",
+    "time with zone": "带时区的时间",
+}
 _MOVED: Final = 1e-9
 _REORDERED: Final = 1e-2
 
@@ -59,11 +69,13 @@ def _column_losses(
 ) -> Iterator[Finding]:
     one, other = _family(old.type), _family(new.type)
     if one != other:
-        params = {"old": one, "new": other}
+        params = {"old_en": one, "new_en": other, "old_zh": _CHINESE.get(one, one)}
+        params["new_zh"] = _CHINESE.get(other, other)
         yield Finding("convert_type_changed", file=given.display, field=name, params=params)
     blank = int(pc.sum(pc.not_equal(pc.is_null(old), pc.is_null(new))).as_py() or 0)
     if blank:
         yield Finding("convert_nulls_lost", file=given.display, field=name, params={"count": blank})
+    old, new = _clocks(old, new)
     pairs = zip(old.to_pylist(), new.to_pylist(), strict=True)
     changed = sum(a is not None and b is not None and not _same(a, b) for a, b in pairs)
     if changed:
@@ -73,7 +85,24 @@ def _column_losses(
 def _same(one: Any, other: Any) -> bool:
     if type(one) is type(other) or (isinstance(one, bool | int | float) and isinstance(other, int | float)):
         return bool(one == other)
+    if isinstance(one, date) and isinstance(other, datetime) and not isinstance(one, datetime):
+        return other.replace(tzinfo=None) == datetime.combine(one, time())
     return str(one) == str(other)
+
+
+def _clocks(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return times as instants where both have a zone, else as clocks show them; others as they are."""
+    if not (pa.types.is_timestamp(old.type) and pa.types.is_timestamp(new.type)):
+        return old, new
+    instants = bool(old.type.tz and new.type.tz)
+
+    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if instants:
+            return column.cast(pa.timestamp("us", "UTC"), safe=False)
+        shown = pc.local_timestamp(column) if column.type.tz else column
+        return shown.cast(pa.timestamp("us"), safe=False)
+
+    return plain(old), plain(new)
 
 
 def _family(kind: pa.DataType) -> str:
@@ -83,6 +112,7 @@ def _family(kind: pa.DataType) -> str:
         ("text", lambda k: pa.types.is_string(k) or pa.types.is_large_string(k)),
         ("yes/no", pa.types.is_boolean),
         ("date", pa.types.is_date),
+        ("time with zone", lambda k: pa.types.is_timestamp(k) and k.tz is not None),
         ("time", pa.types.is_timestamp),
     )
     return next((name for name, test in tests if test(kind)), str(kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,73 @@ def test_there_and_back(tmp_path, suffix):
         assert one.symmetric_difference(other).area < 1e-3
         assert one.equals_exact(other, 1e-3, normalize=True) or one.equals(other)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_table_of_losses_is_as_tried():
+    root = Path(__file__).resolve().parents[1]
+    tool = runpy.run_path(str(root / "tools" / "make_formats_doc.py"))
+    page = (root / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert tool["document"](page) == page
+
+
+@pytest.mark.parametrize("first", sorted(FORMATS))
+def test_every_pair_of_formats(tmp_path, first):
+    """Read by GDAL or pyarrow alone, without our readers."""
+    start = tmp_path / f"start{first}"
+    convert(
+        write(
+            tmp_path,
+            crs=4527,
+            geometry=[shapely.transform(s, lambda c: c + np.array([39e6, 0])) for s in SHAPES],
+        ),
+        start,
+    )
+    for suffix in FORMATS:
+        target = tmp_path / f"end{suffix}"
+        done = convert(str(start), target, overwrite=True)
+        assert done.rows == 2
+        if suffix == ".txt":
+            lines = target.read_bytes().decode("gb18030").splitlines()
+            assert [line.split(",")[2] for line in lines if line.endswith("@")] == ["甲", "乙"]
+            points = [line.split(",") for line in lines if line.startswith("J")]
+            assert {(p[2], p[3]) for p in points} == {
+                (f"{y:.3f}", f"{x + 39e6:.3f}") for s in SHAPES for x, y in shapely.get_coordinates(s)
+            }
+            continue
+        frame = gpd.read_parquet(target) if suffix == ".parquet" else gpd.read_file(target)
+        assert frame["DKBH"].tolist() == ["甲", "乙"]
+        assert ("n" in frame) == (first != ".txt")
+        assert frame.crs.to_epsg() == 4527
+        for one, other in zip(frame.geometry, SHAPES, strict=True):
+            moved = shapely.transform(one, lambda c: c - np.array([39e6, 0]))
+            assert moved.symmetric_difference(other).area < (0.5 if first == ".txt" else 0.05)
+
+
+def test_times_that_only_change_their_zone_or_kind(tmp_path):
+    """A date that becomes midnight, or a time that gets a zone, has another type and the same value."""
+    moment = pd.Timestamp("2022-03-18 10:11:12.345")
+    frame = gpd.GeoDataFrame(
+        {
+            "DKBH": ["甲", "乙"],
+            "t": [moment] * 2,
+            "z": [moment.tz_localize(dt.timezone(dt.timedelta(hours=8)))] * 2,
+            "d": [dt.date(2022, 3, 18)] * 2,
+        },
+        geometry=SHAPES,
+        crs=4548,
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+
+    def told(suffix):
+        done = convert(str(tmp_path / "a.parquet"), tmp_path / f"b{suffix}", overwrite=True)
+        return {(f.code, f.field) for f in done.findings if f.field}
+
+    kind, value = "convert_type_changed", "convert_values_changed"
+    assert told(".parquet") == set()
+    assert told(".gpkg") == {(kind, "t")}
+    assert told(".fgb") == {(kind, "d"), (kind, "z")}
+    # milliseconds are cut, and the zone is turned into UTC and forgotten
+    assert told(".gdb") == {(kind, "d"), (value, "t"), (kind, "z"), (value, "z")}
 
 
 def test_survey_text_there_and_back(tmp_path):
