@@ -79,7 +79,7 @@ def test_the_content_tells_which_kind_it_is(tmp_path, extension):
         (b"<html><table><tr><td>TBBH</td></tr></table></html>", "table_not_workbook", "HTML"),
         (b'<?xml version="1.0"?><Workbook/>', "table_not_workbook", "XML"),
         ("TBBH\t备注\r\nT1\t\r\n".encode("gbk"), "table_not_workbook", "text"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "file_unreadable", ""),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "table_workbook_broken", ""),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64) + "EncryptedPackage".encode("utf-16-le"),
             "table_encrypted",

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from landremed.errors import InputError, Where
 from landremed.io.drivers import nearest, resolve_input, split_layer
-from landremed.io.encoding import decode_text
+from landremed.io.encoding import decode_text, likely_encoding
 from landremed.io.limits import Limits, check_limit
 from landremed.io.table_shape import Header, Merge, Skipped, body, empty, find_header
 from landremed.io.workbook import Sheet, Workbook, open_workbook, short
@@ -231,7 +231,7 @@ def _opened(data: bytes, where: Where, limits: Limits) -> AnyWorkbook:
         found = (
             "HTML" if b"<html" in text or b"<table" in text else "XML" if text.startswith(b"<") else "text"
         )
-        found = found if b"\0" not in text else "unknown"
+        found = found if b"\0" not in text and likely_encoding(text, cut=True) else "unknown"
         raise InputError("table_not_workbook", where, found=found)
     return open_workbook(data, where, limits)
 

@@ -40,7 +40,7 @@ class XlsWorkbook:
             )
         except Exception as error:  # damaged files make xlrd raise whatever comes
             reason = short(error)
-            code = "table_encrypted" if "encrypted" in reason.casefold() else "file_unreadable"
+            code = "table_encrypted" if "encrypted" in reason.casefold() else "table_workbook_broken"
             raise InputError(code, where, reason=reason) from error
 
     @property

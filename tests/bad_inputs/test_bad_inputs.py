@@ -135,7 +135,8 @@ FILES: dict[str, tuple[Callable[[Path], str], list[str]]] = {
     "web address": (lambda d: "https://example.org/p.gpkg", ["plain local files"]),
     "virtual path": (lambda d: "/vsicurl/https://example.org/p.gpkg", ["plain local files"]),
     "zip path": (lambda d: "/vsizip/p.zip/p.shp", ["plain local files"]),
-    "unknown type": (lambda d: put(d / "p.dwg", b"AC1032"), ["type of file is not read", ".gpkg"]),
+    "unknown type": (lambda d: put(d / "p.dwg", b"AC1032"), ["DWG is not read", "GeoPackage"]),
+    "map of the web": (lambda d: put(d / "p.kml", b"<kml/>"), ["KML is not read", "GCJ-02", "surveyed"]),
     "virtual data set": (lambda d: put(d / "p.vrt", VRT.encode()), ["type of file is not read"]),
     "zero-byte gpkg": (lambda d: put(d / "p.gpkg", b""), ["empty"]),
     "zero-byte shp": (lambda d: put(write(d / "p.shp"), b""), ["empty"]),
@@ -345,13 +346,21 @@ class TestNotFinite:
         sentence_holds(caught.value, ["not a finite number"], capfd)
 
 
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 TABLES: dict[str, tuple[str, bytes, list[str]]] = {
     "empty": ("e.csv", b"", ["empty"]),
-    "xls": ("e.xls", b"\xd0\xcf\x11\xe0", ["not read", ".xlsx"]),
+    "xls": ("e.xls", b"\xd0\xcf\x11\xe0", ["no workbook", ".xlsx"]),
     "no header": ("e.csv", b",,\n1,2,3\n", ["first row"]),
     "blank header over values": ("e.csv", b"TBBH,\n1,2\n", ["column B", "no name"]),
     "header twice": ("e.csv", b"TBBH,a,A\n1,2,3\n", ["A stands twice", "B and C"]),
-    "csv called xlsx": ("e.xlsx", b"a,b\n1,2\n", ["not a XLSX"]),
+    "csv called xlsx": ("e.xlsx", b"a,b\n1,2\n", ["no workbook", "text", ".csv"]),
+    "web page called xls": ("e.xls", b"<html><table></table></html>", ["no workbook", "HTML"]),
+    "old workbook cut off": ("e.xls", OLE + bytes(600), ["cannot be read", ".xlsx"]),
+    "old workbook with a password": (
+        "e.xls",
+        OLE + bytes(64) + "EncryptedPackage".encode("utf-16-le"),
+        ["password"],
+    ),
     "xlsx called csv": ("e.csv", b"PK\x03\x04xxxx", ["not a CSV", "zip"]),
     "cut xlsx": ("e.xlsx", b"PK\x03\x04" + b"\x00" * 60, ["cut off"]),
     "no text": ("e.csv", b"a,b\n\xff\xff\xff,1\n", ["neither UTF-8 nor GB18030"]),
