@@ -10,6 +10,16 @@ from landremed_cli.options import engine_options, perform, project_options
 __all__ = ["command"]
 
 
+def _cluster(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    from landremed.partitions.dask_cluster import is_cluster_address
+
+    if not is_cluster_address(value):
+        raise click.BadParameter("write tcp://HOST:PORT of a scheduler, or local:N")
+    return value
+
+
 @click.command("run")
 @click.argument("project", metavar="PROJECT|PARCELS")
 @click.option(
@@ -22,6 +32,12 @@ __all__ = ["command"]
 @click.option("--overwrite", is_flag=True, help="Replace an existing output once the new one is complete.")
 @click.option("--reuse", "previous", metavar="PREVIOUS.gpkg", help="Take over measures of an earlier result.")
 @click.option("--keep-measures", is_flag=True, help="Keep measures beside the result for --reuse.")
+@click.option(
+    "--cluster",
+    metavar="tcp://HOST:PORT|local:N",
+    callback=_cluster,
+    help="Divide the parcels among the workers of a dask cluster.",
+)
 @project_options
 @engine_options
 @click.pass_obj
@@ -39,6 +55,11 @@ def command(
     from landremed import run
 
     job = run
+    cluster = options.pop("cluster")
+    if cluster is not None:
+        if previous is not None or keep_measures or options["jobs"] is not None:
+            raise click.UsageError("--cluster goes with none of --jobs, --reuse and --keep-measures.")
+        options["jobs"] = cluster
     if previous is not None or keep_measures:
         from landremed.reuse import Reuse
 

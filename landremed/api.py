@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from landremed.errors import LandremedError
+from landremed.errors import LandremedError, Where
 from landremed.io.gpkg import EarlyLayers, OutLayer
 from landremed.io.limits import Limits
 from landremed.io.result_folder import check_folder, names_folder, write_folder
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
     import pyarrow as pa
+
+    from landremed.partitions.dask_cluster import DaskCluster
 
 __all__ = ["RunResult", "decide_case", "run", "run_decide", "run_frames", "run_overlay"]
 
@@ -164,7 +166,7 @@ def run(
     *,
     overwrite: bool = False,
     engine: str = "auto",
-    jobs: int | None = None,
+    jobs: int | str | None = None,
     stage: Stage = lambda name: None,
     progress: Progress | None = None,
     reuse: Reuse | None = None,
@@ -182,8 +184,9 @@ def run(
         Replace an existing output once the new one is complete.
     engine : {"auto", "native", "shapely"}
         Measuring engine.
-    jobs : int, optional
+    jobs : int or str, optional
         Processes among which the parcels are divided, and threads where they are few; all cores by default.
+        Or the dask cluster that they are divided among (``docs/scale.md``): ``tcp://host:port``, ``local:N``.
     stage : callable
         Told the name of each stage as it begins.
     progress : callable (done, total), optional
@@ -202,9 +205,9 @@ def run(
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
     checked, clock = _begin(project, output, overwrite, jobs, folders=True)
-    processes = jobs or usable_threads()
-    if output is not None and reuse is None and processes > 1 and _rows_of(checked) >= PARTITIONS_FROM:
-        with LocalProcesses(processes) as executor:
+    divided = _executor(checked, output, jobs, reuse)
+    if divided is not None and output is not None:
+        with divided as executor:
             return _run_partitions(
                 checked,
                 clock,
@@ -218,7 +221,7 @@ def run(
     measured = measure_project(
         checked,
         engine=engine,
-        jobs=jobs,
+        jobs=jobs if isinstance(jobs, int) else None,
         stage=stage,
         progress=progress,
         boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
@@ -239,6 +242,22 @@ def run(
     return RunResult(
         {layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided, counted
     )
+
+
+def _executor(
+    project: Project, output: str | Path | None, jobs: int | str | None, reuse: Reuse | None
+) -> LocalProcesses | DaskCluster | None:
+    """Return who does the partitions of a run, None where it is done in this process as a whole."""
+    if isinstance(jobs, str):
+        if output is None or reuse is not None:
+            raise LandremedError("cluster_needs_output", Where(file=jobs))
+        from landremed.partitions.dask_cluster import DaskCluster
+
+        return DaskCluster(jobs)
+    processes = jobs or usable_threads()
+    if output is None or reuse is not None or processes == 1 or _rows_of(project) < PARTITIONS_FROM:
+        return None
+    return LocalProcesses(processes)
 
 
 def _run_partitions(
@@ -426,7 +445,7 @@ def decide_case(
 class RunClock:
     """The entries of the provenance that differ from run to run."""
 
-    def __init__(self, output: str | Path | None, jobs: int | None) -> None:
+    def __init__(self, output: str | Path | None, jobs: int | str | None) -> None:
         self._started = datetime.now(UTC)
         self._ticks = time.perf_counter()
         self._output = Path(output).name if output is not None else None
@@ -447,7 +466,7 @@ def _begin(
     project: Project | str | Path,
     output: str | Path | None,
     overwrite: bool,
-    jobs: int | None,
+    jobs: int | str | None,
     *,
     folders: bool = False,
 ) -> tuple[Project, RunClock]:

@@ -97,7 +97,7 @@ FAMILIES = {
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
 EVERYTHING = {"pipeline", "output", "partitions", "overlay_file", "api", "remeasure", "result_project"}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
-FOR_COMMANDS |= {"checks", "convert", "diff", "inspect", "reuse"}
+FOR_COMMANDS |= {"checks", "convert", "diff", "inspect", "partitions", "reuse"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from landremed.partitions.scratch import (
     DONE,
     JOB,
     Manifest,
+    read_done,
     read_manifest,
     scratch_folder,
     write_manifest,
@@ -58,6 +60,7 @@ from landremed.project import Project
 from landremed.provenance import provenance_table
 from landremed.review.boundaries import accepted_boundaries
 from landremed.summary import summary_table
+from landremed.text import message_text
 
 __all__ = ["PARTITIONS_FROM", "Partitioned", "run_partitions"]
 
@@ -132,6 +135,7 @@ def run_partitions(
     folder = scratch_folder(output)
     spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), size)
     manifest = spooled.manifest
+    _tell_kept(folder, manifest)
     stage("partitions")
     done = reused = 0
     for found in executor.run(str(folder), range(len(manifest.rows))):
@@ -157,6 +161,18 @@ def run_partitions(
         OutLayer("provenance", provenance_table(result_provenance(spooled.inputs, fired, entries()))),
     ]
     return Partitioned(layers, spooled.basis, merged.counts(), folder, reused)
+
+
+def _tell_kept(folder: Path, manifest: Manifest) -> None:
+    """Say how many partitions an earlier run has done, if any."""
+    total = len(manifest.rows)
+    kept = sum(read_done(folder, number, whole=False) is not None for number in range(total))
+    if kept:
+        params = {"kept": kept, "total": total}
+        text = message_text("partitions_kept", params, "en")
+        logging.getLogger("landremed.partitions").info(
+            text, extra={"code": "partitions_kept", "params": params}
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,194 @@
+"""Workers and programs killed in the middle of real runs: nothing is lost, and not a byte differs."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import partition_faults
+import psutil
+import pytest
+from partition_faults import SIZE, faulty_workers, run
+
+from landremed.errors import LandremedError
+from landremed.partitions import dask_cluster
+from landremed.partitions.dask_cluster import DaskCluster
+from landremed.partitions.executors import InProcess, LocalProcesses
+from landremed.partitions.scratch import scratch_folder
+from landremed.project import load_project
+from landremed.samples import sample_project
+
+PARCELS = 600
+PARTS = PARCELS // SIZE
+
+
+@pytest.fixture(scope="module")
+def district(tmp_path_factory):
+    """The sample district, its parcels cut where they straddle, with the result of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("district")
+    shutil.copytree(Path(sample_project()).parent, folder / "district")
+    file = folder / "district" / "project.toml"
+    text = file.read_text(encoding="utf-8")
+    text = re.sub('straddle = "[a-z]+"', 'straddle = "split"', text)
+    file.write_text(text, encoding="utf-8")
+    out = folder / "undisturbed"
+    run(load_project(file), out, InProcess(), size=10 * PARCELS)
+    return file, contents(out)
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two dask workers; a killed one is started again."""
+    distributed = pytest.importorskip("distributed")
+    with dask_cluster._hushed():
+        cluster = dask_cluster._local_cluster(distributed, 2)
+    yield cluster.scheduler_address
+    with dask_cluster._hushed():
+        cluster.close()
+
+
+@pytest.fixture(params=["processes", "dask"])
+def executor(request, monkeypatch):
+    """Give two workers with a fault, started in one of the two ways."""
+    started = []
+
+    def start(fault):
+        if request.param == "dask":
+            address = request.getfixturevalue("workers")
+            started.append(DaskCluster(address, work=getattr(partition_faults, fault)))
+        else:
+            faulty_workers(monkeypatch, fault)
+            started.append(LocalProcesses(2))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def done_in(out):
+    return sorted(int(p.name) for p in (scratch_folder(out) / "done").glob("*") if p.name.isdecimal())
+
+
+def until(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def told(caplog):
+    return [record.code for record in caplog.records if hasattr(record, "code")]
+
+
+def test_a_worker_killed_once_changes_nothing(district, executor, tmp_path, caplog, request):
+    file, expected = district
+    assert run(load_project(file), tmp_path / "out", executor("killed_once")) == 0
+    assert (tmp_path / "killed").read_text() == "2\n"
+    assert contents(tmp_path / "out") == expected
+    if "dask" in request.node.name:
+        assert told(caplog) == ["partition_worker_lost"]
+        assert "partition 3 of 6" in caplog.text
+    assert not scratch_folder(tmp_path / "out").exists()
+
+
+def test_a_partition_that_always_kills_is_named_and_the_rest_kept(district, executor, tmp_path, request):
+    file, expected = district
+    out = tmp_path / "out"
+    with pytest.raises(LandremedError) as caught:
+        run(load_project(file), out, executor("killed_always"))
+    assert caught.value.code == "partition_failed"
+    assert caught.value.params["number"] == 3
+    assert caught.value.params["first"] < caught.value.params["last"] <= PARCELS
+    assert (tmp_path / "killed").read_text() == "2\n" * 3
+    assert not out.exists()
+    kept = done_in(out)
+    assert 2 not in kept
+    if "dask" in request.node.name:  # nobody else is blamed, nobody waits
+        assert kept == [0, 1, 3, 4, 5]
+    assert kept
+    # mended: only the rest is done
+    assert run(load_project(file), out, InProcess()) == len(kept)
+    assert contents(out) == expected
+
+
+def test_a_full_disk_on_one_worker(district, executor, tmp_path, request):
+    file, expected = district
+    out = tmp_path / "out"
+    if "dask" in request.node.name:  # goes on with the other one
+        run(load_project(file), out, executor("no_room"))
+    else:
+        with pytest.raises(LandremedError) as caught:
+            run(load_project(file), out, executor("no_room"))
+        assert caught.value.code == "scratch_write_failed"
+        assert "File too large" in caught.value.text("en")
+        assert not out.exists()
+        run(load_project(file), out, InProcess())
+    assert contents(out) == expected
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_damaged_partitions_are_done_again(district, tmp_path):
+    file, expected = district
+    out = tmp_path / "out"
+
+    class Stops(InProcess):
+        def run(self, folder, numbers):
+            yield from super().run(folder, numbers[:-1])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(load_project(file), out, Stops())
+    assert done_in(out) == list(range(PARTS - 1))
+    done = scratch_folder(out) / "done"
+    cut(done / "00000" / "decisions.arrow")
+    flip(done / "00001" / "overlaps.arrow")
+    cut(done / "00002" / "done.json")
+    (done / "00003" / "trace.arrow").unlink()
+    assert run(load_project(file), out, InProcess()) == PARTS - 5
+    assert contents(out) == expected
+
+
+@pytest.mark.parametrize("how", ["processes", "local:2"])
+def test_the_whole_program_killed_goes_on_where_it_was(district, tmp_path, how):
+    file, expected = district
+    out = tmp_path / "out"
+    program = [sys.executable, partition_faults.__file__, "main", how, str(file), str(out)]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: process.poll() is not None or len(done_in(out)) >= 2)
+        assert process.poll() is None, process.stdout.read()
+        family = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert not out.exists()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []  # workers do not outlive the program
+    kept = done_in(out)
+    assert 2 <= len(kept) < PARTS
+    assert run(load_project(file), out, InProcess()) == len(kept)
+    assert contents(out) == expected
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
