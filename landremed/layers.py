@@ -33,7 +33,7 @@ from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
 from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, ParcelsSpec, Project
-from landremed.repair import Repaired, repair
+from landremed.repair import NO_LIMITS, Repaired, repair
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
@@ -167,7 +167,7 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
     guard_coordinates(source, input_crs, "parcels")
     placed_wkb = to_working(source, input_crs, crs, "parcels", strict=False)
-    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs)
+    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=project.repair.most)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
     return replace(
@@ -176,7 +176,13 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
 
 
 def ready_parcels(
-    source: VectorSource, ids: Sequence[str], wkb: pa.Array, input_crs: pyproj.CRS, crs: pyproj.CRS
+    source: VectorSource,
+    ids: Sequence[str],
+    wkb: pa.Array,
+    input_crs: pyproj.CRS,
+    crs: pyproj.CRS,
+    *,
+    most: tuple[float, float] = NO_LIMITS,
 ) -> Parcels:
     """Repair parcels, or a share of them; what a row becomes depends on the row alone.
 
@@ -190,8 +196,10 @@ def ready_parcels(
         The geometries of ``source`` in the working CRS.
     input_crs, crs : pyproj.CRS
         CRS of the file, and the working CRS.
+    most : (share, m²)
+        How much a repair may change.
     """
-    repaired = repair(wkb)
+    repaired = repair(wkb, most=most)
     numbers = source.row_numbers
     # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
     polygons = PolygonSet(repaired.wkb)
@@ -236,7 +244,7 @@ def load_layer(
             _require_field(source, name, f"{spec.key}.{key}")
     input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
     guard_coordinates(source, input_crs, spec.key)
-    repaired = repair(to_working(source, input_crs, parcels.crs, spec.key))
+    repaired = repair(to_working(source, input_crs, parcels.crs, spec.key), most=project.repair.most)
     if any(status == "not_finite" for status in repaired.status):
         row = list(repaired.status).index("not_finite") + 1
         raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
@@ -414,7 +422,7 @@ def _require_meeting(
     if not len(void_boxes) and polygons.wkb.null_count == len(polygons):
         raise InputError("layer_empty", Where(file=source.file, layer=source.layer), key=spec.key)
     ours = parcels.extent
-    theirs = _extent(polygons)
+    theirs = _extent(polygons, void_boxes)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return
     apart = (theirs[:2] > ours[2:]).any() or (theirs[2:] < ours[:2]).any()
@@ -429,9 +437,10 @@ def _require_meeting(
         )
 
 
-def _extent(polygons: PolygonSet) -> npt.NDArray[np.float64]:
-    """Return the bounds of all together, NaN where there is none."""
-    boxes = polygons.boxes[~np.isnan(polygons.boxes[:, 0])]
+def _extent(polygons: PolygonSet, more: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+    """Return the bounds of all together, and of more boxes; NaN where there is none."""
+    boxes = polygons.boxes if more is None else np.concatenate([polygons.boxes, more])
+    boxes = boxes[~np.isnan(boxes[:, 0])]
     if not len(boxes):
         return np.full(4, np.nan)
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
@@ -486,9 +495,9 @@ def _coverage(
     key = f"{spec.key}.coverage"
     crs = resolve_crs(source, None, key=key)
     guard_coordinates(source, crs, key)
-    repaired = repair(to_working(source, crs, parcels.crs, key))
+    repaired = repair(to_working(source, crs, parcels.crs, key), most=project.repair.most)
     return PolygonSet(repaired.wkb), source
 
 
 def _void_boxes(repaired: Repaired) -> npt.NDArray[np.float64]:
-    return np.asarray(repaired.box[repaired.status == "unrepairable"])
+    return np.asarray(repaired.box[np.isin(repaired.status, ["unrepairable", "unrepaired"])])

@@ -18,6 +18,7 @@ from landremed.project_spec import (
     LayerSpec,
     ParcelsSpec,
     Project,
+    RepairLimits,
     Sensitivity,
     Tolerance,
     role_name,
@@ -60,6 +61,7 @@ _STRAIGHT: Final[Mapping[str, Mapping[str, Any] | None]] = {
     "limits": None,
     "calendar": {"path": "text"},
     "sensitivity": {"enabled": "flag", "limit_m": "number"},
+    "repair": {"max_area_change_share": "number", "max_area_change_m2": "number"},
 }
 _LAYER: Final = {
     "path": "text",
@@ -130,6 +132,7 @@ class Checker:
             limits=self._limits(table["limits"]),
             calendar=table["calendar"].get("path"),
             sensitivity=self._sensitivity(table["sensitivity"]),
+            repair=self._repair(table["repair"]),
             raw=raw,
         )
 
@@ -197,6 +200,13 @@ class Checker:
             where = self.where("sensitivity.limit_m", limit)
             raise ProjectError("tolerance_out_of_range", where, top=_FARTHEST_M)
         return Sensitivity(**raw)
+
+    def _repair(self, raw: Mapping[str, float]) -> RepairLimits:
+        for name, value in raw.items():
+            top = 1.0 if name == "max_area_change_share" else float("inf")
+            if not 0 <= value <= top:
+                raise ProjectError("repair_limit_out_of_range", self.where(f"repair.{name}", value), top=top)
+        return RepairLimits(**{name: float(value) for name, value in raw.items()})
 
     def _parcels(self, raw: Mapping[str, Any]) -> ParcelsSpec:
         fields = {k: self._value(v, "text", f"parcels.fields.{k}") for k, v in raw.get("fields", {}).items()}

@@ -11,7 +11,16 @@ from typing import Any
 
 from landremed.types import ROLE_ALIASES, AreaKind, Severity, Straddle
 
-__all__ = ["EvidenceSpec", "LayerSpec", "ParcelsSpec", "Project", "Sensitivity", "Tolerance", "role_name"]
+__all__ = [
+    "EvidenceSpec",
+    "LayerSpec",
+    "ParcelsSpec",
+    "Project",
+    "RepairLimits",
+    "Sensitivity",
+    "Tolerance",
+    "role_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,22 @@ class Sensitivity:
 
     enabled: bool = True
     limit_m: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RepairLimits:
+    """How much a repair may change without a person; more than both is left unrepaired.
+
+    The share is of the larger of the areas before and after, 0..1; the area in m².
+    """
+
+    max_area_change_share: float = 0.1
+    max_area_change_m2: float = 10_000.0
+
+    @property
+    def most(self) -> tuple[float, float]:
+        """Both limits, as ``repair`` takes them."""
+        return self.max_area_change_share, self.max_area_change_m2
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +131,7 @@ class Project:
     limits: Mapping[str, float]
     calendar: str | None
     sensitivity: Sensitivity
+    repair: RepairLimits
     raw: Mapping[str, Any]
 
     @property

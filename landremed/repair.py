@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,13 +21,16 @@ import shapely
 from landremed.io.wkb import loose_coordinates, parse_wkb
 from landremed.threads import usable_threads
 
-__all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "Repaired", "Status", "repair"]
+__all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "NO_LIMITS", "Repaired", "Status", "repair"]
 
 CHANGE_SHARE = 0.001
 """Share of the area from which a change by repair is a finding of severity error."""
 
 CHANGE_MIN_M2 = 1.0
 """Area in m² up to which a change by repair is never one."""
+
+NO_LIMITS = (float("inf"), float("inf"))
+"""Share and area (m²) of a change that a repair never exceeds."""
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _CHUNK = 8192
@@ -44,6 +47,7 @@ class Status(StrEnum):
     EMPTY = "empty"
     NOT_FINITE = "not_finite"
     UNREPAIRABLE = "unrepairable"
+    UNREPAIRED = "unrepaired"
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,11 @@ class Repaired:
         ``large_binary`` valid 2-D Polygon or MultiPolygon; null where the status is neither ``ok`` nor
         ``repaired``. Rows with status ``ok`` keep their bytes.
     status : ndarray of str
-        `Status` per row; ``empty`` is no geometry, an empty one, or one without any polygon.
+        `Status` per row; ``empty`` is no geometry, an empty one, or one without any polygon; ``unrepaired``
+        one whose repair would change more than may be changed without a person.
     area_before, area_after : ndarray of float64
-        Planar area in m² of the stored rings and of the result; NaN where the row was fine or has none.
+        Planar area in m² of the stored rings and of the result, or of what would have been the result; NaN
+        where the row was fine or has none.
     changed_much : ndarray of bool
         Where repair changed the area by more than `CHANGE_SHARE` and `CHANGE_MIN_M2`.
     reason : list of str
@@ -86,13 +92,16 @@ class Repaired:
         return good
 
 
-def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
+def repair(wkb: pa.Array, *, most: tuple[float, float] = NO_LIMITS, jobs: int | None = None) -> Repaired:
     """Return valid polygons for every row that can have one.
 
     Parameters
     ----------
     wkb : pyarrow.Array
         ``large_binary`` 2-D WKB of any type.
+    most : (share, m²)
+        A row is left unrepaired where that would change its area by more than this share of the larger of
+        the two areas, and by more than so many m².
     jobs : int, optional
         Threads; all cores by default.
 
@@ -109,19 +118,19 @@ def repair(wkb: pa.Array, *, jobs: int | None = None) -> Repaired:
         ):
             odd.update((start + row, case) for row, case in cases.items())
     rows = np.fromiter(odd, np.int64, len(odd))
-    cases_ = list(odd.values())
     before, after = np.full((2, len(wkb)), np.nan)
     box = np.full((len(wkb), 4), np.nan)
     status = np.full(len(wkb), Status.OK.value, dtype="U12")
     reason = [""] * len(wkb)
     point: list[tuple[float, float] | None] = [None] * len(wkb)
+    odd = {row: _within(case, *most) for row, case in odd.items()}
     for row, case in odd.items():
         status[row], reason[row], point[row] = case.status.value, case.reason, case.point
         before[row], after[row], box[row] = case.before, case.after, case.box
     with np.errstate(invalid="ignore"):
         change = np.abs(after - before)
         much = (change > CHANGE_MIN_M2) & (change > CHANGE_SHARE * np.maximum(before, after))
-    exchanged = _replaced(wkb, rows, [case.geometry for case in cases_])
+    exchanged = _replaced(wkb, rows, [case.geometry for case in odd.values()])
     return Repaired(exchanged, status, before, after, much, reason, point, box)
 
 
@@ -136,6 +145,14 @@ class _Case:
     after: float = float("nan")
     point: tuple[float, float] | None = None
     box: tuple[float, ...] = (float("nan"),) * 4
+
+
+def _within(case: _Case, share: float, area_m2: float) -> _Case:
+    """Return the case, unrepaired where that changes more than may be changed without a person."""
+    change = abs(case.after - case.before)
+    if change > area_m2 and change > share * max(case.before, case.after):
+        return replace(case, status=Status.UNREPAIRED, geometry=None)
+    return case
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -221,7 +238,7 @@ def _closed(raw: bytes) -> Any:
 def _fixed(geometry: Any) -> Any:
     """Return the polygonal part made valid, or None."""
     steps: tuple[Callable[[Any], Any], ...] = (
-        lambda g: shapely.make_valid(g, method="structure", keep_collapsed=False),
+        _valid_parts,
         _polygonal,
     )
     result = geometry
@@ -236,6 +253,20 @@ def _fixed(geometry: Any) -> Any:
         return None
     good = result is not None and not result.is_empty and bool(result.is_valid) and float(result.area) > 0.0
     return result if good and np.isfinite(result.area) else None
+
+
+def _valid_parts(geometry: Any) -> Any:
+    """Return the geometry with its invalid parts made valid; sound ones keep every vertex where they can."""
+    if shapely.get_type_id(geometry) == _MULTIPOLYGON:
+        parts = shapely.get_parts(geometry)
+        bad = ~shapely.is_valid(parts)
+        parts[bad] = shapely.make_valid(parts[bad], method="structure", keep_collapsed=False)
+        kept = shapely.get_parts(shapely.get_parts(parts))
+        polygons = kept[(shapely.get_type_id(kept) == _POLYGON) & ~shapely.is_empty(kept)]
+        whole = shapely.multipolygons(polygons) if len(polygons) else None
+        if whole is not None and whole.is_valid:
+            return whole
+    return shapely.make_valid(geometry, method="structure", keep_collapsed=False)
 
 
 def _polygonal(geometry: Any) -> Any:

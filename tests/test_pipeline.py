@@ -332,3 +332,32 @@ def test_split_of_a_class_that_asks_by_a_three_way_fact():
     parts = run(parcel, layers, "project.straddle=split").frame("parts").set_index("parcel_id")
     assert parts["area_m2"].to_dict() == {"1#1": 6000, "1#2": 4000}
     assert parts["measure"].to_dict() == {"1#1": "written_commitment", "1#2": "terminate_and_return"}
+
+
+def test_repairs_beyond_the_limits_go_to_review():
+    bow = shapely.Polygon([(E, N), (E + 200, N + 200), (E + 200, N), (E, N + 200)])  # 0, repaired 20 000 m²
+    given = {k: [v] * 2 for k, v in (OCCUPATION | FINE).items()}
+    parcels = frame([bow, box(300, 0, 350, 50)], **given)
+    red = {"red_line": frame([box(1000, 1000, 1001, 1001), box(-9, -9, -1, -1)])}
+    result = run(parcels, red)
+    row = result.decisions.iloc[0]
+    assert (row["outcome"], row["reason"]) == ("needs_review", "no_geometry")
+    assert np.isnan(row["area_m2"])
+    (issue,) = result.issues[result.issues["code"] == "parcel_geometry_unrepaired"].to_dict("records")
+    assert (issue["severity"], issue["parcel_id"]) == ("error", "1")
+    assert "from 0.00 to 20000.00 m²" in issue["message"]
+    assert (issue["geometry"].x, issue["geometry"].y) == (E + 100, N + 100)
+    allowed = run(parcels, red, "repair.max_area_change_m2=20001")
+    assert allowed.decisions["area_m2"].tolist() == [20000.0, 2500.0]
+    assert "parcel_geometry_changed" in set(allowed.issues["code"])
+
+
+def test_a_layer_polygon_beyond_the_limits_is_no_zero():
+    bow = shapely.Polygon([(E, N), (E + 200, N + 200), (E + 200, N), (E, N + 200)])
+    given = {k: [v] * 2 for k, v in (OCCUPATION | FINE).items()}
+    parcels = frame([box(90, 0, 110, 20), box(300, 0, 350, 50)], **given)  # one in the notch, one far
+    red = {"red_line": frame([bow, box(1000, 1000, 1001, 1001)])}
+    result = run(parcels, red)
+    assert result.decisions["outcome"].tolist() == ["needs_review", "complete_paperwork"]
+    assert "occupies_ecological_red_line" in result.decisions["missing_facts"][0]
+    assert "layer_geometry_unrepaired" in set(result.issues["code"])

@@ -196,3 +196,35 @@ def test_any_bytes_come_out_valid_or_not_at_all(items: list[bytes | None]) -> No
         if status == "ok":
             assert raw == items[row]
     assert repair(fixed.wkb, jobs=1).wkb.equals(fixed.wkb)
+
+
+def test_sound_parts_keep_every_vertex():
+    sound = shapely.Polygon([(20, 5), (20, 0), (25, 0), (25, 5)])
+    bow = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
+    repaired = repair(wkb(shapely.MultiPolygon([bow, sound])))
+    assert repaired.status.tolist() == ["repaired"]
+    parts = shapely.get_parts(shapely.from_wkb(repaired.wkb[0].as_py()))
+    assert sorted(p.area for p in parts) == [1.0, 1.0, 25.0]
+    (kept,) = (p for p in parts if p.area == 25.0)
+    assert shapely.get_coordinates(kept).tolist() == shapely.get_coordinates(sound).tolist()
+
+
+@pytest.mark.parametrize(
+    ("most", "status"),
+    [
+        ((1.0, 0.0), "repaired"),  # never more than the whole
+        ((0.99, 1.9), "unrepaired"),  # 0 before, 2 after
+        ((0.0, 2.0), "repaired"),
+        ((0.99, float("inf")), "repaired"),
+        ((0.0, 0.0), "unrepaired"),
+    ],
+)
+def test_no_more_is_repaired_than_allowed(most, status):
+    bow = raw_polygon([(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)])
+    spike = raw_polygon([(0, 0), (10, 0), (10, 10), (10, 20), (10, 10), (0, 10), (0, 0)])  # no area changes
+    repaired = repair(wkb(BOX, bow, spike), most=most)
+    assert repaired.status.tolist() == ["ok", status, "repaired"]
+    assert (repaired.area_before[1], repaired.area_after[1]) == (0.0, 2.0)
+    assert repaired.wkb.is_null().to_pylist() == [False, status == "unrepaired", False]
+    assert repaired.box[1].tolist() == [0.0, 0.0, 2.0, 2.0]
+    assert repaired.point[1] == (1.0, 1.0)
