@@ -197,3 +197,14 @@ def test_sample_project_reads():
 
 def test_role_names():
     assert role_name("生态保护红线") == role_name("red_line") == "ecological_red_line"
+
+
+def test_limits_of_repair(tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    assert load_project(path).repair.most == (0.1, 10_000.0)
+    assert load_project(path, settings=["repair.max_area_change_share=0.5"]).repair.most == (0.5, 10_000.0)
+    for wrong in ("max_area_change_share=1.5", "max_area_change_m2=-1", "max_area_change_m2=nan"):
+        with pytest.raises(ProjectError) as caught:
+            load_project(path, settings=[f"repair.{wrong}"])
+        assert caught.value.code == "repair_limit_out_of_range"
