@@ -15,9 +15,9 @@ import pytest
 import shapely
 
 from landremed.checks import check_project
-from landremed.checks.attributes import infer_area_unit
 from landremed.checks.gaps import enclosed_gaps, holes_of_union
 from landremed.checks.shapes import spikes
+from landremed.checks.stated_areas import infer_area_unit
 from landremed.errors import LandremedError
 from landremed.overlay import PolygonSet, box_pairs, crowds, shared_ground
 from landremed.project import load_project
@@ -357,3 +357,60 @@ def test_ground_that_overlaps_itself_covers_once(tmp_path):
     path = project(tmp_path, frame([box(0, 0, 100, 100)]), admin_units=units, extra='name = "XZQMC"\n')
     (short,) = found(check_project(path), "parcel_not_covered")
     assert "40.0 %" in short["message"]
+
+
+def test_stated_areas_with_units_of_their_own(tmp_path):
+    size = 100.0, 100.0  # 10 000 m² = 15 亩 = 1 ha
+    stated = [
+        "15亩",
+        "10,000.0㎡",
+        "１公顷",
+        "1 hm²",
+        "0.01平方公里",
+        "1万平方米",
+        "约15.0 亩",
+        "12.5亩",
+        "一亩半",
+        "",
+        None,
+    ]
+    geometry = [box(200 * i, 0, *size) for i in range(len(stated))]
+    result = check_project(project(tmp_path, frame(geometry, 图斑面积=stated)))
+    (wrong,) = found(result, "area_differs")
+    assert (wrong["parcel_id"], wrong["value"], wrong["row"]) == ("T8", "12.5亩", 8)
+    assert "16.7 %" in wrong["message"]  # 2.5 of 15
+    assert "14.999" in wrong["message"]  # the area of the ellipsoid is a little less than the plane one
+    assert shapely.from_wkb(wrong["geometry"]).within(geometry[7])
+    (odd,) = found(result, "area_unreadable")
+    assert (odd["parcel_id"], odd["value"]) == ("T9", "一亩半")
+    assert not found(result, "area_unit_inferred")  # every cell says its own
+
+
+def test_areas_stated_in_evidence(tmp_path):
+    geometry = [box(200 * i, 0, 100, 100) for i in range(3)]
+    path = project(tmp_path, frame(geometry), extra='[[evidence]]\npath = "e.csv"\nid = "TBBH"\n')
+    rows = ["TBBH,用地面积（亩）", "T2,15", "T1,15.00", "T3,1.5公顷", "T9,1"]
+    (tmp_path / "e.csv").write_text("\n".join(rows), encoding="utf-8")
+    result = check_project(path)
+    (wrong,) = found(result, "area_differs")
+    assert (wrong["parcel_id"], wrong["file"], wrong["row"]) == ("T3", "e.csv", 4)
+    assert (wrong["field"], "50.0 %" in wrong["message"]) == ("用地面积（亩）", True)
+    (unit,) = found(result, "area_unit_inferred")
+    assert "亩" in unit["message"]
+
+
+def test_a_unit_in_the_name_may_be_wrong(tmp_path):
+    geometry = [box(200 * i, 0, 100, 100) for i in range(2)]
+    frame_ = frame(geometry, **{"面积_亩": [10_000.0, 9_999.0]})
+    (wrong,) = found(check_project(project(tmp_path, frame_)), "area_unit_contradicts")
+    assert "says 亩" in wrong["message"]
+    assert "in m²" in wrong["message"]
+
+
+def test_zero_is_no_area_unless_all_are(tmp_path):
+    geometry = [box(200 * i, 0, 100, 100) for i in range(2)]
+    result = check_project(project(tmp_path, frame(geometry, MJ=[10_000.0, 0.0])))
+    assert [r["parcel_id"] for r in found(result, "area_differs")] == ["T2"]
+    assert "100.0 %" in found(result, "area_differs")[0]["message"]
+    result = check_project(project(tmp_path, frame(geometry, MJ=[0.0, 0.0])))
+    assert not found(result, "area_differs")

@@ -11,10 +11,11 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from landremed.area import area_measure, default_kind
-from landremed.checks.attributes import area_findings, fact_findings, id_findings, repeated_ids
+from landremed.checks.attributes import fact_findings, id_findings, repeated_ids
 from landremed.checks.layer_rules import crossing_findings, layer_findings
 from landremed.checks.measures import places
 from landremed.checks.shapes import shape_findings
+from landremed.checks.stated_areas import area_findings
 from landremed.checks.web_maps import shifted_findings
 from landremed.errors import InputError, LandremedError
 from landremed.given import EvidenceTable, given_facts
@@ -156,7 +157,7 @@ def check_project(
     stage("attributes")
     area = area_measure(checked.area or default_kind(parcels.crs), parcels.crs)
     findings += id_findings(parcels, "-".join(spec.id))
-    findings += area_findings(parcels, area.of(parcels.polygons.geometries))
+    findings += area_findings(parcels, area.of(parcels.polygons.geometries), evidence)
     findings += fact_findings(parcels, given, checked)
     stage("inside layers")
     for layer in layers:

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from landremed.inspect.area_units import named_unit
+
 __all__ = ["aliases", "area_field", "first_of", "land_use_code_kind", "minimum_area_m2"]
 
 _NAME_BYTES = 10
@@ -49,14 +51,19 @@ def _cut(word: str) -> list[str]:
 
 
 def area_field(names: Sequence[str]) -> str | None:
-    """Return the field in which a delivery states areas.
+    """Return the field in which a delivery states areas; a unit may stand behind its name.
 
     Examples
     --------
-    >>> area_field(["TBBH", "tbmj"])
-    'tbmj'
+    >>> area_field(["TBBH", "tbmj"]), area_field(["编号", "图斑面积（亩）"])
+    ('tbmj', '图斑面积（亩）')
     """
-    return first_of(aliases()["areas"], names)
+    found = first_of(aliases()["areas"], names)
+    if found is not None:
+        return found
+    bare = {named_unit(name)[0]: name for name in reversed(names)}
+    known = first_of(aliases()["areas"], list(bare))
+    return None if known is None else bare[known]
 
 
 def land_use_code_kind(code: str) -> str:
