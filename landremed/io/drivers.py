@@ -6,16 +6,20 @@ is called ``.geojson`` and holds a virtual data set would otherwise hand over ro
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import sqlite3
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from landremed.errors import InputError, Where
+from landremed.io.geojson_crs import crs_name
 from landremed.io.limits import Limits, check_limit
+from landremed.io.sqlite_read import open_to_read
 
 __all__ = [
     "EXTENSIONS",
@@ -68,6 +72,9 @@ ONE_LAYER = frozenset({"ESRI Shapefile", "GeoJSON", "FlatGeobuf", "GeoParquet"})
 
 _SHAPEFILE_PARTS = (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind")
 """What GDAL opens beside a ``.shp``."""
+
+_MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
+_INDEXES = frozenset({"rtree", "rtree_i32", "geopoly", "fts3", "fts4", "fts5"})
 
 _ODD_NAME = re.compile(r"[!;\x00-\x1f]")  # pyogrio would cut the path there, or look for an archive
 _LAYER_MARK = "|layername="
@@ -271,6 +278,20 @@ def _check_gpkg(real: Path, where: Where) -> None:
     expected = (65_536 if page == 1 else page) * pages
     if change == valid_for and real.stat().st_size < expected:
         raise InputError("file_truncated", where)
+    for log in ("-wal", "-shm", "-journal"):
+        if real.with_name(real.name + log).is_symlink():
+            raise InputError("path_leaves_folder", Where(file=where.file + log))
+    _refuse_modules(real, where)
+
+
+def _refuse_modules(real: Path, where: Where) -> None:
+    """Refuse virtual tables that read other files; those of spatial and text indexes are usual."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(open_to_read(real)) as data:
+        tables = data.execute("SELECT sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'").fetchall()
+        modules = [match[1].lower() for (sql,) in tables for match in [_MODULE.search(sql)] if match]
+        odd = [name for name in modules if name not in _INDEXES]
+        if odd or len(modules) < len(tables):
+            raise InputError("gpkg_virtual_table", where, module=", ".join(odd) or "?")
 
 
 def _check_shapefile(real: Path, where: Where) -> None:
@@ -299,6 +320,7 @@ def _check_geojson(real: Path, where: Where) -> None:
         raise InputError("file_empty", where)
     if not text.startswith(b"{"):
         raise InputError("file_not_of_type", where, driver="GeoJSON", found=_looks_like(head))
+    crs_name(real, where)
 
 
 def _check_flatgeobuf(real: Path, where: Where) -> None:

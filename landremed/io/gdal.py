@@ -7,10 +7,10 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -51,17 +51,22 @@ class RawLayer:
     crs: str | None
 
 
+_NO_NETWORK: Final = {"GDAL_HTTP_PROXY": "nowhere://0", "GDAL_HTTPS_PROXY": "nowhere://0"}
+"""A way to no network: the CRS of a GeoJSON may be an address, which GDAL would fetch."""
+
+
 class _Quiet:
     """Count of readers inside ``quiet``, so that the last one restores the warning filters."""
 
     lock = threading.Lock()
     depth = 0
     saved: Any = None
+    options: Mapping[str, Any] = {}
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep GDAL's warnings and log lines off the terminal; safe with threads."""
+    """Keep GDAL's warnings and log lines off the terminal, and GDAL off the network; safe with threads."""
     with _Quiet.lock:
         if _Quiet.depth == 0:
             _Quiet.saved = warnings.catch_warnings()
@@ -70,6 +75,7 @@ def quiet() -> Iterator[None]:
             for name in ("pyogrio", "fiona", "rasterio"):
                 logging.getLogger(name).addHandler(_NULL)
             _silence_threads()
+            _Quiet.options = _set_options(_NO_NETWORK)
         _Quiet.depth += 1
     try:
         yield
@@ -78,6 +84,16 @@ def quiet() -> Iterator[None]:
             _Quiet.depth -= 1
             if _Quiet.depth == 0:
                 _Quiet.saved.__exit__(None, None, None)
+                _set_options(_Quiet.options)
+
+
+def _set_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Set options of GDAL and return what they were."""
+    import pyogrio
+
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(dict(options))
+    return before
 
 
 def _silence_threads() -> None:

@@ -107,4 +107,6 @@ def _crs(column: dict[str, Any]) -> str | None:
     if "crs" not in column:
         return "OGC:CRS84"
     crs = column["crs"]
-    return None if crs is None else crs if isinstance(crs, str) else json.dumps(crs)
+    if isinstance(crs, str):
+        return None if "init=" in crs else crs  # PROJ would open the file that is named there
+    return None if crs is None else json.dumps(crs)

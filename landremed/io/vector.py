@@ -27,6 +27,7 @@ from landremed.io.gdal import (
     read_bulk,
     unreadable,
 )
+from landremed.io.geojson_crs import crs_name
 from landremed.io.geoparquet import parquet_rows, read_geoparquet
 from landremed.io.hashing import content_hash
 from landremed.io.limits import Limits, check_limit
@@ -415,8 +416,12 @@ def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
     """
     import pyproj
 
-    implied = dataset.driver == "GeoJSON" and not _names_crs(dataset.path)
-    if not text:
+    stated: str | None = "?"
+    if dataset.driver == "GeoJSON":
+        stated = crs_name(dataset.path, Where(file=dataset.shown))
+        text = stated if stated and not _registered(stated) else text  # GDAL would take WGS 84 for it
+    implied = stated == ""
+    if not text or stated is None:
         return None, False
     try:
         crs = pyproj.CRS.from_user_input(text)
@@ -432,11 +437,12 @@ def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
     return (":".join(authority) if authority else crs.to_wkt()), implied
 
 
-def _names_crs(path: Path) -> bool:
-    """Tell whether a GeoJSON file has a ``crs`` member of its own in its head or tail."""
-    with path.open("rb") as stream:
-        head = stream.read(65_536)
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 65_536))
-        tail = stream.read()
-    return b'"crs"' in head or b'"crs"' in tail
+def _registered(name: str) -> bool:
+    """Tell whether a name of a CRS means one."""
+    import pyproj
+
+    try:
+        pyproj.CRS.from_user_input(name)
+    except pyproj.exceptions.CRSError:
+        return False
+    return True
