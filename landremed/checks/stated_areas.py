@@ -1,7 +1,7 @@
 """Areas that a file or a table states, held against the measured ones.
 
-The unit is the one written in the cell (12.5亩, 1,234.5㎡, 0.8公顷), else inferred from all values together and
-held against the one in the field's name.
+The unit is the one written in the cell (12.5亩, 1,234.5㎡, 0.8公顷), else inferred from all values together
+and held against the one in the field's name.
 """
 
 from __future__ import annotations
