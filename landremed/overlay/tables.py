@@ -91,6 +91,13 @@ class PolygonSet:
         """The same as shapely geometries, None for null."""
         return np.asarray(shapely.from_wkb(self.wkb.to_numpy(zero_copy_only=False)), dtype=object)
 
+    def some(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+        """Return some rows as shapely geometries, without making all of them."""
+        if "geometries" in self.__dict__:
+            return np.asarray(self.geometries[rows], dtype=object)
+        wkb = self.wkb.take(pa.array(rows, pa.int64()))
+        return np.asarray(shapely.from_wkb(wkb.to_numpy(zero_copy_only=False)), dtype=object)
+
     @cached_property
     def boxes(self) -> FloatArray:
         """Bounds (x min, y min, x max, y max) per row, NaN for null."""

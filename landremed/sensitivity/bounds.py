@@ -6,7 +6,6 @@ Nothing here changes what is found: whatever could change is looked at exactly a
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,6 +18,7 @@ import shapely
 from landremed.measure import OUTSIDE
 from landremed.sensitivity.edges import Edges, clipped
 from landremed.sensitivity.judged import Judgement, measured_rows
+from landremed.threads import usable_threads
 
 __all__ = ["OpenCases", "distances", "open_cases", "staying_m2"]
 
@@ -158,7 +158,7 @@ class _Bound:
         No more than 2dL + πd² lies within d of a line of length L.
         """
         slack = distance_m * _SLACK_SHARE
-        parcels = self._judgement.polygons.geometries[self.rows[which]]
+        parcels = self._judgement.polygons.some(self.rows[which])
         lines = shapely.line_merge(clipped(self.lines[which], parcels, 2 * distance_m))
         lines = shapely.simplify(lines, slack, preserve_topology=False)
         wide = distance_m + slack
@@ -170,7 +170,7 @@ class _Bound:
     def _most_by_distance(self, distance_m: FloatArray, which: IntArray, cells: int) -> FloatArray:
         """Return what parcels could lose: all but the cells of a grid that surely stay."""
         pieces = self._judgement.pieces_of(self._role, self.rows[which])
-        parcels = self._judgement.polygons.geometries[self.rows[which]]
+        parcels = self._judgement.polygons.some(self.rows[which])
         stays = staying_m2(pieces, parcels, self.lines[which], distance_m, cells)
         return np.maximum(self._base.overlap_m2[self._role][which] - stays / _AREA_SCALE, 0.0)
 
@@ -259,7 +259,7 @@ def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:
     while limits[-1] < len(lines):
         after = int(np.searchsorted(first, first[limits[-1]] + _BLOCK // x.shape[1], "right")) - 1
         limits.append(min(max(after, limits[-1] + 1), len(lines)))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_threads()) as pool:
         list(pool.map(block, pairwise(limits)))
     return np.asarray(np.sqrt(squares))
 

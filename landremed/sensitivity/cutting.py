@@ -66,7 +66,7 @@ def _outcome(
     roles: Sequence[str],
 ) -> str:
     """Cut one parcel, decide its parts, and return the outcome they have in common."""
-    parts = [judgement.polygons.geometries[row]]
+    parts = [judgement.polygons.some(np.array([row]))[0]]
     for role in roles:
         parts = [half for part in parts for half in _halves(judgement, part, pieces.get(role))]
     sizes = judgement.area.of(np.array(parts, dtype=object))

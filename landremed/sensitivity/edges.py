@@ -97,15 +97,17 @@ class LayerEdges:
         """Return the edges of a layer's features within the limit of parcels."""
         none = Near(np.zeros(0, np.int64), np.zeros(0, object))
         number, layer = self._layers[role]
-        polygons = layer.polygons.geometries
-        parcels = self._parcels.geometries[rows]
-        within = np.unique(shapely.STRtree(polygons).query(_boxes(parcels, self._limit_m))[1])
+        reach = self._parcels.boxes[rows] + self._limit_m * np.array([-1, -1, 1, 1])
+        met, within = _meeting(reach, layer.polygons.boxes)
         if not len(within):
             return none
-        chunks, owner = _chunks(polygons[within])
-        at, chunk = shapely.STRtree(chunks).query(parcels, predicate="dwithin", distance=self._limit_m)
+        chunks, owner = _chunks(layer.polygons.some(within), _around(reach[met]))
+        at, chunk = shapely.STRtree(chunks).query(
+            self._parcels.some(rows[met]), predicate="dwithin", distance=self._limit_m
+        )
         if not len(at):
             return none
+        at = met[at]
         order = np.lexsort((chunk, at))
         at, chunk = at[order], chunk[order]
         pair = np.unique(at.astype(np.int64) << 32 | within[owner[chunk]])
@@ -123,12 +125,11 @@ class LayerEdges:
         """Return the edge of the features' union in place of their own; rows without one go."""
         if not near.between:
             return near
-        polygons = self._layers[role][1].polygons.geometries
+        polygons = self._layers[role][1].polygons
         lines = near.lines.copy()
-        for i, row in enumerate(near.rows):
-            if int(row) in near.between:
-                parcel = self._parcels.geometries[row]
-                lines[i] = _union_edge(polygons[near.between[int(row)]], parcel, self._limit_m)
+        for i in np.flatnonzero([int(row) in near.between for row in near.rows]):
+            features = polygons.some(near.between[int(near.rows[i])])
+            lines[i] = _union_edge(features, self._parcels.some(near.rows[[i]])[0], self._limit_m)
         there = np.array([line is not None for line in lines], dtype=bool)
         return Near(near.rows[there], lines[there])
 
@@ -139,7 +140,7 @@ class LayerEdges:
     def covered(self, role: str, rows: IntArray) -> Geometries:
         """Return the part of each parcel that the layer's coverage reaches."""
         coverage = self._layers[role][1].coverage
-        parcels = self._parcels.geometries[rows]
+        parcels = self._parcels.some(rows)
         if coverage is None:
             return parcels
         tree = shapely.STRtree(coverage.geometries)
@@ -192,7 +193,7 @@ class KeptEdges:
             pc.and_(pc.equal(self._table["layer"], role), pc.equal(self._table["kind"], "coverage"))
         )
         found = dict(zip(own["row"].to_pylist(), own["geometry"].to_pylist(), strict=True))
-        parcels = self._parcels.geometries[rows].copy()
+        parcels = self._parcels.some(rows).copy()
         for i, row in enumerate(rows):
             if int(row) in found:
                 parcels[i] = shapely.from_wkb(found[int(row)])
@@ -242,9 +243,23 @@ def clipped(lines: Geometries, ground: Geometries, reach_m: FloatArray) -> Geome
     return found
 
 
-def _boxes(parcels: Geometries, margin_m: float) -> Geometries:
-    x0, y0, x1, y1 = shapely.bounds(parcels).T
-    return np.asarray(shapely.box(x0 - margin_m, y0 - margin_m, x1 + margin_m, y1 + margin_m), dtype=object)
+def _meeting(ones: FloatArray, others: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return which boxes of each side meet some of the other's."""
+    close = _meets(others, _around(ones))
+    places = np.flatnonzero(close)
+    one, other = shapely.STRtree(shapely.box(*others[places].T)).query(shapely.box(*ones.T))
+    return np.unique(one), places[np.unique(other)]
+
+
+def _around(boxes: FloatArray) -> FloatArray:
+    return np.asarray(
+        np.r_[boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)]
+    )
+
+
+def _meets(boxes: FloatArray, box: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which boxes meet another; none that is NaN does."""
+    return np.asarray(((boxes[:, :2] <= box[2:]) & (boxes[:, 2:] >= box[:2])).all(axis=1))
 
 
 def _of(pair: IntArray, i: int) -> IntArray:
@@ -252,8 +267,8 @@ def _of(pair: IntArray, i: int) -> IntArray:
     return pair[low:high] & 0xFFFFFFFF
 
 
-def _chunks(polygons: Geometries) -> tuple[Geometries, IntArray]:
-    """Cut all rings into short lines; return them with the polygon each belongs to."""
+def _chunks(polygons: Geometries, around: FloatArray) -> tuple[Geometries, IntArray]:
+    """Cut all rings into short lines; return those that meet a box, with the polygon each belongs to."""
     parts, part_of = shapely.get_parts(polygons, return_index=True)
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     points = shapely.get_num_coordinates(rings)
@@ -263,12 +278,22 @@ def _chunks(polygons: Geometries) -> tuple[Geometries, IntArray]:
     number = np.arange(len(ring)) - np.repeat(np.r_[0, np.cumsum(count)[:-1]], count)
     low = start[ring] + number * _CHUNK
     high = np.minimum(low + _CHUNK, start[ring] + points[ring] - 1)
+    xy = shapely.get_coordinates(rings)
+    boxes = np.c_[_of_stretches(np.minimum, xy, low, high), _of_stretches(np.maximum, xy, low, high)]
+    kept = np.flatnonzero(_meets(boxes, around))
+    ring, low, high = ring[kept], low[kept], high[kept]
     length = high - low + 1
     offset = np.r_[0, np.cumsum(length)[:-1]]
     index = np.arange(length.sum()) + np.repeat(low - offset, length)
     line = np.repeat(np.arange(len(ring)), length)
-    chunks = shapely.linestrings(shapely.get_coordinates(rings)[index], indices=line)
+    chunks = shapely.linestrings(xy[index], indices=line)
     return np.asarray(chunks, dtype=object), part_of[ring_of[ring]]
+
+
+def _of_stretches(least: np.ufunc, xy: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
+    """Return the least or the greatest coordinates of stretches of points, both ends included."""
+    inner = least.reduceat(xy, low, axis=0) if len(low) else xy[:0]
+    return np.asarray(least(inner, xy[high]))
 
 
 def _union_edge(features: Geometries, parcel: shapely.Geometry, limit_m: float) -> shapely.Geometry | None:

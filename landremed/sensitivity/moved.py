@@ -81,7 +81,7 @@ def cases_of(judgement: Judgement, role: str, found: OpenCases) -> Cases:
     piece = judgement.pieces_of(role, found.rows)
     ground = piece.copy()
     out = np.flatnonzero(~found.inward)
-    parcels = judgement.polygons.geometries[found.rows[out]]
+    parcels = judgement.polygons.some(found.rows[out])
     ground[out] = polygonal(shapely.difference(parcels, piece[out]))
     keep = np.flatnonzero(shapely.area(ground) > 0)
     start = shapely.distance(ground[keep], found.lines[keep])
