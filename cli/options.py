@@ -60,7 +60,7 @@ def engine_options(command: F) -> F:
     """Add the options of the measuring engine."""
     for option in reversed(
         [
-            click.option("-j", "--jobs", type=click.IntRange(1), help="Threads; all cores by default."),
+            click.option("-j", "--jobs", type=click.IntRange(1), help="Processes; all cores by default."),
             click.option(
                 "--engine",
                 type=click.Choice(["auto", "native", "shapely"]),

@@ -20,6 +20,15 @@ def _cluster(context: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
+def _bytes(text: str, language: str) -> int:
+    from landremed import LandremedError, parse_memory
+
+    try:
+        return parse_memory(text)
+    except LandremedError as error:
+        raise click.UsageError(error.text(language)) from error
+
+
 @click.command("run")
 @click.argument("project", metavar="PROJECT|PARCELS")
 @click.option(
@@ -38,11 +47,21 @@ def _cluster(context: click.Context, parameter: click.Parameter, value: str | No
     callback=_cluster,
     help="Divide the parcels among the workers of a dask cluster.",
 )
+@click.option(
+    "--memory", metavar="SIZE", help="Most memory of all processes, e.g. 2GB; large runs only by default."
+)
 @project_options
 @engine_options
 @click.pass_obj
 def command(
-    obj: Any, /, project: str, output: str, previous: str | None, keep_measures: bool, **options: Any
+    obj: Any,
+    /,
+    project: str,
+    output: str,
+    previous: str | None,
+    keep_measures: bool,
+    memory: str | None,
+    **options: Any,
 ) -> int:
     """Check, overlay, decide and export: the main job.
 
@@ -60,6 +79,10 @@ def command(
         if previous is not None or keep_measures or options["jobs"] is not None:
             raise click.UsageError("--cluster goes with none of --jobs, --reuse and --keep-measures.")
         options["jobs"] = cluster
+    if memory is not None:
+        if previous is not None or keep_measures:
+            raise click.UsageError("--memory does not go with --reuse and --keep-measures.")
+        job = partial(run, memory=_bytes(memory, obj.language))
     if previous is not None or keep_measures:
         from landremed.reuse import Reuse
 

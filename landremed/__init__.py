@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from landremed.io.limits import Limits, parse_limits
     from landremed.law import load_rulebook
+    from landremed.partitions.memory import parse_memory
     from landremed.project import Project, load_project, make_project
     from landremed.remeasure import merge_reviews
     from landremed.samples import sample_project, write_samples
@@ -47,6 +48,7 @@ __all__ = [
     "make_project",
     "merge_reviews",
     "parse_limits",
+    "parse_memory",
     "run",
     "run_decide",
     "run_frames",
@@ -67,6 +69,7 @@ _HOMES: Final = {
     ),
     "landremed.io.limits": ("Limits", "parse_limits"),
     "landremed.law": ("load_rulebook",),
+    "landremed.partitions.memory": ("parse_memory",),
     "landremed.remeasure": ("merge_reviews",),
     "landremed.project": ("Project", "load_project", "make_project"),
     "landremed.samples": ("sample_project", "write_samples"),

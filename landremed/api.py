@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from landremed.errors import LandremedError, Where
 from landremed.io.gpkg import EarlyLayers, OutLayer
-from landremed.io.limits import Limits
+from landremed.io.limits import window_limits
 from landremed.io.result_folder import check_folder, names_folder, write_folder
 from landremed.io.vector import list_layers, split_layer
 from landremed.io.zipped import zip_named
@@ -28,6 +28,7 @@ from landremed.output import (
     write_layers,
 )
 from landremed.partitions.executors import LocalProcesses
+from landremed.partitions.memory import ROW_BYTES, Bounds, default_memory
 from landremed.partitions.run import PARTITIONS_FROM, Partitioned, run_partitions
 from landremed.pipeline import Basis, Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
@@ -160,7 +161,7 @@ class RunResult:
         return gpd.GeoDataFrame(frame, geometry=geometry, crs=self.crs_wkt)
 
 
-def run(
+def run(  # noqa: PLR0913  one more: memory
     project: Project | str | Path,
     output: str | Path | None = None,
     *,
@@ -170,6 +171,7 @@ def run(
     stage: Stage = lambda name: None,
     progress: Progress | None = None,
     reuse: Reuse | None = None,
+    memory: int | None = None,
 ) -> RunResult:
     """Check, overlay, decide and, with ``output``, write the result GeoPackage.
 
@@ -193,6 +195,8 @@ def run(
         Told how many parcels have been measured.
     reuse : landremed.reuse.Reuse, optional
         Measures of an earlier run to take over; those of this run are kept beside ``output``.
+    memory : int, optional
+        Bytes that all processes together may hold; large runs take a share of this machine's by default.
 
     Returns
     -------
@@ -205,7 +209,7 @@ def run(
         When the data as a whole, or the output, stops the job. Nothing is written then.
     """
     checked, clock = _begin(project, output, overwrite, jobs, folders=True)
-    divided = _executor(checked, output, jobs, reuse)
+    divided = _executor(checked, output, jobs, reuse, memory)
     if divided is not None and output is not None:
         with divided as executor:
             return _run_partitions(
@@ -217,6 +221,7 @@ def run(
                 executor=executor,
                 stage=stage,
                 progress=progress,
+                bounds=Bounds(memory),
             )
     measured = measure_project(
         checked,
@@ -245,7 +250,11 @@ def run(
 
 
 def _executor(
-    project: Project, output: str | Path | None, jobs: int | str | None, reuse: Reuse | None
+    project: Project,
+    output: str | Path | None,
+    jobs: int | str | None,
+    reuse: Reuse | None,
+    memory: int | None,
 ) -> LocalProcesses | DaskCluster | None:
     """Return who does the partitions of a run, None where it is done in this process as a whole."""
     if isinstance(jobs, str):
@@ -254,10 +263,14 @@ def _executor(
         from landremed.partitions.dask_cluster import DaskCluster
 
         return DaskCluster(jobs)
-    processes = jobs or usable_threads()
-    if output is None or reuse is not None or processes == 1 or _rows_of(project) < PARTITIONS_FROM:
+    if output is None or reuse is not None:
         return None
-    return LocalProcesses(processes)
+    processes = jobs or usable_threads()
+    rows = _rows_of(project)
+    large = rows >= PARTITIONS_FROM and processes > 1
+    if memory is not None or large or rows * ROW_BYTES > default_memory():
+        return LocalProcesses(processes)
+    return None
 
 
 def _run_partitions(
@@ -288,7 +301,7 @@ def _rows_of(project: Project) -> int:
     if zip_named(path)[0] or path.lower().endswith(".txt"):
         return 0
     try:
-        found = list_layers(path, base=project.base, limits=Limits(**project.limits))
+        found = list_layers(path, base=project.base, limits=window_limits(project.limits))
     except LandremedError:
         return 0  # the reader says what is wrong
     return max((info.rows for info in found if layer in (None, info.name)), default=0)

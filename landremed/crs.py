@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyproj
 
-from landremed.crs_guard import guard_coordinates, key_table, mixed_zones, out_of_place, placed
+from landremed.crs_guard import Places, guard_coordinates, key_table, mixed_zones, out_of_place, placed
 from landremed.crs_kinds import (
     MODERN_DATUMS,
     central_meridian,
@@ -105,7 +105,7 @@ def local_grid(source: VectorSource) -> list[Finding]:
 
 
 def choose_working_crs(
-    parcels: VectorSource, declared: str | None, project_crs: str | None
+    parcels: VectorSource, declared: str | None, project_crs: str | None, places: Places | None = None
 ) -> tuple[pyproj.CRS, list[Finding]]:
     """Return the CRS in which everything is overlaid: projected, in metres.
 
@@ -118,6 +118,8 @@ def choose_working_crs(
     project_crs : str, optional
         ``[project] crs``; without it the parcels' own CRS is taken, or for longitude and latitude on CGCS2000
         or WGS 84 the 3-degree Gauss-Krüger zone (without prefix) of the extent's centre.
+    places : Places, optional
+        Those of the parcels where their rows are not at hand.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def choose_working_crs(
     if is_metric(own) and not is_web_mercator(own):
         chosen = own
     elif datum_family(own) in MODERN_DATUMS and (own.is_geographic or is_web_mercator(own)):
-        chosen = pyproj.CRS.from_epsg(_zone_epsg(parcels, own))
+        chosen = pyproj.CRS.from_epsg(_zone_epsg(parcels, own, places))
     else:
         raise CrsError(
             "working_crs_needed", Where(file=parcels.file, layer=parcels.layer), crs=crs_label(own)
@@ -189,12 +191,12 @@ def to_working(
     return _transform(source.wkb, where, crs, working, strict)
 
 
-def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS) -> int:
-    places = placed(parcels.wkb)
+def _zone_epsg(parcels: VectorSource, crs: pyproj.CRS, places: Places | None) -> int:
+    places = placed(parcels.wkb) if places is None else places
     where = Where(file=parcels.file, layer=parcels.layer)
     if not len(places.rows):
         raise CrsError("working_crs_needed", where, crs=crs_label(crs))
-    guard_coordinates(parcels, crs, "parcels")
+    guard_coordinates(parcels, crs, "parcels", places)
     x = (float(np.quantile(places.x, 0.01)) + float(np.quantile(places.x, 0.99))) / 2.0
     y = (float(np.quantile(places.y, 0.01)) + float(np.quantile(places.y, 0.99))) / 2.0
     if crs.is_projected:

@@ -35,12 +35,13 @@ class Places:
     not_finite: npt.NDArray[np.int64]
 
 
-def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
+def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str, places: Places | None = None) -> None:
     """Refuse a layer whose numbers contradict its CRS.
 
     One vertex per feature is looked at. Parcels (``key`` starts with ``parcels``) are refused when at least
     half of them contradict the CRS, since single ones are findings (`out_of_place`); of a layer every feature
-    must have finite coordinates and none may carry another zone prefix or swapped axes.
+    must have finite coordinates and none may carry another zone prefix or swapped axes. ``places`` are those
+    of the source where its rows are not at hand.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str) -> None:
         ``crs_out_of_range`` or ``coordinates_not_finite``, with what was expected and found.
     """
     where = Where(file=source.file, layer=source.layer)
-    places = placed(source.wkb)
+    places = placed(source.wkb) if places is None else places
     parcels = key.startswith("parcels")
     if len(places.not_finite) and (not parcels or not len(places.rows)):
         row = int(places.not_finite[0]) + 1
@@ -92,11 +93,11 @@ def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
     ]
 
 
-def mixed_zones(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
+def mixed_zones(source: VectorSource, crs: pyproj.CRS, places: Places | None = None) -> list[Finding]:
     """Return one finding where single parcels carry another zone number than the rest of the file."""
     if not is_gauss_krueger(crs):
         return []
-    places = placed(source.wkb)
+    places = placed(source.wkb) if places is None else places
     zones = _zones(places)
     if len(zones) < 2:
         return []

@@ -42,11 +42,13 @@ __all__ = [
     "Layer",
     "Parcels",
     "Units",
+    "extent_of",
     "load_layer",
     "load_layers",
     "load_parcels",
     "parcel_ids",
     "ready_parcels",
+    "require_unique",
     "text_ids",
 ]
 
@@ -163,16 +165,16 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
         raise InputError("parcels_empty", Where(file=source.display))
     crs, chosen = choose_working_crs(source, spec.crs, project.crs)
     ids, id_findings = parcel_ids(source, spec)
-    _require_unique(ids, source, spec)
+    require_unique(ids, source, spec)
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
     guard_coordinates(source, input_crs, "parcels")
     placed_wkb = to_working(source, input_crs, crs, "parcels", strict=False)
     parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=project.repair.most)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
-    return replace(
-        parcels, findings=[*findings, *local_grid(source), *chosen, *id_findings, *parcels.findings]
-    )
+    mixed = mixed_zones(source, input_crs)
+    noticed = [*findings, *local_grid(source), *chosen, *id_findings, *mixed, *parcels.findings]
+    return replace(parcels, findings=noticed)
 
 
 def ready_parcels(
@@ -205,7 +207,6 @@ def ready_parcels(
     polygons = PolygonSet(repaired.wkb)
     odd = {f.row or 1: f for f in [*_too_wide(polygons, source, input_crs), *out_of_place(source, input_crs)]}
     astray = [replace(odd[row], parcel_id=ids[row - 1], row=int(numbers[row - 1])) for row in sorted(odd)]
-    mixed = [replace(f, row=int(numbers[(f.row or 1) - 1])) for f in mixed_zones(source, input_crs)]
     if astray:
         lost = np.zeros(len(source), dtype=bool)
         lost[[row - 1 for row in odd]] = True
@@ -216,7 +217,7 @@ def ready_parcels(
         polygons,
         crs,
         input_crs,
-        [*mixed, *astray, *_repair_findings(repaired, source, ids)],
+        [*astray, *_repair_findings(repaired, source, ids)],
         int((repaired.status == "not_finite").sum()),
     )
 
@@ -271,7 +272,7 @@ def load_layer(
 
 @contextmanager
 def load_layers(
-    project: Project, parcels: Parcels, sources: Mapping[str, VectorSource] | None = None
+    project: Project, parcels: Ground, sources: Mapping[str, VectorSource] | None = None
 ) -> Iterator[Callable[[], list[Layer]]]:
     """Read all layers of a project while the caller does something else; ends when all are read.
 
@@ -368,7 +369,14 @@ def parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], list
     return ids, findings
 
 
-def _require_unique(ids: Sequence[str], source: VectorSource, spec: ParcelsSpec) -> None:
+def require_unique(ids: Sequence[str], source: VectorSource, spec: ParcelsSpec) -> None:
+    """Refuse parcels of which two have one id.
+
+    Raises
+    ------
+    InputError
+        Code ``parcel_id_twice``.
+    """
     first: dict[str, int] = {}
     repeated = []
     for row, value in enumerate(ids, 1):
@@ -439,11 +447,15 @@ def _require_meeting(
 
 def _extent(polygons: PolygonSet, more: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
     """Return the bounds of all together, and of more boxes; NaN where there is none."""
-    boxes = polygons.boxes if more is None else np.concatenate([polygons.boxes, more])
-    boxes = boxes[~np.isnan(boxes[:, 0])]
-    if not len(boxes):
+    return extent_of(polygons.boxes if more is None else np.concatenate([polygons.boxes, more]))
+
+
+def extent_of(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the bounds of all boxes (x min, y min, x max, y max) together, NaN where there is none."""
+    known = boxes[~np.isnan(boxes[:, 0])]
+    if not len(known):
         return np.full(4, np.nan)
-    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+    return np.concatenate([known[:, :2].min(axis=0), known[:, 2:].max(axis=0)])
 
 
 def _box_text(box: npt.NDArray[np.float64]) -> str:

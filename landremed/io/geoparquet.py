@@ -13,7 +13,7 @@ from landremed.io.drivers import Dataset
 from landremed.io.gdal import RawLayer
 from landremed.io.limits import Limits, check_limit
 
-__all__ = ["parquet_rows", "read_geoparquet"]
+__all__ = ["geoparquet_batches", "parquet_rows", "read_geoparquet"]
 
 _BOX = "bbox"
 _BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
@@ -36,8 +36,31 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
     InputError
         When it is cut off, holds no ``geo`` metadata, or encodes geometry in another way.
     """
-    where = Where(file=dataset.shown)
     file = _open(dataset)
+    names, primary, crs = _wanted(dataset, file, limits)
+    if columns is not None:
+        names = [n for n in names if n in set(columns)]
+    try:
+        table = file.read(columns=[*names, primary])
+    except _BROKEN as error:
+        raise InputError("file_truncated", Where(file=dataset.shown), reason=str(error)[:200]) from error
+    return _raw(table, primary, crs)
+
+
+def geoparquet_batches(dataset: Dataset, limits: Limits, rows: int) -> Iterator[RawLayer]:
+    """Read a GeoParquet file some rows at a time; otherwise as ``read_geoparquet``."""
+    file = _open(dataset)
+    names, primary, crs = _wanted(dataset, file, limits)
+    try:
+        for batch in file.iter_batches(rows, columns=[*names, primary]):
+            yield _raw(pa.Table.from_batches([batch]), primary, crs)
+    except _BROKEN as error:
+        raise InputError("file_truncated", Where(file=dataset.shown), reason=str(error)[:200]) from error
+
+
+def _wanted(dataset: Dataset, file: Any, limits: Limits) -> tuple[list[str], str, str | None]:
+    """Return the attribute columns, the geometry column and its CRS."""
+    where = Where(file=dataset.shown)
     check_limit(limits, "max_features", file.metadata.num_rows, where)
     unfolded = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
     check_limit(limits, "max_unzipped_mb", unfolded // 1_000_000, where)
@@ -48,16 +71,12 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
     others = {name for name in geo["columns"] if name != primary}
     boxes = {name for c in geo["columns"].values() for name in _covering(c)}
     names = [n for n in file.schema_arrow.names if n not in others | boxes | {primary}]
-    if columns is not None:
-        names = [n for n in names if n in set(columns)]
-    try:
-        table = file.read(columns=[*names, primary])
-    except _BROKEN as error:
-        raise InputError("file_truncated", where, reason=str(error)[:200]) from error
+    return names, primary, _crs(column)
+
+
+def _raw(table: pa.Table, primary: str, crs: str | None) -> RawLayer:
     place = table.column_names.index(primary)
-    return RawLayer(
-        table.remove_column(place).replace_schema_metadata(None), table.column(place), _crs(column)
-    )
+    return RawLayer(table.remove_column(place).replace_schema_metadata(None), table.column(place), crs)
 
 
 def _open(dataset: Dataset) -> Any:

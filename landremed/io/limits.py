@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Final
 
 from landremed.errors import InputError, Where
 
-__all__ = ["Limits", "check_limit", "parse_limits"]
+__all__ = ["Limits", "check_limit", "parse_limits", "window_limits"]
+
+_UNBOUNDED: Final = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Limits:
     max_text_mb: float = 250
     max_files: float = 10_000
     max_depth: float = 12
+
+
+def window_limits(given: Mapping[str, float]) -> Limits:
+    """Return the bounds of a layer that is read some rows at a time: those that the project gives, no others.
+
+    Without them a large layer would be refused for a size that costs no memory.
+    """
+    keys = ("max_features", "max_vertices", "max_file_mb", "max_unzipped_mb")
+    return Limits(**{**dict.fromkeys(keys, _UNBOUNDED), **given})
 
 
 def check_limit(limits: Limits, key: str, found: int, where: Where) -> None:

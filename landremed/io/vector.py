@@ -43,7 +43,18 @@ from landremed.io.zipped import errors_named, layer_of_zip, unpacked, zip_layers
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["LayerInfo", "find_field", "list_layers", "read_vector", "require_field", "split_layer"]
+__all__ = [
+    "LayerInfo",
+    "crs_text",
+    "file_and_layer",
+    "find_field",
+    "layer_stem",
+    "list_layers",
+    "plain_attributes",
+    "read_vector",
+    "require_field",
+    "split_layer",
+]
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, days from 1970-01-01
@@ -96,12 +107,12 @@ def read_vector(
     if archive:
         options = {"where": where, "encoding": encoding, "columns": columns, "limits": limits}
         return _read_zip(archive, layer or inner, base, options)
-    path, layer = _file_and_layer(path, layer, base)
+    path, layer = file_and_layer(path, layer, base)
     if path.lower().endswith(".txt"):
         return _survey_text(path, base, where, encoding, columns, limits)
     dataset = open_dataset(path, base, limits)
     with plain_prj(dataset) as plain, sound_index(plain) as (sound, notes, lost):
-        name = pick_layer(sound, layer) if sound.driver != "GeoParquet" else _stem(sound, layer)
+        name = pick_layer(sound, layer) if sound.driver != "GeoParquet" else layer_stem(sound, layer)
         place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
         raw, text, findings = _read(sound, name, encoding, limits)
         wkb, more = _geometry(raw, sound, name, place)
@@ -109,7 +120,7 @@ def read_vector(
     if len(lost):  # deleted rows shift the others: then every row without a shape may be one of them
         shifted = any(f.code == "rows_deleted" for f in findings)
         wkb = marked(wkb, np.flatnonzero(np.asarray(wkb.is_null())) if shifted else lost)
-    table, more = _attributes(raw.table)
+    table, more = plain_attributes(raw.table)
     findings += more
     check_limit(limits, "max_features", len(wkb), place)
     check_limit(limits, "max_columns", table.num_columns, place)
@@ -119,7 +130,7 @@ def read_vector(
         table, wkb = table.take(keep), wkb.take(keep)
     if columns is not None:
         table = table.select([_require(table.column_names, column, place) for column in columns])
-    crs, implied = _crs_text(raw.crs, dataset)
+    crs, implied = crs_text(raw.crs, dataset)
     digest = content_hash(table, wkb, crs)
     if implied:
         table = table.replace_schema_metadata({CRS_IMPLIED: b"1"})
@@ -245,13 +256,15 @@ def _exists(path: str, base: Path | None) -> bool:
         return False
 
 
-def _file_and_layer(path: str, layer: str | None, base: Path | None) -> tuple[str, str | None]:
+def file_and_layer(path: str, layer: str | None, base: Path | None) -> tuple[str, str | None]:
+    """Return file and layer of a path that may carry the layer."""
     if layer is not None or _exists(path, base):
         return path, layer
     return split_layer(path)
 
 
-def _stem(dataset: Dataset, layer: str | None) -> str:
+def layer_stem(dataset: Dataset, layer: str | None) -> str:
+    """Return the layer's name in a format that holds one and calls it like the file."""
     name = dataset.path.stem
     if layer is not None and layer != name:
         raise InputError("layer_missing", Where(file=dataset.shown), layer=layer, nearest=name)
@@ -323,7 +336,7 @@ def _linear(dataset: Dataset, name: str, place: Where) -> pa.Array:
     return wkb
 
 
-def _attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
+def plain_attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
     """Return one-chunk columns of plain types: whole and broken numbers, text, bool, date, timestamp."""
     findings: list[Finding] = []
     columns: dict[str, pa.Array] = {}
@@ -409,7 +422,7 @@ def _clean_text(array: pa.Array) -> tuple[pa.Array, list[Finding]]:
     return pa.array(texts, pa.string()), findings
 
 
-def _crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
+def crs_text(text: str | None, dataset: Dataset) -> tuple[str | None, bool]:
     """Return the CRS and whether the format implies it.
 
     It is ``AUTHORITY:CODE`` where the registry has it, else WKT2.

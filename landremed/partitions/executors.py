@@ -55,6 +55,8 @@ class LocalProcesses:
     The processes start, and import what they need, while the caller still prepares the folder. One that dies
     is replaced, and its partition begun again, up to `TRIES` times.
 
+    They end when ``run`` has nothing left to do, so that it is called once.
+
     Parameters
     ----------
     jobs : int
@@ -81,6 +83,18 @@ class LocalProcesses:
             for worker in self._idle:
                 worker.end()
 
+    @property
+    def processes(self) -> int:
+        """How many there are."""
+        return len(self._idle)
+
+    def keep(self, count: int) -> None:
+        """End all processes but so many; call it before ``run``."""
+        with self._lock:
+            spare, self._idle = self._idle[count:], self._idle[:count]
+        for worker in spare:
+            worker.end()
+
     def run(self, folder: str, numbers: Sequence[int]) -> Iterator[Done]:
         """Yield each partition once it is done, in any order."""
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -94,6 +108,7 @@ class LocalProcesses:
             if isinstance(found, BaseException):
                 raise found
             yield found
+        self.close()  # what they hold is wanted for merging
 
     def _serve(
         self,

@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -15,14 +16,16 @@ import pyarrow as pa
 from landremed.area import area_measure, default_kind
 from landremed.given import EvidenceTable, given_facts
 from landremed.io.gpkg import OutLayer
-from landremed.layers import Parcels, load_layers, load_parcels
+from landremed.layers import load_layers, load_parcels
 from landremed.measure import Progress, Ruler
 from landremed.output import result_provenance
 from landremed.overlay.engine import Engine
 from landremed.overlay_tables import IssueGroups, issue_groups
-from landremed.partitions.executors import Executor
+from landremed.partitions.executors import Executor, LocalProcesses
 from landremed.partitions.job_file import write_job
+from landremed.partitions.memory import Bounds, default_memory, fitting, give_back
 from landremed.partitions.merge import Merged
+from landremed.partitions.parcels import NotInWindowsError, ReadParcels, in_memory, in_windows
 from landremed.partitions.scratch import (
     DONE,
     JOB,
@@ -35,7 +38,6 @@ from landremed.partitions.scratch import (
 from landremed.partitions.spool import (
     BLOCK,
     digest_of,
-    parcel_tables,
     partition_rows,
     plan,
     slim,
@@ -106,7 +108,7 @@ def run_partitions(
     stage: Stage,
     progress: Progress | None,
     entries: Callable[[], Mapping[str, object]],
-    size: int | None = None,
+    bounds: Bounds | None = None,
 ) -> Partitioned:
     """Measure and decide in partitions, and merge.
 
@@ -124,8 +126,8 @@ def run_partitions(
         As for ``landremed.pipeline.measure_project``.
     entries : callable
         Gives the provenance entries of this run.
-    size : int, optional
-        Most parcels of a partition; by default chosen by their number.
+    bounds : Bounds, optional
+        How much memory may be used.
 
     Raises
     ------
@@ -133,9 +135,11 @@ def run_partitions(
         What is done then stays in the scratch folder; the same run goes on from there.
     """
     folder = scratch_folder(output)
-    spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), size)
+    sized = partial(_sized, executor, bounds or Bounds())
+    spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), sized)
     manifest = spooled.manifest
     _tell_kept(folder, manifest)
+    give_back()
     stage("partitions")
     done = reused = 0
     for found in executor.run(str(folder), range(len(manifest.rows))):
@@ -190,13 +194,13 @@ def _spool(
     engine: str,
     stage: Stage,
     boundaries: tuple[str, Mapping[str, bytes]],
-    size: int | None,
+    sized: Callable[[int, int], int],
 ) -> _Spooled:
     stage("rules")
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")
-    parcels = redrawn(load_parcels(project), *boundaries)
+    parcels = _parcels(project, folder, boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers and facts")
     with load_layers(project, parcels) as read:
@@ -207,14 +211,14 @@ def _spool(
     job = Job(project, book, layers, ruler, area)
     stage("spool")
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
-    wanted = plan(parcels.polygons.boxes, size or partition_rows(len(parcels.ids)))
+    shapes = sum(layer.polygons.wkb.nbytes for layer in layers)
+    wanted = plan(parcels.boxes, sized(len(parcels.ids), shapes))
     drawn = {"boundaries": [boundaries[0], sorted((k, v.hex()) for k, v in boundaries[1].items())]}
     digest = digest_of(inputs, {**drawn, "rows": wanted.rows, "block": BLOCK})
     manifest = Manifest(digest, parcels.source.display, wanted.rows, wanted.spans, BLOCK)
     _prepare(folder, digest)
-    tables = list(parcel_tables(parcels, np.arange(len(parcels.ids))))
-    extents = write_shares(folder, lambda: iter(tables), wanted, tables[0].schema)
-    hits = write_evidence(folder, evidence, pa.array(parcels.ids, pa.string()), wanted.part)
+    extents = write_shares(folder, parcels.tables, wanted, parcels.schema)
+    hits = write_evidence(folder, evidence, parcels.ids, wanted.part)
     issues = _general(job, parcels, evidence, hits)
     engine_kept: Engine | str = ruler.engine if ruler.engine.name == "native" else ruler.engine.name
     write_job(
@@ -235,17 +239,43 @@ def _spool(
     return _Spooled(manifest, Basis(project, book, parcels.crs), inputs, issues, shown_files(layers))
 
 
+def _sized(executor: Executor, bounds: Bounds, parcels: int, shapes: int) -> int:
+    """Return the most parcels of a partition; let no more processes run than memory holds."""
+    wanted = bounds.rows or partition_rows(parcels)
+    if not isinstance(executor, LocalProcesses):
+        return wanted
+    share = fitting(
+        bounds.memory or default_memory(),
+        parcels=parcels,
+        layers_bytes=shapes,
+        processes=executor.processes,
+        rows=wanted,
+    )
+    executor.keep(share.processes)
+    return share.rows
+
+
+def _parcels(project: Project, folder: Path, boundaries: tuple[str, Mapping[str, bytes]]) -> ReadParcels:
+    """Read the parcels, window by window where their format allows it."""
+    if not boundaries[1]:
+        try:
+            return in_windows(project, folder)
+        except NotInWindowsError:
+            pass
+    return in_memory(redrawn(load_parcels(project), *boundaries))
+
+
 def _prepare(folder: Path, digest: str) -> None:
     """Make the scratch folder; keep what is done in it when it rests on the same inputs."""
     before = read_manifest(folder)
-    if folder.exists() and (before is None or before.digest != digest):
-        shutil.rmtree(folder)
+    if before is None or before.digest != digest:
+        shutil.rmtree(folder / DONE, ignore_errors=True)
     (folder / DONE).mkdir(parents=True, exist_ok=True)
 
 
 def _general(
     job: Job,
-    parcels: Parcels,
+    parcels: ReadParcels,
     evidence: Sequence[EvidenceTable],
     hits: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> IssueGroups:
@@ -254,11 +284,11 @@ def _general(
     What evidence tables say as a whole is found on the parcels that they name.
     """
     rows = np.union1d(hits, [0])
-    at = pa.array(rows)
-    whole = parcels.source
-    source = replace(whole, attributes=whole.attributes.take(at), wkb=whole.wkb.take(at), rows=rows)
-    spec = job.project.parcels
-    ids = [parcels.ids[row] for row in rows.tolist()]
+    whole, spec = parcels.source, job.project.parcels
+    fields = whole.attributes.schema
+    blank = pa.table([pa.nulls(len(rows), field.type) for field in fields], fields)
+    source = replace(whole, attributes=blank, wkb=whole.wkb.slice(0, len(rows)), rows=rows)
+    ids = parcels.ids.take(pa.array(rows)).to_pylist()
     given = given_facts(job.book.vocabulary, ids, source, spec.fields, spec.values, evidence)
     found = [*parcels.findings, *(f for layer in job.layers for f in layer.findings)]
     found += [*absent_layers(job.project, job.book), *given.findings]

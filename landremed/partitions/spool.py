@@ -29,7 +29,7 @@ __all__ = [
     "BLOCK",
     "Plan",
     "digest_of",
-    "parcel_tables",
+    "parcel_table",
     "partition_rows",
     "plan",
     "slim",
@@ -47,7 +47,6 @@ BLOCK: Final = 32_768
 _MOST: Final = 50_000
 _LEAST: Final = 4_096
 _SHARES: Final = 16  # fewer would leave processes without work at the end
-_WINDOW: Final = 65_536
 _OPEN_FILES: Final = 400
 
 
@@ -100,13 +99,11 @@ def plan(boxes: Floats, size: int) -> Plan:
     return Plan(part, rows.tolist(), list(zip(first.tolist(), last.tolist(), strict=True)))
 
 
-def parcel_tables(parcels: Parcels, rows: Ints) -> Iterator[pa.Table]:
-    """Yield parcels as they are spooled: row in the file, id, shape, attributes."""
+def parcel_table(parcels: Parcels, rows: Ints) -> pa.Table:
+    """Return parcels as they are spooled: row in the file, id, shape, attributes."""
     attributes = parcels.source.attributes
     columns = [pa.array(rows), pa.array(parcels.ids, pa.string()), parcels.polygons.wkb, *attributes.columns]
-    whole = pa.Table.from_arrays(columns, names=["row", "id", "wkb", *attributes.column_names])
-    for start in range(0, len(rows), _WINDOW):
-        yield whole.slice(start, _WINDOW)
+    return pa.Table.from_arrays(columns, names=["row", "id", "wkb", *attributes.column_names])
 
 
 def write_shares(
@@ -119,7 +116,7 @@ def write_shares(
     folder : Path
         Scratch folder.
     tables : callable
-        Gives tables as ``parcel_tables`` makes them, in the order of the file; called again where partitions
+        Gives tables as ``parcel_table`` makes them, in the order of the file; called again where partitions
         are many.
     wanted : Plan
         Where each row belongs.
