@@ -347,6 +347,21 @@ def test_errors_alone_are_no_shift(seed, noise):
     assert find_shifts(votes) == {}
 
 
+def test_what_a_shift_explains_is_gone_when_the_layer_is_moved_back():
+    parcels, layer = patchwork(12, seed=8)
+    rng = np.random.default_rng(8)
+    # some fields were drawn with a gap, some reach half a metre over their neighbours
+    grown = rng.choice([-0.1, *[0.0] * 6, 0.5], len(parcels))
+    parcels = [shapely.buffer(s, grown[i], join_style="mitre") for i, s in enumerate(parcels)]
+    shifted = moved(layer, 0.4, 150.0)
+    rows = run(parcels, {"red_line": shifted}).frame("overlaps").set_index("parcel_id")
+    union = shapely.union_all(moved(shifted, 0.4, 330.0))
+    before = pd.Series({f"p{i}": shapely.area(shapely.intersection(s, union)) for i, s in enumerate(parcels)})
+    gone = before[rows.index] < 0.01
+    assert 0.5 < gone.mean() < 0.95
+    assert gone.equals(rows["sliver_kind"] == "shifted_layer")
+
+
 def test_a_real_corner_stays_real_in_a_shifted_layer():
     parcels, layer = patchwork(10)
     victim = parcels[20]

@@ -44,6 +44,7 @@ _NOTHING = len(_KINDS)
 _CROSSINGS: Final = 3
 _MINOR: Final = 0.01
 _MOSTLY: Final = 0.9
+_TURNS: Final = 1.5
 _WHOLE: Final = 1.0 - 1e-9
 
 
@@ -114,7 +115,10 @@ def with_evidence(
     near = examined(area, whole_m2, width, tolerance)
     kind = np.full(len(rows), _NOTHING, np.int8)
     kind[near] = np.where(thin_parcel[near], _REMNANT, _REAL)
-    strips = elongated(area, around) & (near | (width < REACH * tolerance.position_m))
+    strips = elongated(area, around)
+    wide = np.flatnonzero(strips & ~near & (width < REACH * tolerance.position_m))
+    strips &= near
+    strips[wide[_one_sided(rows["geometry"].combine_chunks().take(pa.array(wide)), around[wide])]] = True
     found = _Found(kind, [], [])
     for at, layer in enumerate(layers):
         ground = _Ground(parcels, layer, at, measured, tolerance)
@@ -146,7 +150,8 @@ def _around(
     What has n vertices in a box is at most n diagonals around, which leaves few to be measured.
     """
     parcel, area = rows["parcel"].to_numpy().astype(np.int64), rows["area_m2"].to_numpy()
-    diagonal = np.hypot(*(parcels.boxes[:, 2:] - parcels.boxes[:, :2]).T)
+    box = parcels.boxes
+    diagonal = np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     vertices = pc.binary_length(parcels.wkb).fill_null(0).to_numpy(zero_copy_only=False) / 16.0
     least = np.maximum(tolerance.min_overlap_area_m2, tolerance.sliver_max_area_m2)
     thin = np.flatnonzero(
@@ -165,6 +170,20 @@ def _around(
     return around, splinter[parcel]
 
 
+def _one_sided(wkb: pa.Array, around: FloatArray) -> BoolArray:
+    """Tell which strips lie on one side of something, as a shift leaves them, and are no fringe all around.
+
+    What runs on without turning back is at most √2 times as long as the diagonal of its box.
+    """
+    return np.asarray(around / 2.0 <= _TURNS * _diagonals(wkb))
+
+
+def _diagonals(wkb: pa.Array) -> FloatArray:
+    box = polygon_bounds(wkb)
+    diagonal: FloatArray = np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    return diagonal
+
+
 def _crumbs(found: _Found, rows: IntArray, ground: _Ground) -> None:
     """Name small overlaps that are no strips: real, unless they are splinters of the layer."""
     if not len(rows):
@@ -173,9 +192,8 @@ def _crumbs(found: _Found, rows: IntArray, ground: _Ground) -> None:
     remnant = _inner(table, ground)
     found.kind[rows[remnant]] = _REMNANT
     rest = np.flatnonzero(~remnant)
-    box = polygon_bounds(table["geometry"].combine_chunks().take(pa.array(rest)))
     numbers = np.zeros((len(rest), PART_NUMBERS))
-    numbers[:, -1] = np.hypot(*(box[:, 2:] - box[:, :2]).T)
+    numbers[:, -1] = _diagonals(table["geometry"].combine_chunks().take(pa.array(rest)))
     found.parts.append((rows[rest], numbers))
 
 

@@ -54,8 +54,8 @@ AGREES_M: Final = 0.01
 EVIDENCE: Final = "_sliver_evidence"
 """Column of a share's overlaps by which ``named`` tells what a shift explains; it does not reach a result."""
 
-PART_NUMBERS: Final = 9
-"""Numbers kept of every part: 6 moments of its offsets, length matched, layer's side, extent."""
+PART_NUMBERS: Final = 12
+"""Numbers kept of every part: 9 moments of its offsets, length matched, layer's side, extent."""
 
 VOTES_SCHEMA: Final = pa.schema(
     [

@@ -111,12 +111,12 @@ def votes(role: str, shapes: Outlines, pairs: Facing) -> pa.Table:
 def part_numbers(shapes: Outlines, pairs: Facing) -> FloatArray:
     """Return what ``landremed.slivers.shift`` needs to tell whether a shift explains a part (rows: parts).
 
-    Over the pairs, weighed by length: sums of nx², nx·ny, ny², d·nx, d·ny, d² and of the length; then the
+    Over the pairs, weighed by length: sums of nx², nx·ny, ny², d·nx, d·ny, d², nx, ny, d and 1; then the
     length of the layer's side and the diagonal of the part's box (``PART_NUMBERS``).
     """
     nx, ny = pairs.normal.T
     d, weight = pairs.offset_m, pairs.length_m
-    terms = (nx * nx, nx * ny, ny * ny, d * nx, d * ny, d * d, np.ones(len(d)))
+    terms = (nx * nx, nx * ny, ny * ny, d * nx, d * ny, d * d, nx, ny, d, np.ones(len(d)))
     count = len(shapes.piece)
     sums = [np.bincount(pairs.part, weight * term, count) for term in terms]
     numbers: FloatArray = np.column_stack([*sums, shapes.sides_m[:, 0], shapes.diagonal_m])

@@ -28,6 +28,7 @@ _LEAST_SPREAD: Final = 0.05
 _ERROR_SHARE: Final = 0.1
 _HEAVIEST: Final = 48
 _COARSE: Final = (5, 4)  # degrees, and steps of offset, in which the search begins
+_CORNER: Final = 2.0
 _ROUNDS: Final = 20
 _KEYS: Final = ("layer", "degree", "step")
 
@@ -94,24 +95,27 @@ def find_shifts(votes: pa.Table) -> dict[str, Shift]:
 
 
 def explained(numbers: FloatArray, shift: Shift) -> BoolArray:
-    """Tell which parts of overlaps a shift explains.
+    """Tell which parts of overlaps a shift explains: they would be gone if the layer were moved back.
 
-    Those between edges whose offsets agree with it over at least half of the layer's side, and those that are
-    no larger than the shift itself.
+    Those between edges that are no farther apart than the shift brings them, to within what still agrees
+    (mean and one standard deviation, over at least half of the layer's side); and those that are hardly
+    larger than the shift itself, where corners met.
 
     Parameters
     ----------
-    numbers : ndarray (parts, 9)
+    numbers : ndarray (parts, 12)
         From ``landremed.slivers.offsets.part_numbers``.
     shift : Shift
         Of the layer.
     """
-    xx, xy, yy, dx, dy, dd, matched, side, diagonal = numbers.T
+    xx, xy, yy, dx, dy, dd, nx, ny, d, matched, side, diagonal = numbers.T
     x, y = shift.east_m, shift.north_m
-    square = x * x * xx + 2.0 * x * y * xy + y * y * yy - 2.0 * (x * dx + y * dy) + dd
-    agrees = square <= shift.agrees_m**2 * matched
-    tiny = diagonal <= shift.length_m + shift.agrees_m
-    return np.asarray(tiny | (agrees & (matched > 0.0) & (matched >= 0.5 * side)))
+    known = np.maximum(matched, 1e-9)
+    mean = (d - x * nx - y * ny) / known
+    square = (x * x * xx + 2.0 * x * y * xy + y * y * yy - 2.0 * (x * dx + y * dy) + dd) / known
+    left = mean + np.sqrt(np.maximum(square - mean**2, 0.0))
+    gone = (left <= shift.agrees_m) & (matched > 0.0) & (matched >= 0.5 * side)
+    return np.asarray(gone | (diagonal <= _CORNER * shift.length_m))
 
 
 def _find(votes: pa.Table) -> Shift | None:
