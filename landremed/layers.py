@@ -40,6 +40,7 @@ from landremed.types import Finding
 __all__ = [
     "Ground",
     "Layer",
+    "Mend",
     "Parcels",
     "Units",
     "extent_of",
@@ -149,10 +150,20 @@ class Layer:
     findings: Sequence[Finding] = field(default_factory=list)
 
 
-def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = None) -> Parcels:
+class Mend(Protocol):
+    """Makes the polygons of a file valid, as ``repair`` does."""
+
+    def __call__(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
+        """Return valid polygons for every row that can have one."""
+
+
+def load_parcels(
+    project: Project, sources: Mapping[str, VectorSource] | None = None, mend: Mend = repair
+) -> Parcels:
     """Read the parcels of a project; choose the working CRS.
 
-    ``sources`` holds inputs that are already in memory, by role (``parcels`` for the parcels).
+    ``sources`` holds inputs that are already in memory, by role (``parcels`` for the parcels). ``mend``
+    stands in for ``repair``.
 
     Raises
     ------
@@ -169,7 +180,7 @@ def load_parcels(project: Project, sources: Mapping[str, VectorSource] | None = 
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
     guard_coordinates(source, input_crs, "parcels")
     placed_wkb = to_working(source, input_crs, crs, "parcels", strict=False)
-    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=project.repair.most)
+    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=project.repair.most, mend=mend)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
     mixed = mixed_zones(source, input_crs)
@@ -185,6 +196,7 @@ def ready_parcels(
     crs: pyproj.CRS,
     *,
     most: tuple[float, float] = NO_LIMITS,
+    mend: Mend = repair,
 ) -> Parcels:
     """Repair parcels, or a share of them; what a row becomes depends on the row alone.
 
@@ -200,8 +212,10 @@ def ready_parcels(
         CRS of the file, and the working CRS.
     most : (share, m²)
         How much a repair may change.
+    mend : callable
+        Stands in for ``repair``.
     """
-    repaired = repair(wkb, most=most)
+    repaired = mend(wkb, most=most)
     numbers = source.row_numbers
     # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
     polygons = PolygonSet(repaired.wkb)
@@ -227,10 +241,11 @@ def load_layer(
     spec: LayerSpec,
     parcels: Ground,
     sources: Mapping[str, VectorSource] | None = None,
+    mend: Mend = repair,
 ) -> Layer:
     """Read one constraint layer into the working CRS of the parcels.
 
-    ``sources`` as for ``load_parcels``.
+    ``sources`` and ``mend`` as for ``load_parcels``.
 
     Raises
     ------
@@ -245,14 +260,14 @@ def load_layer(
             _require_field(source, name, f"{spec.key}.{key}")
     input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
     guard_coordinates(source, input_crs, spec.key)
-    repaired = repair(to_working(source, input_crs, parcels.crs, spec.key), most=project.repair.most)
+    repaired = mend(to_working(source, input_crs, parcels.crs, spec.key), most=project.repair.most)
     if any(status == "not_finite" for status in repaired.status):
         row = list(repaired.status).index("not_finite") + 1
         raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
     polygons, void_boxes = PolygonSet(repaired.wkb), _void_boxes(repaired)
     _require_meeting(spec, source, polygons, void_boxes, parcels)
     group, units, unit_findings = _groups(spec, source)
-    coverage, coverage_source = _coverage(project, spec, parcels)
+    coverage, coverage_source = _coverage(project, spec, parcels, mend)
     ids = text_ids(source.attributes.column(spec.id)) if spec.id else None
     return Layer(
         spec=spec,
@@ -272,7 +287,10 @@ def load_layer(
 
 @contextmanager
 def load_layers(
-    project: Project, parcels: Ground, sources: Mapping[str, VectorSource] | None = None
+    project: Project,
+    parcels: Ground,
+    sources: Mapping[str, VectorSource] | None = None,
+    mend: Mend = repair,
 ) -> Iterator[Callable[[], list[Layer]]]:
     """Read all layers of a project while the caller does something else; ends when all are read.
 
@@ -280,7 +298,7 @@ def load_layers(
     raised. Other parameters as for ``load_layer``.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        waiting = [pool.submit(load_layer, project, spec, parcels, sources) for spec in project.layers]
+        waiting = [pool.submit(load_layer, project, spec, parcels, sources, mend) for spec in project.layers]
         yield lambda: [future.result() for future in waiting]
 
 
@@ -498,7 +516,7 @@ def _unit_kind(word: str | None) -> frozenset[str]:
 
 
 def _coverage(
-    project: Project, spec: LayerSpec, parcels: Ground
+    project: Project, spec: LayerSpec, parcels: Ground, mend: Mend
 ) -> tuple[PolygonSet | None, VectorSource | None]:
     if spec.coverage is None:
         return None, None
@@ -507,7 +525,7 @@ def _coverage(
     key = f"{spec.key}.coverage"
     crs = resolve_crs(source, None, key=key)
     guard_coordinates(source, crs, key)
-    repaired = repair(to_working(source, crs, parcels.crs, key), most=project.repair.most)
+    repaired = mend(to_working(source, crs, parcels.crs, key), most=project.repair.most)
     return PolygonSet(repaired.wkb), source
 
 

@@ -40,6 +40,7 @@ from landremed.overlay_tables import (
 from landremed.parts import cut_parcels, plan_cuts
 from landremed.project import Project
 from landremed.provenance import evidence_entry, library_versions, source_entry, version
+from landremed.repair import repair
 from landremed.results import Judged, demolition_areas
 from landremed.reuse import Reuse
 from landremed.review.boundaries import moved
@@ -200,10 +201,11 @@ def measure_project(
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")
-    parcels = redrawn(load_parcels(project, sources), *boundaries)
+    mend = repair if reuse is None else reuse.repair
+    parcels = redrawn(load_parcels(project, sources, mend), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers and facts")
-    with load_layers(project, parcels, sources) as read:
+    with load_layers(project, parcels, sources, mend) as read:
         evidence = read_evidence(project)
         given = given_facts(
             book.vocabulary,

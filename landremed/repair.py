@@ -6,7 +6,7 @@ the absolute signed area of the shell minus those of the holes, so that the lobe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -92,7 +92,13 @@ class Repaired:
         return good
 
 
-def repair(wkb: pa.Array, *, most: tuple[float, float] = NO_LIMITS, jobs: int | None = None) -> Repaired:
+def repair(
+    wkb: pa.Array,
+    *,
+    most: tuple[float, float] = NO_LIMITS,
+    jobs: int | None = None,
+    fine: npt.NDArray[np.bool_] | None = None,
+) -> Repaired:
     """Return valid polygons for every row that can have one.
 
     Parameters
@@ -104,12 +110,22 @@ def repair(wkb: pa.Array, *, most: tuple[float, float] = NO_LIMITS, jobs: int | 
         the two areas, and by more than so many m².
     jobs : int, optional
         Threads; all cores by default.
+    fine : ndarray of bool, optional
+        Rows that are known to be fine as they stand, and are not looked at.
 
     Returns
     -------
     Repaired
         The same number of rows.
     """
+    rows = np.arange(len(wkb)) if fine is None else np.flatnonzero(~fine)
+    looked_at = wkb if fine is None else wkb.take(pa.array(rows))
+    odd = _odd_rows(looked_at, jobs)
+    return _exchanged(wkb, {int(rows[row]): _within(case, *most) for row, case in odd.items()})
+
+
+def _odd_rows(wkb: pa.Array, jobs: int | None) -> dict[int, _Case]:
+    """Return what is not fine, by row."""
     starts = range(0, len(wkb), _CHUNK)
     odd: dict[int, _Case] = {}
     with ThreadPoolExecutor(max_workers=jobs or usable_threads()) as pool:
@@ -117,13 +133,16 @@ def repair(wkb: pa.Array, *, most: tuple[float, float] = NO_LIMITS, jobs: int | 
             starts, pool.map(lambda s: _chunk(wkb.slice(s, _CHUNK)), starts), strict=True
         ):
             odd.update((start + row, case) for row, case in cases.items())
+    return odd
+
+
+def _exchanged(wkb: pa.Array, odd: Mapping[int, _Case]) -> Repaired:
     rows = np.fromiter(odd, np.int64, len(odd))
     before, after = np.full((2, len(wkb)), np.nan)
     box = np.full((len(wkb), 4), np.nan)
     status = np.full(len(wkb), Status.OK.value, dtype="U12")
     reason = [""] * len(wkb)
     point: list[tuple[float, float] | None] = [None] * len(wkb)
-    odd = {row: _within(case, *most) for row, case in odd.items()}
     for row, case in odd.items():
         status[row], reason[row], point[row] = case.status.value, case.reason, case.point
         before[row], after[row], box[row] = case.before, case.after, case.box

@@ -228,3 +228,16 @@ def test_no_more_is_repaired_than_allowed(most, status):
     assert repaired.wkb.is_null().to_pylist() == [False, status == "unrepaired", False]
     assert repaired.box[1].tolist() == [0.0, 0.0, 2.0, 2.0]
     assert repaired.point[1] == (1.0, 1.0)
+
+
+def test_what_is_known_to_be_fine_is_not_looked_at():
+    bow, square = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)]), shapely.box(0, 0, 1, 1)
+    wkb = pa.array([square.wkb, bow.wkb, None, square.wkb, bow.wkb], pa.large_binary())
+    whole = repair(wkb)
+    for fine in ([True, False, False, True, False], [False] * 5):
+        some = repair(wkb, fine=np.array(fine))
+        assert some.wkb.equals(whole.wkb)
+        assert some.status.tolist() == whole.status.tolist()
+        assert (some.reason, some.point) == (whole.reason, whole.point)
+        assert np.array_equal(some.box, whole.box, equal_nan=True)
+    assert repair(wkb, fine=np.ones(5, bool)).wkb is wkb

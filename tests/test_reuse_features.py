@@ -1,13 +1,13 @@
 """Finding the features of an earlier state of a layer again."""
 
 import numpy as np
-import pyarrow as pa
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landremed.overlay import LayerInput, PolygonSet
-from landremed.reuse.features import features_of, moves
+from landremed.overlay import PolygonSet
+from landremed.reuse.features import Features, moves
+from landremed.reuse.hashes import digests
 from landremed.reuse.measuring import near
 
 GROUPS = ("a", "b")
@@ -19,8 +19,13 @@ feature = st.tuples(st.integers(0, 5), st.sampled_from([0, 1, -1]))
 def state(drawn, names):
     shapes = [None if x == 5 else shapely.box(x, 0, x + 1.5, 1) for x, _ in drawn]
     groups = np.array([g if g < 0 else names.index(GROUPS[g]) for _, g in drawn], np.int32)
-    layer = LayerInput("layer", PolygonSet.from_geometries(np.array(shapes, dtype=object)), groups)
-    return shapes, groups, features_of(layer, names)
+    return shapes, groups, features(shapes, groups, names)
+
+
+def features(shapes, groups=None, names=()):
+    polygons = PolygonSet.from_geometries(np.array(shapes, dtype=object))
+    codes = np.full(len(shapes), -1, np.int32) if groups is None else groups
+    return Features(digests(polygons.wkb), polygons.boxes, codes, list(names))
 
 
 def seen(shapes, groups, names, box):
@@ -54,15 +59,12 @@ def test_away_from_changes_a_parcel_meets_the_same_features(before, after, names
 def test_one_feature_that_changed_its_place_is_all_that_changed():
     shapes = [shapely.box(i, 0, i + 0.5, 1) for i in range(50)]
     order = [*range(1, 30), 0, *range(30, 50)]
-    old, new = (
-        features_of(LayerInput("l", PolygonSet.from_geometries([shapes[i] for i in rows])), [])
-        for rows in (range(50), order)
-    )
+    old, new = (features([shapes[i] for i in rows]) for rows in (range(50), order))
     found = moves(old, new)
     assert np.unique(found.changed, axis=0).tolist() == [[0, 0, 0.5, 1]]
     assert (found.rows < 0).sum() == 1
 
 
 def test_nothing_changed_in_an_empty_layer():
-    none = features_of(LayerInput("l", PolygonSet(pa.array([], pa.large_binary()))), [])
+    none = features([])
     assert len(moves(none, none).changed) == 0

@@ -28,7 +28,8 @@ ALLOWED = {
     "project": BASE | {"io", "law"},
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
     "measure": BASE | {"tables", "layers", "law", "overlay"},
-    "reuse": BASE | {"io", "law", "layers", "measure", "overlay", "provenance", "sensitivity", "tables"},
+    "reuse": BASE
+    | {"io", "law", "layers", "measure", "overlay", "provenance", "repair", "sensitivity", "tables"},
     "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
     "decisions": BASE | {"tables", "law", "trace_table"},

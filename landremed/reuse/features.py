@@ -10,10 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from landremed.overlay import LayerInput
-from landremed.reuse.hashes import DIGEST, Digests, digests, text_digests
+from landremed.reuse.hashes import DIGEST, Digests, text_digests
 
-__all__ = ["Features", "Moves", "features_of", "moves"]
+__all__ = ["Features", "Moves", "moves"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Boxes: TypeAlias = npt.NDArray[np.float64]
@@ -26,16 +25,26 @@ class Features:
     Attributes
     ----------
     digests : ndarray of raw bytes
-        Hash of every feature's geometry and the name of its group.
+        Hash of every feature's geometry.
     boxes : ndarray (n, 4)
         Their bounding boxes in the working CRS, NaN for what has no geometry.
+    codes : ndarray of int32
+        Group of every feature, -1 for none.
     groups : sequence of str
         Names of the groups, by their code.
     """
 
     digests: Digests
     boxes: Boxes
+    codes: npt.NDArray[np.int32]
     groups: Sequence[str]
+
+    @property
+    def told_apart(self) -> Digests:
+        """Hashes of geometry and group's name together."""
+        own = text_digests([*self.groups, "no group"])
+        mixed = self.digests.view(np.uint8).reshape(-1, DIGEST) ^ own[self.codes]
+        return np.ascontiguousarray(mixed).view(self.digests.dtype).ravel()
 
 
 @dataclass(frozen=True)
@@ -57,38 +66,18 @@ class Moves:
     changed: Boxes
 
 
-def features_of(layer: LayerInput, names: Sequence[str]) -> Features:
-    """Return the state of a layer.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of its groups, by their code.
-    """
-    found = digests(layer.polygons.wkb)
-    if layer.group is not None and len(found):
-        # of two hashes that are joined bit by bit none can stand for another pair
-        own = (
-            np.vstack([text_digests(names), text_digests(["no group"])])
-            if names
-            else text_digests(["no group"])
-        )
-        mixed = found.view(np.uint8).reshape(-1, DIGEST) ^ own[layer.group]
-        found = np.ascontiguousarray(mixed).view(f"V{DIGEST}").ravel()
-    return Features(found, layer.polygons.boxes, list(names))
-
-
 def moves(old: Features, new: Features) -> Moves:
     """Find the features of an earlier state again."""
     code = {name: number for number, name in enumerate(new.groups)}
     groups = np.array([code.get(name, -1) for name in old.groups], np.int64)
-    if len(old.digests) == len(new.digests) and old.digests.tobytes() == new.digests.tobytes():
-        return Moves(np.arange(len(old.digests)), groups, np.zeros((0, 4)))
-    rows = np.full(len(old.digests), -1, np.int64)
-    left, right = _matched(old.digests, new.digests)
+    then, now = old.told_apart, new.told_apart
+    if len(then) == len(now) and then.tobytes() == now.tobytes():
+        return Moves(np.arange(len(then)), groups, np.zeros((0, 4)))
+    rows = np.full(len(then), -1, np.int64)
+    left, right = _matched(then, now)
     kept = _rising(right)
     rows[left[kept]] = right[kept]
-    again = np.zeros(len(new.digests), bool)
+    again = np.zeros(len(now), bool)
     again[right[kept]] = True
     changed = np.concatenate([old.boxes[rows < 0], new.boxes[~again]])
     return Moves(rows, groups, changed[~np.isnan(changed[:, 0])])

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from landremed.layers import Layer
 from landremed.measure import GroupAreas, Measured
 from landremed.overlay import PolygonSet
-from landremed.reuse.hashes import DIGEST, Digests, digests, row_digests, text_digests
+from landremed.reuse.hashes import DIGEST, Digests, row_digests, text_digests
 from landremed.reuse.kept import FIRM_SCHEMA, raw_array
 from landremed.sensitivity import Firmness, Judgement, LayerEdges
 from landremed.sensitivity.judged import measured_rows
@@ -27,8 +27,14 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
-def firm_keys(judgement: Judgement) -> Digests:
-    """Return for every parcel the hash of its shape and of all that is known of it."""
+def firm_keys(judgement: Judgement, shapes: Digests) -> Digests:
+    """Return for every parcel the hash of its shape and of all that is known of it.
+
+    Parameters
+    ----------
+    shapes : ndarray of raw bytes
+        Hashes of the parcels' shapes.
+    """
     measured = judgement.measured
     areas = [measured.area_m2, *measured.overlap_m2.values(), *measured.outside_m2.values()]
     areas += measured.outside_sure_m2.values()
@@ -38,7 +44,7 @@ def firm_keys(judgement: Judgement) -> Digests:
     rows = len(measured.area_m2)
     outcomes, code = np.unique(judgement.outcome.astype(str), return_inverse=True)
     columns = [
-        digests(judgement.polygons.wkb).view(np.uint8).reshape(rows, DIGEST),
+        shapes.view(np.uint8).reshape(rows, DIGEST),
         *(np.ascontiguousarray(a, np.float64).view(np.uint8).reshape(rows, 8) for a in areas),
         *(np.asarray(mask, np.uint8).reshape(rows, 1) for mask in told),
         text_digests(outcomes.tolist())[code],

@@ -28,6 +28,7 @@ from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, Digests
 
 __all__ = [
+    "FINE_SCHEMA",
     "FIRM_SCHEMA",
     "KEY_SCHEMA",
     "MEASURED",
@@ -51,6 +52,9 @@ MEASURED: Final[Mapping[str, pa.Schema]] = {
 KEY_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST)), ("area_m2", pa.float64())])
 """Hash of every shape that was measured, and its area."""
 
+FINE_SCHEMA: Final = pa.schema([("digest", pa.binary(DIGEST))])
+"""Hashes of shapes that were read and found fine as they stood."""
+
 FIRM_SCHEMA: Final = pa.schema(
     [
         ("key", pa.binary(DIGEST)),
@@ -61,10 +65,14 @@ FIRM_SCHEMA: Final = pa.schema(
 )
 """How firm outcomes are, under the hash of what they hang on; ``sensitive`` has a bit for every layer."""
 
-_MAGIC: Final = b"landremed measures 2\n"
+_MAGIC: Final = b"landremed measures 3\n"
 _SEAL: Final = 32
 _LAYER_SCHEMA: Final = pa.schema(
-    [("digest", pa.binary(DIGEST)), *((n, pa.float64()) for n in ("x0", "y0", "x1", "y1"))]
+    [
+        ("digest", pa.binary(DIGEST)),
+        ("code", pa.int32()),
+        *((n, pa.float64()) for n in ("x0", "y0", "x1", "y1")),
+    ]
 )
 
 
@@ -74,6 +82,8 @@ class Kept:
 
     Attributes
     ----------
+    machine : str
+        Hash of code and libraries.
     ground : str
         Hash of all that every measure hangs on, but for shapes.
     firm_ground : str
@@ -81,9 +91,10 @@ class Kept:
     layers : sequence of Features
         The layers' state, in the engine's order.
     tables : mapping of name to pyarrow.Table
-        ``keys``, those of ``MEASURED``, and ``firm``.
+        ``fine``, ``keys``, those of ``MEASURED``, and ``firm``.
     """
 
+    machine: str = ""
     ground: str = ""
     firm_ground: str = ""
     layers: Sequence[Features] = ()
@@ -156,7 +167,7 @@ def read_kept(result: Path) -> Kept:
 
 
 def _schemas() -> dict[str, pa.Schema]:
-    return {"keys": KEY_SCHEMA, **MEASURED, "firm": FIRM_SCHEMA}
+    return {"fine": FINE_SCHEMA, "keys": KEY_SCHEMA, **MEASURED, "firm": FIRM_SCHEMA}
 
 
 def _require_result(path: Path) -> None:
@@ -171,14 +182,15 @@ def _require_result(path: Path) -> None:
 
 def _blocks(kept: Kept) -> Iterator[Any]:
     head = {
+        "machine": kept.machine,
         "ground": kept.ground,
         "firm_ground": kept.firm_ground,
         "groups": [list(layer.groups) for layer in kept.layers],
     }
     yield json.dumps(head, ensure_ascii=False).encode("utf-8", "surrogatepass")
     for layer in kept.layers:
-        boxes = [pa.array(column) for column in np.ascontiguousarray(layer.boxes.T)]
-        yield _packed(pa.table([raw_array(layer.digests), *boxes], schema=_LAYER_SCHEMA))
+        columns = [pa.array(column) for column in (layer.codes, *np.ascontiguousarray(layer.boxes.T))]
+        yield _packed(pa.table([raw_array(layer.digests), *columns], schema=_LAYER_SCHEMA))
     for name in _schemas():
         yield _packed(kept.tables[name])
 
@@ -189,10 +201,11 @@ def _kept(body: memoryview) -> Kept:
     layers = []
     for groups in head["groups"]:
         table = _unpacked(next(blocks), _LAYER_SCHEMA)
-        boxes = np.stack([table[name].to_numpy() for name in _LAYER_SCHEMA.names[1:]], axis=1)
-        layers.append(Features(raw_column(table["digest"]), boxes, [str(name) for name in groups]))
+        codes, *sides = (table[name].to_numpy() for name in _LAYER_SCHEMA.names[1:])
+        boxes, names = np.stack(sides, axis=1), [str(name) for name in groups]
+        layers.append(Features(raw_column(table["digest"]), boxes, codes, names))
     tables = {name: _unpacked(next(blocks), schema) for name, schema in _schemas().items()}
-    return Kept(head["ground"], head["firm_ground"], layers, tables)
+    return Kept(head["machine"], head["ground"], head["firm_ground"], layers, tables)
 
 
 def _spans(body: memoryview) -> Iterator[memoryview]:

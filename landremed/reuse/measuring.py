@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Final, TypeAlias
 
@@ -15,7 +15,7 @@ import shapely
 from landremed.overlay import LayerInput, OverlapTables, PolygonSet, prepare
 from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure
-from landremed.reuse.hashes import digests
+from landremed.reuse.hashes import Digests
 from landremed.reuse.kept import KEY_SCHEMA, MEASURED, raw_array
 from landremed.reuse.past import Past
 
@@ -42,6 +42,7 @@ class KeepingEngine:
         self,
         past: Past,
         layers: Sequence[LayerInput],
+        hashed: Callable[[pa.Array], Digests],
         *,
         outside: Sequence[tuple[str, str]],
         area: AreaMeasure,
@@ -51,13 +52,13 @@ class KeepingEngine:
         self.name = name
         self.reused = self.measured = 0
         self.kept: list[dict[str, pa.Table]] = []
-        self._past = past
+        self._past, self._digests = past, hashed
         self._layers = list(layers)
         self._outside, self._area, self._jobs = list(outside), area, jobs
 
     def measure(self, parcels: PolygonSet) -> OverlapTables:
         """Measure one chunk of parcels."""
-        keys = digests(parcels.wkb)
+        keys = self._digests(parcels.wkb)
         places = self._past.places(keys)
         places[near(parcels.boxes, self._past.changed)] = -1
         rows = np.flatnonzero(places >= 0)

@@ -17,12 +17,14 @@ from landremed.overlay import LayerInput
 from landremed.overlay.engine import Engine, chosen_engine
 from landremed.overlay.reference import round_origin
 from landremed.overlay.tables import AreaMeasure
-from landremed.reuse.features import features_of
+from landremed.repair import Repaired
+from landremed.reuse.features import Features
 from landremed.reuse.firm import firm_keys, firm_table, merged, some_edges, some_judgement
 from landremed.reuse.hashes import Digests, hashed, surroundings
 from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, read_kept, write_kept
 from landremed.reuse.measuring import KeepingEngine, near
 from landremed.reuse.past import Past
+from landremed.reuse.reading import Shapes
 from landremed.sensitivity import Edges, Firmness, Judgement
 from landremed.text import message_text
 
@@ -57,10 +59,13 @@ class Reuse:
     def __init__(self, previous: str | Path | None = None) -> None:
         self.firm_reused = self.firm_judged = 0
         self._kept = read_kept(Path(previous)) if previous is not None else Kept()
+        self._machine = hashed(repr(surroundings()).encode()).hex()
+        self._kept = self._kept if self._kept.machine == self._machine else Kept()
+        self._shapes = Shapes(self._kept.tables["fine"])
         self._ground = self._firm_ground = ""
         self._layers: Sequence[Layer] = ()
         self._crs = ""
-        self._states = [*self._kept.layers][:0]
+        self._states: list[Features] = []
         self._past = Past(Kept(), "", [])
         self._engine: KeepingEngine | None = None
         self._firm = FIRM_SCHEMA.empty_table()
@@ -75,6 +80,10 @@ class Reuse:
             "firm_reused": self.firm_reused,
             "firm_judged": self.firm_judged,
         }
+
+    def repair(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
+        """Repair shapes that were read; those found fine in the earlier run are not looked at again."""
+        return self._shapes.repair(wkb, most=most)
 
     def stand_on(self, crs: str, layers: Sequence[Layer]) -> None:
         """Say what parcels will be held against: CRS and layers."""
@@ -95,14 +104,21 @@ class Reuse:
         kind = str(getattr(area, "kind", type(area).__name__))
         origin = round_origin(layers).tolist() if name == "shapely" else []
         grouped = [(layer.name, layer.group is not None) for layer in layers]
-        told = (surroundings(), self._crs, kind, name, origin, grouped, list(outside))
+        told = (self._crs, kind, name, origin, grouped, list(outside))
         self._ground = hashed(repr(told).encode()).hex()
         units = {layer.spec.role: layer.units.names for layer in self._layers if layer.units is not None}
-        self._states = [features_of(layer, units.get(layer.name, ())) for layer in layers]
+        self._states = [self._state(layer, units.get(layer.name, ())) for layer in layers]
         self._past = Past(self._kept, self._ground, self._states)
-        made = KeepingEngine(self._past, layers, outside=outside, area=area, name=name, jobs=jobs)
+        made = KeepingEngine(
+            self._past, layers, self._shapes.digests, outside=outside, area=area, name=name, jobs=jobs
+        )
         self._engine = made
         return made
+
+    def _state(self, layer: LayerInput, names: Sequence[str]) -> Features:
+        wkb, group = layer.polygons.wkb, layer.group
+        codes = np.full(len(wkb), -1, np.int32) if group is None else group
+        return Features(self._shapes.digests(wkb), layer.polygons.boxes, codes, list(names))
 
     def firmness(
         self,
@@ -123,7 +139,7 @@ class Reuse:
             How far from a parcel an edge may matter.
         """
         self._firm_ground = _firm_ground(judgement, limit_m)
-        keys = firm_keys(judgement)
+        keys = firm_keys(judgement, self._shapes.digests(judgement.polygons.wkb))
         places = self._firm_places(keys)
         places[near(judgement.polygons.boxes, self._past.changed, limit_m + _CLEAR_M)] = -1
         missing = np.flatnonzero(places < 0)
@@ -157,8 +173,8 @@ class Reuse:
                 joined[name].append(table if name == "keys" else _numbered(table, start))
             start += len(chunk["keys"])
         tables = {name: pa.concat_tables(parts) for name, parts in joined.items() if parts}
-        tables = {**Kept().tables, **tables, "firm": self._firm}
-        write_kept(result, Kept(self._ground, self._firm_ground, self._states, tables))
+        tables = {**Kept().tables, **tables, "fine": self._shapes.table(), "firm": self._firm}
+        write_kept(result, Kept(self._machine, self._ground, self._firm_ground, self._states, tables))
 
     def _firm_places(self, keys: Digests) -> Ints:
         if self._kept.firm_ground != self._firm_ground:

@@ -1,0 +1,59 @@
+"""Shapes as they are read: hashed once, and not looked at again where they were found fine before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from landremed.repair import Repaired, Status, repair
+from landremed.reuse.hashes import Digests, digests
+from landremed.reuse.kept import FINE_SCHEMA, raw_array
+
+__all__ = ["Shapes"]
+
+
+class Shapes:
+    """What is known of the shapes of a run.
+
+    Parameters
+    ----------
+    fine : pyarrow.Table
+        ``FINE_SCHEMA``: of an earlier run with the same code and libraries.
+    """
+
+    def __init__(self, fine: pa.Table) -> None:
+        self._known = frozenset(fine["digest"].to_pylist())
+        self._fine: list[Digests] = []
+        self._hashed: dict[tuple[int, ...], tuple[pa.Array, Digests]] = {}
+
+    def repair(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
+        """Repair as ``landremed.repair.repair`` does; what is known to be fine is not looked at."""
+        found = self.digests(wkb)
+        fine = None
+        if self._known:
+            known = self._known
+            fine = np.array([key in known for key in found.tolist()], bool)
+        repaired = repair(wkb, most=most, fine=fine)
+        self._fine.append(found[repaired.status == Status.OK.value])
+        return repaired
+
+    def digests(self, wkb: pa.Array) -> Digests:
+        """Return the hashes of shapes; those that were read are hashed once."""
+        address = _address(wkb)
+        if address not in self._hashed:
+            self._hashed[address] = wkb, digests(wkb)
+        whole, found = self._hashed[address]
+        start = wkb.offset - whole.offset
+        if wkb.type != whole.type or start < 0 or start + len(wkb) > len(whole):
+            return digests(wkb)
+        return found[start : start + len(wkb)]
+
+    def table(self) -> pa.Table:
+        """Return the shapes that are fine, as they are kept."""
+        every = np.concatenate([*self._fine, np.zeros(0, "V16")])
+        return pa.table([raw_array(every)], schema=FINE_SCHEMA)
+
+
+def _address(wkb: pa.Array) -> tuple[int, ...]:
+    """Return where the rows lie: arrays over the same buffers are parts of one another."""
+    return tuple(0 if buffer is None else int(buffer.address) for buffer in wkb.buffers())
