@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import click
-from landremed_cli.options import StageClock, project_from, project_options
+from landremed_cli.options import StageClock, line_width, project_from, project_options
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ def command(obj: Any, /, project: str, output: str | None, overwrite: bool, **op
         click.echo(json.dumps(result.document(), ensure_ascii=False))
     elif not obj.quiet:
         click.echo(result.table_text(obj.language))
-        cases = result.cases_text(obj.language)
+        cases = result.cases_text(obj.language, line_width())
         if cases:
             click.echo(f"\n{cases}", err=True)
         if output:

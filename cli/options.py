@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["StageClock", "engine_options", "limit_option", "perform", "project_options", "show"]
+__all__ = ["StageClock", "engine_options", "limit_option", "line_width", "perform", "project_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,6 +102,11 @@ def project_from(path: str, options: dict[str, Any], obj: Any) -> Any:
     return project
 
 
+def line_width() -> int:
+    """Return the columns of the terminal within reason, 100 where there is none."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
+
+
 def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
     """Run a job of the library on a project and show what came out; return the exit status."""
     clock = StageClock(obj)
@@ -141,7 +147,7 @@ def show(result: Any, output: str, obj: Any, clock: StageClock) -> int:
     document = result.document(output) if obj.json else {}
     text = found = ""
     if not (obj.json or obj.quiet):
-        text, found = result.summary_text(obj.language), result.findings_text(obj.language)
+        text, found = result.summary_text(obj.language), result.findings_text(obj.language, line_width())
     clock.finish()
     if obj.json:
         timed = {"seconds": clock.rounded()} if obj.verbose else {}

@@ -115,9 +115,9 @@ class RunResult:
             return ""
         return summary_text(self.layers["summary"].table, self._counts, basis.book, language)
 
-    def findings_text(self, language: str) -> str:
+    def findings_text(self, language: str, width: int = 100) -> str:
         """Return each kind of finding with its first case."""
-        return findings_text(self.layers["issues"].table, language)
+        return findings_text(self.layers["issues"].table, language, width)
 
     def document(self, output: str) -> dict[str, object]:
         """Return the summary for machines."""

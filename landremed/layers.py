@@ -6,6 +6,7 @@ becomes findings, what makes the whole file unusable is raised.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, ParcelsSpec, Project
 from landremed.repair import NO_LIMITS, Repaired, repair
 from landremed.tables import VectorSource
+from landremed.text import catalogue
 from landremed.types import Finding
 
 __all__ = [
@@ -430,9 +432,17 @@ def _repair_findings(
             int(numbers[i]),
             "geometry",
             "",
-            {"reason": repaired.reason[i] or "", "before": f"{before:.2f}", "after": f"{after:.2f}"},
+            {**_reasons(repaired.reason[i]), "before": f"{before:.2f}", "after": f"{after:.2f}"},
             repaired.point[i],
         )
+
+
+def _reasons(reason: str) -> dict[str, str]:
+    """Return what is wrong with a geometry in both languages, with the place that GEOS names."""
+    words, bracket, place = reason.partition("[")
+    entry = catalogue().get("invalid_" + re.sub(r"\W+", "_", words.strip().lower()), {})
+    x_y = f" [{place}" if bracket else ""
+    return {"reason": entry.get("en", words) + x_y, "reason_zh": entry.get("zh", words) + x_y}
 
 
 def _require_meeting(

@@ -21,6 +21,7 @@ from landremed.checks.stated_areas import infer_area_unit
 from landremed.errors import LandremedError
 from landremed.overlay import PolygonSet, box_pairs, crowds, shared_ground
 from landremed.project import load_project
+from landremed.report.terminal import display_width
 
 ROOT = Path(__file__).resolve().parents[1]
 E0, N0 = 540000.0, 4300000.0
@@ -397,6 +398,7 @@ def test_areas_stated_in_evidence(tmp_path):
     assert (wrong["field"], "50.0 %" in wrong["message"]) == ("用地面积（亩）", True)
     (unit,) = found(result, "area_unit_inferred")
     assert "亩" in unit["message"]
+    assert not found(result, "evidence_column_unknown")
 
 
 def test_a_unit_in_the_name_may_be_wrong(tmp_path):
@@ -414,3 +416,48 @@ def test_zero_is_no_area_unless_all_are(tmp_path):
     assert "100.0 %" in found(result, "area_differs")[0]["message"]
     result = check_project(project(tmp_path, frame(geometry, MJ=[0.0, 0.0])))
     assert not found(result, "area_differs")
+
+
+def test_a_hole_beside_the_edge_of_a_parcel(tmp_path):
+    # the hole runs along the parcel's upper edge; the feature above it does not touch the parcel
+    farm = [
+        box(-50, -50, 200, 149.8),
+        box(-50, 100.1, 200, 99),
+        box(-50, 99.8, 9, 0.3),
+        box(141, 99.8, 9, 0.3),
+    ]
+    path = project(tmp_path, frame([box(0, 0, 100, 100)]), permanent_basic_farmland=frame(farm))
+    (hole,) = found(check_project(path), "layer_hole")
+    assert "54.600 m²" in hole["message"]  # 182 m × 0.3 m
+    assert shapely.from_wkb(hole["geometry"]).within(box(-41, 99.8, 182, 0.3))
+
+
+def test_findings_about_features_have_a_place(tmp_path):
+    land = frame([box(0, 0, 50, 100), box(50, 0, 50, 100), box(300, 0, 9, 9)], DLBM=["0102", "013", "9999"])
+    result = check_project(project(tmp_path, frame([box(0, 0, 100, 100)]), land_use=land))
+    (mixed,) = found(result, "land_use_codes_mixed")
+    assert mixed["row"] == 2
+    assert shapely.from_wkb(mixed["geometry"]).within(land.geometry[1])
+    (unknown,) = found(result, "land_use_code_unknown")
+    assert shapely.from_wkb(unknown["geometry"]).within(land.geometry[2])
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "边界自相交 [5400"), ("en", "Self-intersection [5400")]
+)
+def test_what_is_wrong_is_said_in_the_language_asked_for(tmp_path, language, words):
+    bow = shapely.Polygon([(E0, N0), (E0 + 40, N0 + 40), (E0 + 40, N0), (E0, N0 + 40)])
+    path = project(tmp_path, frame([bow, box(200, 0, 9, 9)]))
+    path.write_text(path.read_text(encoding="utf-8").replace('"en"', f'"{language}"'), encoding="utf-8")
+    (broken,) = found(check_project(path), "parcel_geometry_changed")
+    assert words in broken["message"]
+    assert shapely.from_wkb(broken["geometry"]) == shapely.Point(E0 + 20, N0 + 20)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(tmp_path, columns):
+    bow = shapely.Polygon([(E0, N0), (E0 + 40, N0 + 40), (E0 + 40, N0), (E0, N0 + 40)])
+    path = project(tmp_path, frame([bow, box(0, 0, 30, 30), box(20, 0, 50, 50)], TBBH=["甲", "乙", None]))
+    for language in ("zh", "en"):
+        text = check_project(load_project(path)).cases_text(language, columns)
+        assert max(map(display_width, text.splitlines())) <= columns

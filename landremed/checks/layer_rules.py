@@ -90,7 +90,9 @@ def _may_not_overlap(layer: Layer, left: int, right: int) -> bool:
 def _holes(layer: Layer, parcels: Parcels, tolerance: Tolerance) -> Iterator[Finding]:
     """Narrow holes between features, where there are parcels: elsewhere they change nothing."""
     polygons = layer.polygons.geometries
-    near = np.unique(shapely.STRtree(polygons).query(parcels.polygons.geometries)[1])
+    reach = parcels.polygons.boxes + np.array([-1, -1, 1, 1]) * tolerance.position_m
+    known = ~np.isnan(reach[:, 0])
+    near = np.unique(shapely.STRtree(polygons).query(shapely.box(*reach[known].T))[1])
     holes, neighbour = enclosed_gaps(polygons[near], tolerance.position_m, tolerance.min_overlap_area_m2)
     for hole, row, point in zip(holes, near[neighbour].tolist(), places(holes), strict=True):
         params = {
@@ -126,7 +128,8 @@ def _codes(layer: Layer) -> Iterator[Finding]:
         old, new = (
             next(n for n, k in zip(layer.units.names, kinds, strict=True) if k == w) for w in ("old", "new")
         )
-        yield Finding("land_use_codes_mixed", value=f"{old}, {new}", file=file, field=field)
+        row = int(np.flatnonzero(layer.group == layer.units.names.index(old))[0]) + 1
+        yield Finding("land_use_codes_mixed", value=f"{old}, {new}", file=file, row=row, field=field)
     unknown = {i for i, kind in enumerate(kinds) if kind == "unknown"}
     for code in sorted(unknown):
         rows = np.flatnonzero(layer.group == code)

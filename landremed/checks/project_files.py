@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +20,7 @@ from landremed.checks.stated_areas import area_findings
 from landremed.checks.web_maps import shifted_findings
 from landremed.errors import InputError, LandremedError
 from landremed.given import EvidenceTable, given_facts
+from landremed.inspect.aliases import area_field
 from landremed.inspect.words import word
 from landremed.io.gpkg import OutLayer, check_target
 from landremed.io.limits import Limits
@@ -82,9 +84,9 @@ class CheckResult:
         header = [word(key, language) for key in ("severity", "code", "count")]
         return table(rows, header, "llr") if rows else word("nothing_found", language)
 
-    def cases_text(self, language: str) -> str:
-        """Return the first case of each code whole."""
-        return findings_text(self.issues, language)
+    def cases_text(self, language: str, width: int = 100) -> str:
+        """Return the first case of each code whole, in lines of so many columns."""
+        return findings_text(self.issues, language, width)
 
     def document(self) -> dict[str, object]:
         """Return everything for machines."""
@@ -167,7 +169,9 @@ def check_project(
     given_roles = {s.role for s in checked.layers}
     absent = [role for role in asked_layers(book) if role not in given_roles]
     findings += [Finding("layer_absent", params={"role": role}) for role in absent]
-    issues = issue_table(_placed(findings, parcels), checked.severity, checked.language or "zh")
+    issues = issue_table(
+        _placed(_once(findings, evidence), parcels, layers), checked.severity, checked.language or "zh"
+    )
     result = CheckResult(issues, parcels.crs.to_wkt(), checked)
     if output is not None:
         stage("write")
@@ -231,8 +235,16 @@ def _unusable(error: LandremedError) -> Finding:
     return Finding("input_unusable", "", where.source, where.row, where.field, error.code, params)
 
 
-def _placed(findings: Iterable[Finding], parcels: Parcels) -> Sequence[Finding]:
-    """Give every finding about a parcel a point: within the parcel, where it has no better one."""
+def _once(findings: Iterable[Finding], evidence: Sequence[EvidenceTable]) -> Iterator[Finding]:
+    """Leave out that a column of stated areas is no fact: it was compared with the measured ones."""
+    stated = {(table.file, area_field(table.raw.columns)) for table in evidence}
+    for finding in findings:
+        if finding.code != "evidence_column_unknown" or (finding.file, finding.field) not in stated:
+            yield finding
+
+
+def _placed(findings: Iterable[Finding], parcels: Parcels, layers: Sequence[Layer]) -> Sequence[Finding]:
+    """Give every finding about a parcel or a feature a point within it, where it has no better one."""
     row = {name: i for i, name in enumerate(parcels.ids)}
     listed = list(findings)
     need = [i for i, f in enumerate(listed) if f.point is None and f.parcel_id in row]
@@ -240,4 +252,10 @@ def _placed(findings: Iterable[Finding], parcels: Parcels) -> Sequence[Finding]:
     for i, point in zip(need, points, strict=True):
         if point[0] == point[0]:
             listed[i] = replace(listed[i], point=(float(point[0]), float(point[1])))
+    features = {layer.source.display: layer.polygons.geometries for layer in layers}
+    for i, finding in enumerate(listed):
+        if finding.point is None and finding.row and finding.file in features and not finding.parcel_id:
+            x, y = places(features[finding.file][finding.row - 1 : finding.row])[0].tolist()
+            if not math.isnan(x):
+                listed[i] = replace(finding, point=(x, y))
     return listed

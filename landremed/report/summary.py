@@ -61,8 +61,18 @@ def summary_text(summary: pa.Table, counts: pa.Table, book: RuleBook, language: 
     return "\n\n".join(part for part in (*parts, waiting, near) if part)
 
 
-def findings_text(issues: pa.Table, language: str) -> str:
-    """Return for each code how many findings there are, and the first one whole."""
+def findings_text(issues: pa.Table, language: str, width: int = _WIDTH) -> str:
+    """Return for each code how many findings there are, and the first one whole.
+
+    Parameters
+    ----------
+    issues : pyarrow.Table
+        Rows of ``issues``.
+    language : {"zh", "en"}
+        Language of the text.
+    width : int
+        Columns of a line on the terminal.
+    """
     first: dict[str, dict[str, Any]] = {}
     counted: Counter[str] = Counter()
     for row in issues.to_pylist():
@@ -76,7 +86,7 @@ def findings_text(issues: pa.Table, language: str) -> str:
         row = first[code]
         severity = word(f"severity_{row['severity']}", language)
         lines.append(f"  {severity} {code} × {counted[code]}")
-        lines += wrap(_case(row, language), _WIDTH, "      ")
+        lines += wrap(_case(row, language), width, "      ")
     return "\n".join(lines)
 
 
