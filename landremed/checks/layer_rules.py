@@ -91,9 +91,13 @@ def _holes(layer: Layer, parcels: Parcels, tolerance: Tolerance) -> Iterator[Fin
     """Narrow holes between features, where there are parcels: elsewhere they change nothing."""
     polygons = layer.polygons.geometries
     reach = parcels.polygons.boxes + np.array([-1, -1, 1, 1]) * tolerance.position_m
-    known = ~np.isnan(reach[:, 0])
-    near = np.unique(shapely.STRtree(polygons).query(shapely.box(*reach[known].T))[1])
+    ours = shapely.box(*reach[~np.isnan(reach[:, 0])].T)
+    tree = shapely.STRtree(polygons)
+    near = np.unique(tree.query(ours)[1])
+    near = np.unique(tree.query(polygons[near])[1])  # a long hole may be closed by features farther away
     holes, neighbour = enclosed_gaps(polygons[near], tolerance.position_m, tolerance.min_overlap_area_m2)
+    meets = np.unique(shapely.STRtree(ours).query(holes)[0])
+    holes, neighbour = holes[meets], neighbour[meets]
     for hole, row, point in zip(holes, near[neighbour].tolist(), places(holes), strict=True):
         params = {
             "area": f"{hole.area:.3f}",
