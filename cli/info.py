@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from typing import Any
 
 import click
@@ -29,11 +31,12 @@ def command(obj: Any, /, inputs: tuple[str, ...], limits: tuple[str, ...]) -> in
     seen = [layer for path in inputs for layer in look(path, limits=bounds)]
     if obj.json:
         click.echo(json.dumps({"schema": 1, "layers": [s.document() for s in seen]}, ensure_ascii=False))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for layer in seen:
         if not layer.readable:
-            click.echo(look_text(layer, obj.language), err=True)
+            click.echo(look_text(layer, obj.language, width), err=True)
         elif not (obj.json or obj.quiet):
-            click.echo(look_text(layer, obj.language) + "\n")
+            click.echo(look_text(layer, obj.language, width) + "\n")
     unread = [layer for layer in seen if not layer.readable]
     foreign = ("file_type_foreign", "file_type_web_map")
     beside = [u for u in unread if u.file not in inputs and getattr(u.problem, "code", "") in foreign]

@@ -26,7 +26,7 @@ def status(arguments) -> int:
 def layer(path, **columns):
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = gpd.GeoDataFrame({name: [value] for name, value in columns.items()}, geometry=[BOX], crs=4548)
-    frame.to_file(path)
+    frame.to_file(path, driver="OpenFileGDB" if path.suffix == ".gdb" else None)
     return path
 
 
@@ -129,3 +129,51 @@ def test_a_zip_is_unpacked_once_for_all_its_layers(tmp_path, monkeypatch):
     assert status(["check", str(project)]) in (0, 1, 3)
     assert len(times) == 3
     assert zipped._held == {}
+
+
+def test_a_messy_folder_becomes_a_project_that_runs(tmp_path, capsys, monkeypatch):
+    """Copies give way, corrections come last, what cannot be used is named, and the rest runs."""
+    monkeypatch.chdir(tmp_path)
+    layer(tmp_path / "01 图斑" / "违法图斑.shp", 图斑编号="T1", 问题类型="违法占地", 发生日期="2019.5")
+    text = (tmp_path / "01 图斑" / "违法图斑.dbf").read_bytes().decode("utf-8", "surrogateescape")
+    assert "图斑编" in text  # a name cut at ten bytes
+    (tmp_path / "01 图斑" / "违法图斑.cpg").write_text("GBK")  # wrong
+    layer(tmp_path / "02" / "a_副本.gpkg", HXBM="1", HXMC="x", HXLX="湿地")
+    layer(tmp_path / "02" / "红线.geojson", HXBM="1", HXMC="x", HXLX="湿地")
+    layer(tmp_path / "02" / "永农.gdb", YJJBNTTBBH="1", YJJBNTMJ=1.0)
+    (tmp_path / "02" / "empty.gpkg").write_bytes(b"")
+    (tmp_path / "02" / "旧库.mdb").write_bytes(b"x")
+    (tmp_path / "03").mkdir()
+    (tmp_path / "03" / "a更正.csv").write_bytes("图斑编号,废弃不用\nT1,是\n".encode("gbk"))
+    (tmp_path / "03" / "核查.csv").write_text("图斑编号,废弃不用\nT1,否\n", encoding="utf-8-sig")
+    assert status(["--lang", "en", "init", "01 图斑/违法图斑.shp", ".", "-o", "p.toml"]) == 0
+    written = (tmp_path / "p.toml").read_text(encoding="utf-8")
+    assert written.index("核查.csv") < written.index("a更正.csv")
+    assert "\n# 02/a_副本.gpkg:a_副本: also looks like ecological_red_line" in written.replace("#   ", "# ")
+    for name in ("empty.gpkg", "旧库.mdb"):
+        assert f"02/{name}: " in written
+    project = landremed.load_project(tmp_path / "p.toml")
+    assert project.parcels.id == ("图斑编",)
+    assert dict(project.parcels.fields) == {"category": "问题类", "occurred_on": "发生日"}
+    assert [one.path for one in project.layers] == ["02/永农.gdb", "02/红线.geojson"]
+    assert status(["run", "p.toml", "-o", "o.gpkg"]) == 0
+    decided = gpd.read_file(tmp_path / "o.gpkg", layer="decisions").iloc[0]
+    # on the red line and disused, but it may be a dwelling, which is out of scope
+    assert (decided["parcel_id"], decided["outcome"]) == ("T1", "needs_review")
+    assert decided["missing_facts"] == "subtype"
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_is_shown_fits_the_terminal(tmp_path, width, language):
+    from landremed.inspect import look_text
+    from landremed.report.terminal import display_width
+
+    path = layer(tmp_path / "p.shp", 图斑编号="T1" * 40, 坐落单位="海滨街道" * 12, 很长的名称="字" * 70)
+    (tmp_path / "p.cpg").write_text("BIG5")
+    (seen,) = look(str(path))
+    text = look_text(seen, language, width)
+    assert max(map(display_width, text.splitlines()[1:])) <= width
+    whole = look_text(seen, language)
+    assert max(map(display_width, whole.splitlines())) > 80

@@ -144,7 +144,7 @@ def draft_project(
     left: list[tuple[LayerLook, str]] = []
     tables = [s for s in seen if isinstance(s.source, RawTable)]
     vectors = [s for s in seen if not isinstance(s.source, RawTable)]
-    for one in sorted(vectors, key=lambda s: -len(s.role.fields)):
+    for one in sorted(vectors, key=lambda s: (-len(s.role.fields), _named(s, "stale"))):
         role = one.role.role
         if role not in _ROLES or not set(one.geometry) & _POLYGONS:
             left.append((one, ""))
@@ -154,9 +154,15 @@ def draft_project(
             taken[role] = Binding(role, one, given=False, keys=_keys(role, one))
     crs = _working_crs(ours)
     tried = _tried(ours, crs, list(taken.values()))
-    evidence, rest = _evidence(tables, ours)
+    evidence, rest = _evidence(sorted(tables, key=lambda s: _named(s, "corrections")), ours)
     absent = [role for role in MAIN_ROLES if role not in taken]
     return Draft(folder, ours, crs, tried, evidence, [*left, *((s, "") for s in rest)], absent, limits or {})
+
+
+def _named(seen: LayerLook, words: str) -> bool:
+    """Tell whether a file or layer bears one of the words of a list in the alias table."""
+    name = seen.display.casefold()
+    return any(part.casefold() in name for part in aliases()[words])
 
 
 def _is_role(word: str) -> bool:

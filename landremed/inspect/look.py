@@ -39,7 +39,7 @@ _KINDS: Final = (
     "MultiPolygon",
     "GeometryCollection",
 )
-_BESIDE: Final = frozenset({"zip_without_data", "file_empty"})
+_BESIDE: Final = frozenset({"zip_without_data"})
 _SAMPLES: Final = 3
 _SAMPLE_CHARS: Final = 24
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from landremed.inspect.look import LayerLook
 from landremed.inspect.words import word
-from landremed.report.terminal import pad, table
+from landremed.report.terminal import display_width, pad, table, wrap
 from landremed.text import message_text
 from landremed.types import Finding
 
@@ -15,54 +15,73 @@ __all__ = ["look_text"]
 _LABEL_WIDTH = 12
 
 
-def look_text(seen: LayerLook, language: str) -> str:
-    """Return one layer or table: a head of lines, then its fields."""
+def look_text(seen: LayerLook, language: str, width: int | None = None) -> str:
+    """Return one layer or table: a head of lines, then its fields.
+
+    Parameters
+    ----------
+    seen : LayerLook
+        What was seen.
+    language : {"zh", "en"}
+        Of labels and sentences.
+    width : int, optional
+        Columns of the terminal; lines are as long as they are without it.
+    """
     if not seen.readable:
-        return seen.problem.text(language) if seen.problem is not None else seen.display
+        text = seen.problem.text(language) if seen.problem is not None else seen.display
+        return "\n".join(wrap(text, width, "", "  ")) if width else text
     lines = [f"{seen.display}  [{seen.format}]"]
-    lines.append(_line("rows", str(seen.rows), language))
-    if seen.crs_state:
-        kinds = ", ".join(f"{name} {count}" for name, count in seen.geometry.items())
-        lines.append(_line("geometry", kinds, language))
-        lines.append(f"  {pad('CRS', _LABEL_WIDTH)}{seen.crs_text(language)}")
-        if seen.extent:
-            low_x, low_y, high_x, high_y = (_number(v) for v in seen.extent)
-            lines.append(_line("extent", f"x {low_x} … {high_x}, y {low_y} … {high_y}", language))
-        lines.append(_line("role", seen.role.text(language), language))
-    if seen.encoding:
-        ground = word(f"ground_{seen.encoding_ground}", language)
-        lines.append(_line("encoding", f"{seen.encoding} ({ground})", language))
-    lines.append(_line("id", " + ".join(seen.id) or word("none", language), language))
-    good = [f"{f.fact} ← {f.field}" for f in seen.facts if f.usable]
-    if good:
-        lines.append(_line("facts", ", ".join(good), language))
-    for odd in (f for f in seen.facts if not f.usable):
-        share = f"{100 * (1 - odd.share):.0f}"
-        lines.append("  " + word("fact_unreadable", language, field=odd.field, fact=odd.fact, share=share))
-    lines += _told("damage", seen.damage, language)
-    lines += _told("note", seen.notes, language)
+    for label, text in _head(seen, language):
+        indent = f"  {pad(label, _LABEL_WIDTH)}"
+        lines += wrap(text, width, indent) if width else [f"{indent}{text}"]
     rows = [[f.name, f.type, f.filled, " | ".join(f.samples)] for f in seen.fields]
     header = [word(key, language) for key in ("field", "type", "filled", "samples")]
     body = table(rows, header, "llrl") if rows else ""
-    return "\n".join([*lines, *(f"    {line}" for line in body.splitlines())])
+    lines += [_cut(f"    {line}", width) for line in body.splitlines()]
+    return "\n".join(lines)
 
 
-def _told(key: str, findings: Sequence[Finding], language: str) -> Iterator[str]:
+def _head(seen: LayerLook, language: str) -> Iterator[tuple[str, str]]:
+    """Yield label and text of every line above the fields."""
+    yield word("rows", language), str(seen.rows)
+    if seen.crs_state:
+        yield word("geometry", language), ", ".join(f"{k} {count}" for k, count in seen.geometry.items())
+        yield "CRS", seen.crs_text(language)
+        if seen.extent:
+            low_x, low_y, high_x, high_y = (_number(v) for v in seen.extent)
+            yield word("extent", language), f"x {low_x} … {high_x}, y {low_y} … {high_y}"
+        yield word("role", language), seen.role.text(language)
+    if seen.encoding:
+        ground = word(f"ground_{seen.encoding_ground}", language)
+        yield word("encoding", language), f"{seen.encoding} ({ground})"
+    yield word("id", language), " + ".join(seen.id) or word("none", language)
+    good = [f"{f.fact} ← {f.field}" for f in seen.facts if f.usable]
+    if good:
+        yield word("facts", language), ", ".join(good)
+    for odd in (f for f in seen.facts if not f.usable):
+        share = f"{100 * (1 - odd.share):.0f}"
+        yield "", word("fact_unreadable", language, field=odd.field, fact=odd.fact, share=share)
+    yield from _told("damage", seen.damage, language)
+    yield from _told("note", seen.notes, language)
+
+
+def _told(key: str, findings: Sequence[Finding], language: str) -> Iterator[tuple[str, str]]:
     """Yield a line for every code, with the first of its findings."""
     for first in {f.code: f for f in reversed(findings)}.values():
         count = sum(f.code == first.code for f in findings)
+        times = f"{count} × " if count > 1 or key == "damage" else ""
         place = word("damage_row", language, row=first.row) if first.row else ""
         field = f"{first.field}: " if first.field else ""
-        text = message_text(first.code, first.params, language)
-        yield _line(
-            key,
-            f"{count} × {field}{place}{text}" if count > 1 or key == "damage" else f"{field}{place}{text}",
-            language,
-        )
+        yield word(key, language), f"{times}{field}{place}{message_text(first.code, first.params, language)}"
 
 
-def _line(key: str, text: str, language: str) -> str:
-    return f"  {pad(word(key, language), _LABEL_WIDTH)}{text}"
+def _cut(line: str, width: int | None) -> str:
+    """Return a line that ends with … where it is wider than the terminal."""
+    if width is None or display_width(line) <= width:
+        return line
+    while display_width(line) > width - 1:
+        line = line[:-1]
+    return f"{line}…"
 
 
 def _number(value: float) -> str:
