@@ -339,6 +339,8 @@ def test_what_is_no_such_file_is_refused(tmp_path):
         (other, "reuse_no_result"),
         (text, "reuse_no_result"),
         (tmp_path, "reuse_no_result"),
+        (Path(), "reuse_no_result"),
+        (Path("/"), "reuse_no_result"),
         (tmp_path / "none.gpkg", "reuse_no_file"),
     ]:
         with pytest.raises(InputError) as refused:

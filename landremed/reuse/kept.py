@@ -106,6 +106,7 @@ class Kept:
 def measures_path(result: str | Path) -> Path:
     """Return where the measures of a result are kept."""
     path = Path(result)
+    path = path if path.name not in ("", "..") else path.resolve()
     return path.with_name(f"{path.name}.measures")
 
 
@@ -146,9 +147,11 @@ def read_kept(result: Path) -> Kept:
     InputError
         When there is no such result, or no measures beside it, or they are damaged or of another format.
     """
-    path = measures_path(result)
     if not result.exists():
         raise InputError("reuse_no_file", Where(file=str(result)))
+    if not result.resolve().name:
+        raise InputError("reuse_no_result", Where(file=str(result)))
+    path = measures_path(result)
     try:
         raw = path.read_bytes()
     except OSError as error:

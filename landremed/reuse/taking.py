@@ -58,6 +58,7 @@ class Reuse:
 
     def __init__(self, previous: str | Path | None = None) -> None:
         self.firm_reused = self.firm_judged = 0
+        self._asked_for = previous is not None
         self._kept = read_kept(Path(previous)) if previous is not None else Kept()
         self._machine = hashed(repr(surroundings()).encode()).hex()
         self._kept = self._kept if self._kept.machine == self._machine else Kept()
@@ -159,7 +160,7 @@ class Reuse:
         return found
 
     def tell(self) -> None:
-        """Log how many measures were taken over."""
+        """Log how many measures were taken over, where an earlier run was given."""
         counts = self.counts
         self._tell("measures_reused", reused=counts["reused"], measured=counts["measured"])
 
@@ -195,6 +196,8 @@ class Reuse:
         return ask(some, some_edges(self._layers, wanted, some.polygons, some.measured, limit_m))
 
     def _tell(self, code: str, **params: object) -> None:
+        if not self._asked_for:
+            return
         logger = logging.getLogger("landremed.reuse")
         logger.info(message_text(code, params, "en"), extra={"code": code, "params": params})
 
