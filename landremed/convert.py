@@ -31,6 +31,7 @@ from landremed.crs import (
     to_working,
 )
 from landremed.errors import LandremedError, OutputError, Where
+from landremed.io.exchange import replace_folder
 from landremed.io.leftovers import folder_beside
 from landremed.io.limits import Limits
 from landremed.io.survey_txt import COLUMNS, read_survey_txt, survey_text
@@ -320,10 +321,10 @@ def _with_prefix(
 
 def _move(folder: Path, path: Path) -> None:
     """Put what was written into its place; of an old shapefile no side file may stay behind."""
-    if path.is_dir():
-        old = folder / ".old"
-        path.rename(old)
-    elif path.suffix.lower() == ".shp":
+    if path.suffix.lower() == ".gdb":
+        replace_folder(folder / path.name, path)
+        return
+    if path.suffix.lower() == ".shp":
         for suffix in (".dbf", ".shx", ".prj", ".cpg", ".qix", ".sbn", ".sbx"):
             path.with_suffix(suffix).unlink(missing_ok=True)
     for item in sorted(folder.iterdir(), key=lambda p: p.name == path.name):

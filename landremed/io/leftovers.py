@@ -13,7 +13,7 @@ from typing import Final
 
 from landremed.errors import OutputError, Where
 
-__all__ = ["folder_beside", "remove_leftovers"]
+__all__ = ["folder_beside", "in_use", "remove_leftovers"]
 
 _DAY_S: Final = 86_400
 _ENDS: Final = r"(?:-\w+)?(?:\.\w+)?(?:-wal|-shm|-journal)?"
@@ -58,7 +58,7 @@ def remove_leftovers(target: Path) -> list[str]:
     with contextlib.suppress(OSError):  # a folder that cannot be listed is told by the writer
         for path in sorted(target.parent.glob(".*.tmp-*")):
             found = pattern.fullmatch(path.name)
-            if found is None or _in_use(path, int(found[1])):
+            if found is None or in_use(path, int(found[1])):
                 continue
             with contextlib.suppress(OSError):
                 if path.is_dir() and not path.is_symlink():
@@ -69,7 +69,7 @@ def remove_leftovers(target: Path) -> list[str]:
     return removed
 
 
-def _in_use(path: Path, process: int) -> bool:
+def in_use(path: Path, process: int) -> bool:
     """Tell whether the program that wrote a file may still be running."""
     if os.name == "nt":  # there a signal would end the program
         return time.time() - path.lstat().st_mtime < _DAY_S

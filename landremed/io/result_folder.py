@@ -20,6 +20,7 @@ import pyproj
 import shapely
 
 from landremed.errors import OutputError, Where
+from landremed.io.exchange import replace_folder
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer
 from landremed.io.gpkg_columns import as_multi, storable_column
 
@@ -95,27 +96,12 @@ def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwr
             _write_layer(temp / layer.name, layer, crs_wkt)
         text = json.dumps(_manifest(layers), ensure_ascii=False, indent=1)
         (temp / MANIFEST).write_text(text, encoding="utf-8")
-        _exchange(temp, target)
+        replace_folder(temp, target)
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise OutputError("output_write_failed", Where(file=str(path)), reason=reason) from error
     finally:
         shutil.rmtree(temp, ignore_errors=True)
-
-
-def _exchange(temp: Path, target: Path) -> None:
-    """Let the new folder take the place of the old one, which is put back if that fails."""
-    old = temp.with_name(f".{target.name}.old-{os.getpid()}")
-    if not target.exists():
-        temp.replace(target)
-        return
-    target.replace(old)
-    try:
-        temp.replace(target)
-    except OSError:
-        old.replace(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_layer(folder: Path, layer: OutLayer, crs_wkt: str) -> None:

@@ -19,6 +19,7 @@ import shapely
 
 from landremed.crs import central_meridian, crs_label, false_easting, is_cgcs2000_gauss_krueger
 from landremed.errors import OutputError, Where
+from landremed.io.exchange import replace_folder
 from landremed.io.leftovers import folder_beside
 from landremed.io.survey_txt import survey_text
 from landremed.report.formats import plain_text
@@ -106,9 +107,7 @@ def export_result(
         for name, at in _groups(table, by, opened.language):
             _WRITERS[kind](work, name, table.take(pa.array(at)), shapes[at], opened)
         work.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        work.replace(target)
+        replace_folder(work, target.resolve())
     except (OSError, RuntimeError) as error:
         raise OutputError("output_write_failed", Where(file=str(target)), reason=str(error)) from error
     finally:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import shapely
 
 from landremed.errors import InputError, OutputError, Where
+from landremed.io.exchange import replace_folder
 from landremed.io.gpkg import OutLayer, write_geopackage
 from landremed.io.leftovers import folder_beside
 from landremed.provenance import VOLATILE_KEYS
@@ -268,10 +269,8 @@ def _write(
             _zip(work, archive)
             archive.replace(target)
         else:
-            if target.exists():
-                shutil.rmtree(target)
             work.chmod(0o755)
-            work.replace(target)
+            replace_folder(work, target.resolve())
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError("output_write_failed", Where(file=str(target)), reason=reason) from error
