@@ -20,6 +20,7 @@ from landremed.measure import Ruler
 from landremed.overlay import PolygonSet
 from landremed.overlay_tables import overlap_table
 from landremed.partitions.executors import InProcess
+from landremed.partitions.memory import Bounds
 from landremed.partitions.run import run_partitions
 from landremed.pipeline import measure_project
 from landremed.project import make_project
@@ -227,6 +228,36 @@ def test_one_vertex_is_enough_between_two_systems():
     assert kinds(run([north_of(edge)], {"red_line": same})) == {"p0": "shared_edge"}
     more = parallel([WEST, WEST + 0.02, WEST + 0.03, EAST])
     assert kinds(run([north_of(more)], {"red_line": same})) == {"p0": "chord"}
+
+
+def test_a_wide_chord_is_named_too():
+    ends = [117.85, 118.0]  # 13 km: 2.7 m deep, 1.8 m wide
+    layer = shapely.Polygon([(ends[0], LAT), (ends[1], LAT), (ends[1], LAT - 0.01), (ends[0], LAT - 0.01)])
+    parcel = north_of(parallel(np.linspace(*ends, 60)))
+    assert kinds(run([parcel], {"red_line": frame(layer, "EPSG:4490")})) == {"p0": "chord"}
+
+
+@pytest.mark.parametrize(
+    ("crs", "depth"), [("EPSG:4326", 1.59), ("EPSG:4549", 0.00183), ("EPSG:4527", 0.0), ("EPSG:32650", 0.0)]
+)
+def test_chords_of_other_systems(crs, depth):
+    """An edge of 10 km, eastwards: between zones it differs by millimetres, within one by rounding alone."""
+    there = pyproj.Transformer.from_crs(CRS, crs, always_xy=True)
+    back = pyproj.Transformer.from_crs(crs, CRS, always_xy=True)
+    one, two = (np.array(there.transform(x, 4_317_000)) for x in (575_000, 585_000))
+    edge = np.column_stack(back.transform(*(one + (two - one) * np.linspace(0, 1, 41)[:, None]).T))
+    off = shapely.distance(shapely.points(edge), shapely.LineString(edge[[0, -1]]))
+    assert off.max() == pytest.approx(depth, rel=0.02, abs=1e-6)
+    up = np.array(there.transform(580_000, 4_318_000)) - np.array(there.transform(580_000, 4_317_000))
+    south = shapely.Polygon([*edge[::-1], *(edge - np.array([0.0, 60.0]))])
+    found = []
+    for parcel, way in ((north_of(edge), -up), (south, up)):  # one meets the layer, the other leaves a gap
+        result = run([parcel], {"red_line": frame(shapely.Polygon([one, two, two + way, one + way]), crs)})
+        found += [(k, result.frame("overlaps").geometry.area.sum()) for k in kinds(result).values()]
+    if depth:
+        ((kind, area),) = found
+        assert (kind, area) == ("chord", pytest.approx(2 / 3 * 10_000 * depth, rel=0.05))
+    assert all(kind in ("chord", "cut_remnant") for kind, _ in found)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.3, 2.0])
@@ -448,7 +479,13 @@ def test_a_run_in_partitions_names_the_same(tmp_path):
     files = [str(tmp_path / "parcels.gpkg"), [f"red_line={tmp_path / 'red.gpkg'}"]]
     project = make_project(*files, settings=[*SETTINGS, "parcels.id='name'"])
     whole = measure_project(project, engine="shapely")
-    options = {"engine": "shapely", "stage": str, "progress": None, "entries": dict, "size": 11}
+    options = {
+        "engine": "shapely",
+        "stage": str,
+        "progress": None,
+        "entries": dict,
+        "bounds": Bounds(rows=11),
+    }
     done = run_partitions(project, tmp_path / "out.gpkg", executor=InProcess(), **options)
     layers = {layer.name: layer for layer in done.layers}
     assert layers["overlaps"].stream.whole()[0].equals(whole.overlaps.drop_columns(["geometry"]))

@@ -226,7 +226,7 @@ def _look(found: _Found, rows: IntArray, near: BoolArray, ground: _Ground) -> No
     weighs = shapes.area_m2 >= _MINOR * np.bincount(shapes.piece, shapes.area_m2, len(rows))[shapes.piece]
     least = np.full(len(rows), _NOTHING, np.int8)
     np.minimum.at(least, shapes.piece[weighs], kind[weighs])
-    found.kind[rows] = np.where(near[rows], least, _NOTHING)
+    found.kind[rows] = np.where(near[rows] | (least == _CHORD), least, _NOTHING)
     kept = np.flatnonzero(open_ & weighs)
     found.parts.append((rows[shapes.piece[kept]], part_numbers(shapes, pairs)[kept]))
 
