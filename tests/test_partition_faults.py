@@ -9,17 +9,21 @@ import sys
 import time
 from pathlib import Path
 
+import geopandas as gpd
+import numpy as np
 import partition_faults
 import psutil
 import pytest
+import shapely
 from partition_faults import SIZE, faulty_workers, run
 
+import landremed
 from landremed.errors import LandremedError
 from landremed.partitions import dask_cluster
 from landremed.partitions.dask_cluster import DaskCluster
 from landremed.partitions.executors import InProcess, LocalProcesses
 from landremed.partitions.scratch import scratch_folder
-from landremed.project import load_project
+from landremed.project import load_project, make_project
 from landremed.samples import sample_project
 
 PARCELS = 600
@@ -34,6 +38,7 @@ def district(tmp_path_factory):
     file = folder / "district" / "project.toml"
     text = file.read_text(encoding="utf-8")
     text = re.sub('straddle = "[a-z]+"', 'straddle = "split"', text)
+    text += "\n[sensitivity]\nenabled = false\n"
     file.write_text(text, encoding="utf-8")
     out = folder / "undisturbed"
     run(load_project(file), out, InProcess(), size=10 * PARCELS)
@@ -168,6 +173,47 @@ def test_damaged_partitions_are_done_again(district, tmp_path):
     (done / "00003" / "trace.arrow").unlink()
     assert run(load_project(file), out, InProcess()) == PARTS - 5
     assert contents(out) == expected
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_odd_geometry_is_a_finding_and_kills_no_partition(tmp_path):
+    square = shapely.box(550_000, 4_300_000, 550_100, 4_300_100)
+    odd = [
+        shapely.Polygon(
+            [(550_000, 4_300_000), (550_100, 4_300_100), (550_100, 4_300_000), (550_000, 4_300_100)]
+        ),
+        None,
+        shapely.Polygon(),
+        shapely.Polygon([(550_000, 4_300_000), (550_050, 4_300_000), (np.nan, np.nan), (550_000, 4_300_000)]),
+        shapely.LineString([(550_000, 4_300_000), (550_100, 4_300_100)]),
+        shapely.Polygon(
+            [(550_000, 4_300_000), (550_100, 4_300_000), (1e12, 4_300_100), (550_000, 4_300_000)]
+        ),
+        shapely.MultiPolygon([square, square]),
+        shapely.Polygon(
+            [(550_000, 4_300_000), (550_100, 4_300_000), (550_100, 4_300_000), (550_000, 4_300_000)]
+        ),
+    ]
+    shapes = [square, *odd, shapely.transform(square, lambda xy: xy + 300)]
+    facts = {"tbbh": [f"P{i}" for i in range(len(shapes))], "category": "lake", "subtype": "park_green"}
+    gpd.GeoDataFrame(facts, geometry=shapes, crs="EPSG:4548").to_file(tmp_path / "parcels.gpkg")
+    layer = shapely.box(549_000, 4_299_000, 550_050, 4_301_000)
+    gpd.GeoDataFrame(geometry=[layer], crs="EPSG:4548").to_file(tmp_path / "layer.gpkg")
+    project = make_project(
+        str(tmp_path / "parcels.gpkg"),
+        [f"farmland={tmp_path / 'layer.gpkg'}"],
+        settings=['parcels.id="tbbh"', "project.as_of=2022-03-31"],
+    )
+    whole = landremed.run(project, f"{tmp_path / 'whole'}/")
+    assert len(whole.issues.query("code.str.startswith('parcel_geometry')")) >= 7
+    assert len(whole.decisions) == len(shapes)
+    expected = contents(tmp_path / "whole")
+    for size in (1, 4):
+        run(project, tmp_path / "out", InProcess(), size=size)
+        found = contents(tmp_path / "out")
+        differ = {name for name in expected if found.get(name) != expected[name]}
+        assert differ <= {"provenance/part-00000.parquet", "landremed.json"}  # when it ran
+        shutil.rmtree(tmp_path / "out")
 
 
 @pytest.mark.parametrize("how", ["processes", "local:2"])
