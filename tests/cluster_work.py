@@ -21,6 +21,14 @@ def does(folder, number):
     return Done(number, 10, 0.05, 1.0, str(os.getpid()), reused=False)
 
 
+def overlaps(folder, number):
+    for step in ("begin", "end"):
+        with (Path(folder) / "begun.txt").open("a") as file:
+            file.write(f"{step}\n")
+        time.sleep(0.05)
+    return Done(number, 10, 0.05, 1.0, str(os.getpid()), reused=False)
+
+
 def breaks(folder, number):
     raise ZeroDivisionError(f"in {number}")
 

@@ -70,11 +70,12 @@ def slow(folder, number):
 def run(project, out, executor, size=SIZE):
     """Run in partitions and write a folder; return how many partitions were done before."""
     from landremed.api import write_result
+    from landremed.partitions.memory import Bounds
     from landremed.partitions.run import run_partitions
 
     done = run_partitions(
         project, out, engine="auto", executor=executor, stage=lambda name: None, progress=None,
-        entries=dict, size=size,
+        entries=dict, bounds=Bounds(rows=size),
     )  # fmt: skip
     write_result(f"{out}/", done.layers, done.basis.crs.to_wkt(), project, False, done.basis)
     done.remove()

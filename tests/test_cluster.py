@@ -74,6 +74,15 @@ def test_every_partition_once(running, folder):
     assert len({line.split()[1] for line in (folder / "begun.txt").read_text().splitlines()}) == 2
 
 
+def test_no_more_at_a_time_than_memory_holds(running, folder):
+    with DaskCluster(running.scheduler_address, work=cluster_work.overlaps) as executor:
+        assert executor.processes == 2
+        executor.keep(1)
+        assert len(list(executor.run(str(folder), list(range(PARTS))))) == PARTS
+    steps = (folder / "begun.txt").read_text().split()
+    assert steps == ["begin", "end"] * PARTS  # never two at a time
+
+
 def test_errors_everywhere_end_the_run(running, folder):
     done, error = run(running, folder, cluster_work.breaks, range(8))
     assert done == []

@@ -11,10 +11,11 @@ import os
 import queue
 import re
 import socket
+import sys
 import threading
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class DaskCluster:
         self.address = address
         self._work = work
         self._patience_s = patience_s
+        self._at_once = sys.maxsize
         self._local: Any = None
         if not is_cluster_address(address):
             raise _failed("cluster_address", address)
@@ -102,6 +104,19 @@ class DaskCluster:
             self._client.close(timeout=5)
             self._end_local()
 
+    @property
+    def processes(self) -> int:
+        """Most workers that share a machine."""
+        try:
+            workers = self._client.nthreads()
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise _failed("cluster_lost", self.address, reason=_one_line(error)) from error
+        return max(Counter(map(_machine, workers)).values(), default=1)
+
+    def keep(self, count: int) -> None:
+        """Let no more than so many workers of a machine be busy at a time."""
+        self._at_once = count
+
     def run(self, folder: str, numbers: Sequence[int]) -> Iterator[Done]:
         """Yield each partition once it is done, in any order.
 
@@ -121,7 +136,8 @@ class DaskCluster:
         manifest = read_manifest(Path(folder))
         if manifest is None:
             raise OutputError("scratch_unreadable", Where(file=folder))
-        crew = _Crew(self._client, self.address, str(Path(folder).resolve()), manifest, self._patience_s)
+        place = str(Path(folder).resolve())
+        crew = _Crew(self._client, self.address, place, manifest, self._patience_s, self._at_once)
         with _hushed():
             try:
                 yield from crew.results(self._work, numbers)
@@ -151,6 +167,7 @@ class _Crew:
     folder: str
     manifest: Manifest
     patience_s: float
+    at_once: int
     waiting: deque[int] = field(default_factory=deque)
     errands: dict[str, _Errand] = field(default_factory=dict)
     fit: dict[str, LandremedError | None] = field(default_factory=dict)
@@ -225,14 +242,17 @@ class _Crew:
     def _assign(self, work: Work) -> None:
         """Give every idle worker a partition, one that has not failed there while there is another worker."""
         able = [worker for worker, fault in self.fit.items() if fault is None]
+        busy = Counter(map(_machine, self.errands))
         for worker in able:
-            if worker in self.errands:
+            machine = _machine(worker)
+            if worker in self.errands or busy[machine] >= self.at_once:
                 continue
             for number in self.waiting:
                 tried = self.tries.get(number, [])
                 if worker not in tried or all(other in tried for other in able):
                     self.waiting.remove(number)
                     self._send(work, number, worker)
+                    busy[machine] += 1
                     break
 
     def _send(self, work: Work, number: int, worker: str) -> None:
@@ -301,6 +321,11 @@ class _Crew:
 
     def _gone(self, reason: object) -> LandremedError:
         return _failed("cluster_lost", self.address, reason=_one_line(reason))
+
+
+def _machine(worker: str) -> str:
+    """Return the machine in the address of a worker."""
+    return worker.rpartition(":")[0]
 
 
 _one = threading.Lock()

@@ -21,6 +21,7 @@ from landremed.measure import Progress, Ruler
 from landremed.output import result_provenance
 from landremed.overlay.engine import Engine
 from landremed.overlay_tables import IssueGroups, issue_groups
+from landremed.partitions.dask_cluster import DaskCluster
 from landremed.partitions.executors import Executor, LocalProcesses
 from landremed.partitions.job_file import write_job
 from landremed.partitions.memory import Bounds, default_memory, fitting, give_back
@@ -242,7 +243,7 @@ def _spool(
 def _sized(executor: Executor, bounds: Bounds, parcels: int, shapes: int) -> int:
     """Return the most parcels of a partition; let no more processes run than memory holds."""
     wanted = bounds.rows or partition_rows(parcels)
-    if not isinstance(executor, LocalProcesses):
+    if not isinstance(executor, LocalProcesses | DaskCluster):
         return wanted
     share = fitting(
         bounds.memory or default_memory(),
