@@ -1,15 +1,21 @@
-"""Short cuts in compiling: the same answers as numba by itself, and nothing left changed in numba."""
+"""Compiling: the same answers as numba by itself, nothing left changed in numba, a cache that may fail."""
 
+import logging
 import sys
 from contextlib import nullcontext
 
 import numba
 import numpy as np
 import pytest
+import shapely
+from numba.core import caching
 from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.core.types.functions import BaseFunction
 
+from landremed.area import PlaneArea
+from landremed.overlay import LayerInput, PolygonSet, prepare
+from landremed.overlay.native import compiled, engine  # noqa: F401  (entries are made where code is kept)
 from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.compiling import linked_only, remembered_types
 
@@ -121,3 +127,68 @@ def test_another_numba_compiles_by_itself(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba.core.types.functions", None)
     with remembered_types():
         assert BaseFunction.get_call_type is resolve
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Make an entry anew that keeps its code in a folder of its own; return what makes it, and the folder."""
+    monkeypatch.setattr(compiled, "cache_folder", lambda: tmp_path)
+
+    def double(x):
+        return 2.0 * x
+
+    return lambda: compiled.entry(double), tmp_path
+
+
+def test_kept_code_is_taken_again(kept):
+    make, folder = kept
+    assert make()(21.0) == 42.0
+    assert {path.suffix for path in folder.iterdir()} == {".nbi", ".nbc"}
+    again = make()
+    assert again(21.0) == 42.0
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("left", [0, 100])
+def test_code_cut_off_on_disk_is_compiled_anew(kept, suffix, left):
+    make, folder = kept
+    make()(21.0)
+    for path in folder.glob(f"*{suffix}"):
+        path.write_bytes(path.read_bytes()[:left])
+    assert make()(21.0) == 42.0
+
+
+def test_a_full_disk_stops_no_measurement(kept, monkeypatch):
+    make, folder = kept
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching.FunctionCache, "save_overload", fails)
+    assert make()(21.0) == 42.0
+    assert list(folder.iterdir()) == []
+
+
+def test_a_user_without_a_home_has_no_folder(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(compiled.Path, "home", homeless)
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(compiled, "_writable", lambda folder: False)  # installed by somebody else
+    compiled.cache_folder.cache_clear()
+    try:
+        assert compiled.cache_folder() is None
+    finally:
+        compiled.cache_folder.cache_clear()
+
+
+def test_without_a_folder_it_says_so_and_measures(monkeypatch, caplog):
+    monkeypatch.setattr(compiled, "cache_folder", lambda: None)
+    square = PolygonSet.from_geometries(np.array([shapely.box(0, 0, 2, 2)]))
+    with caplog.at_level(logging.INFO, "landremed.overlay"):
+        ruler = prepare([LayerInput("a", square)], area=PlaneArea(), engine="native", jobs=1)
+    assert [record.code for record in caplog.records] == ["overlay_uncached"]  # and no "compiling once"
+    assert ruler.measure(square).overlaps["area_m2"].to_pylist() == [4.0]

@@ -2,10 +2,11 @@
 
     python tools/fuzz_overlay.py --pairs 100000 --seed 1 --jobs 2
 
-Every case is one parcel and one to three features of a layer. The area of the parcel's intersection with the
-union of the features must agree with exact arithmetic within max(1e-6 exact, 1e-9 smaller polygon, 1e-4 m²),
-so must each feature's own overlap, and the piece must be valid, as large as it says, and keep the parcel's
-vertices. Failures are written as WKT to a folder, to become permanent cases in tests/overlay_cases.
+Every case is one parcel and one or more features of a layer, up to a heap that lies on itself many times.
+The area of the parcel's intersection with the union of the features must agree with exact arithmetic within
+max(1e-6 exact, 1e-9 smaller polygon, 1e-4 m²), so must each feature's own; the piece must be valid,
+as large as it says, and keep the parcel's vertices. Failures are written as WKT to a folder, to become
+permanent cases in tests/overlay_cases.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ import shapely
 Case = tuple[str, shapely.Geometry, list[shapely.Geometry]]
 Generator = np.random.Generator
 
+KINDS = (
+    "stars", "near", "lattice", "comb", "spiral", "sliver", "nested", "quilt", "cut", "big", "parts", "heap",
+)  # fmt: skip
 ORIGINS = ((0.0, 0.0), (500_000.0, 4_300_000.0), (39_500_000.0, 4_300_000.0), (1e7, 1e7))
 
 
@@ -135,10 +140,66 @@ def quilt(rng: Generator) -> list[shapely.Geometry]:
     return [left, right]
 
 
+def parts(rng: Generator) -> shapely.Geometry:
+    """Many parts on a lattice: touching in corners, islands in holes, splinters, one part far away."""
+    side = int(rng.integers(2, 5))
+    cells = [(i, j) for i in range(side) for j in range(side) if rng.random() < 0.6]
+    step = float(rng.choice([1.0, 7.0, 12.5, 10.0 / 3]))
+    found = []
+    for i, j in cells:
+        if (i + j) % 2 and rng.random() < 0.8:
+            continue  # neighbours of one colour meet in corners only
+        x, y = i * step, j * step
+        cell = shapely.box(x, y, x + step, y + step)
+        how = rng.random()
+        if how < 0.3:
+            lo, hi = step * 0.2, step * 0.8
+            hole = shapely.box(x + lo, y + lo, x + hi, y + hi)
+            if rng.random() < 0.5:  # its corners lie on the cell's sides
+                hole = shapely.Polygon(
+                    [(x + step / 2, y), (x + step, y + hi), (x + step / 2, y + hi), (x + lo, y + hi)]
+                )
+            island = shapely.box(x + 0.4 * step, y + 0.4 * step, x + 0.6 * step, y + 0.6 * step)
+            cell = cell.symmetric_difference(hole)
+            if rng.random() < 0.5:
+                cell = cell.union(island)
+        elif how < 0.5:
+            cell = shapely.Polygon([(x, y), (x + step, y), (x + step, y + 10.0 ** rng.uniform(-9, 0))])
+        elif how < 0.6:
+            cell = shapely.transform(star(rng, step / 4), lambda c, x=x, y=y: c + np.array([x, y]))
+        found.append(cell)
+    if rng.random() < 0.3:
+        found.append(shapely.box(500, 500, 500 + step, 501))
+    united = found[0] if found else star(rng)
+    for shape in found[1:]:
+        united = united.union(shape)
+    return united
+
+
+def heap(rng: Generator) -> list[shapely.Geometry]:
+    """A layer that lies on itself many times over: copies, near copies, edges in common, stars in a heap."""
+    n = int(rng.integers(6, 26))
+    how = rng.integers(0, 5)
+    if how == 0:  # stars on one another
+        return [star(rng) for _ in range(n // 2)]
+    if how == 1:  # boxes on a coarse grid: coincident edges, shared corners
+        low = rng.integers(0, 6, (n, 2)) * 10.0
+        size = rng.integers(1, 4, (n, 2)) * 10.0
+        return [shapely.box(*a, *(a + b)) for a, b in zip(low, size, strict=True)]
+    if how == 2:  # one polygon delivered again and again, some copies moved by a hair
+        one = star(rng, 40.0)
+        steps = np.where(rng.random(n) < 0.5, 0.0, 10.0 ** rng.uniform(-10, -2, n))
+        return [shapely.transform(one, lambda c, s=s: c + rng.normal(0, 1, 2) * s) for s in steps]
+    if how == 3:  # fans of triangles with one corner in common
+        angle = np.sort(rng.random((n, 2)) * 2, axis=1) * np.pi + rng.random() * 3
+        rim = 60 * np.stack([np.cos(angle), np.sin(angle)], -1) + 30
+        return [shapely.Polygon([(30, 30), tuple(a), tuple(b)]) for a, b in rim]
+    return [lattice(rng) for _ in range(n)] + [parts(rng)]
+
+
 def draw(rng: Generator) -> Case:
     """Draw one case; its geometries may still be invalid."""
-    kinds = ["stars", "near", "lattice", "comb", "spiral", "sliver", "nested", "quilt", "cut", "big"]
-    kind = str(rng.choice(kinds))
+    kind = str(rng.choice(KINDS))
     shapes: list[Callable[[Generator], shapely.Geometry]] = [star, lattice, comb, spiral, sliver, nested]
     if kind == "stars":
         parcel, layer = star(rng), [star(rng) for _ in range(int(rng.integers(1, 4)))]
@@ -151,6 +212,17 @@ def draw(rng: Generator) -> Case:
         parcel, layer = star(rng), [jagged(rng) for _ in range(int(rng.integers(1, 3)))]
         if rng.random() < 0.3:
             parcel, layer = layer[0], [star(rng), star(rng), comb(rng)]
+    elif kind == "parts":
+        parcel = parts(rng)
+        other = parts(rng) if rng.random() < 0.5 else shapes[int(rng.integers(0, len(shapes)))](rng)
+        layer = [other, *([star(rng, 20.0)] if rng.random() < 0.5 else [])]
+        if rng.random() < 0.3:
+            layer = [shapely.transform(parcel, lambda c: c + 10.0 ** rng.uniform(-10, 0)), *layer]
+    elif kind == "heap":
+        layer = heap(rng)
+        parcel = [star, lattice, parts, nested][int(rng.integers(0, 4))](rng)
+        if rng.random() < 0.2:
+            parcel = layer[0]
     elif kind == "quilt":
         layer = quilt(rng)
         parcel = layer[0] if rng.random() < 0.4 else shapely.transform(star(rng), lambda c: c + 20)
@@ -179,14 +251,16 @@ def clean(geometry: shapely.Geometry, shift: np.ndarray) -> shapely.Geometry | N
     return geometry if shapely.is_valid(geometry) and geometry.area > 0 else None
 
 
-def cases(seed: int, count: int) -> Iterator[Case]:
-    """Yield valid cases; the same for the same seed."""
+def cases(seed: int, count: int, only: str = "") -> Iterator[Case]:
+    """Yield valid cases, of some families only; the same for the same seed."""
     rng = np.random.default_rng(seed)
     made = 0
     while made < count:
         try:
             kind, parcel, layer = draw(rng)
         except shapely.errors.GEOSException:  # a generator cut invalid shapes with each other
+            continue
+        if only and kind not in only.split(","):
             continue
         shift = np.array(ORIGINS[int(rng.integers(0, len(ORIGINS)))])
         if rng.random() < 0.3:
@@ -253,13 +327,13 @@ def judge(batch: list[Case]) -> list[tuple[int, str]]:
     return wrong
 
 
-def run(seed: int, count: int) -> tuple[dict[str, int], dict[str, int], list[tuple[Case, str]]]:
-    batch = list(cases(seed, count))
+def run(seed: int, count: int, only: str = "") -> tuple[dict[str, int], list[tuple[Case, str]]]:
+    batch = list(cases(seed, count, only))
     kinds: dict[str, int] = {}
     for kind, _, _ in batch:
         kinds[kind] = kinds.get(kind, 0) + 1
     bad = [(batch[i], why) for i, why in judge(batch)]
-    return kinds, {}, bad
+    return kinds, bad
 
 
 def main() -> None:
@@ -267,6 +341,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--kinds", default="", help="only these families, joined with ,")
     parser.add_argument("--failures", type=Path, default=Path("fuzz_failures"))
     options = parser.parse_args()
     from landremed.overlay.native.engine import warm_up
@@ -275,10 +350,11 @@ def main() -> None:
     start = time.time()
     kinds: dict[str, int] = {}
     failures = 0
-    block = 500
+    block = min(500, options.pairs)
     seeds = [options.seed * 1_000_000 + i for i in range(-(-options.pairs // block))]
     with ProcessPoolExecutor(options.jobs) as pool:
-        for seed, (found, _, bad) in zip(seeds, pool.map(run, seeds, [block] * len(seeds)), strict=True):
+        work = pool.map(run, seeds, repeat(block), repeat(options.kinds))
+        for seed, (found, bad) in zip(seeds, work, strict=True):
             for kind, n in found.items():
                 kinds[kind] = kinds.get(kind, 0) + n
             for number, ((kind, parcel, layer), why) in enumerate(bad):

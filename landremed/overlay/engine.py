@@ -132,7 +132,9 @@ def ready_native() -> None:
 
     if cache_folder() is None:
         _tell("overlay_uncached", engine="native")
-    warm_up(_tell)
+        warm_up()
+    else:
+        warm_up(_tell)
 
 
 def _choose(shapely_s: float) -> str:

@@ -14,8 +14,10 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 __all__ = ["cache_folder", "entry", "is_warm", "kernel", "mark_warm", "source_digest"]
@@ -58,7 +60,7 @@ def entry(function: Function) -> Function:
 def cache_folder() -> Path | None:
     """Return a folder where compiled kernels can be kept, None where nothing can be written."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    folders = [Path(given)] if given else [_HERE / "__pycache__", _user_cache() / "landremed" / "kernels"]
+    folders = [Path(given)] if given else [_HERE / "__pycache__", *_user_folders()]
     return next((folder for folder in folders if _writable(folder)), None)
 
 
@@ -125,15 +127,48 @@ def _kept_code(function: Callable[..., Any], folder: Path) -> Any:
         kept.enable()
     except (ImportError, AttributeError, TypeError):  # another numba: compile without keeping
         return None
-    return kept
+    return _Forgiving(kept)
 
 
-def _user_cache() -> Path:
+class _Forgiving:
+    """A cache that is a convenience: where it cannot be read or written, code is compiled."""
+
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        """Return the compiled code, None where there is none that can be read."""
+        try:
+            return self._kept.load_overload(*arguments)
+        except (OSError, EOFError, ValueError, RuntimeError, UnpicklingError):  # cut off, or of another world
+            with suppress(OSError):
+                self._kept.flush()
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        """Keep compiled code where the disk has room."""
+        with suppress(OSError):
+            self._kept.save_overload(*arguments)
+
+
+def _user_folders() -> list[Path]:
+    """Return where a user's caches belong; nowhere for a user without a home."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = None
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        local = os.environ.get("LOCALAPPDATA")
+        cache_of = Path(local) if local else home and home / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        cache_of = home and home / "Library" / "Caches"
+    else:
+        local = os.environ.get("XDG_CACHE_HOME")
+        cache_of = Path(local) if local else home and home / ".cache"
+    return [cache_of / "landremed" / "kernels"] if cache_of else []
 
 
 def _writable(folder: Path) -> bool:
