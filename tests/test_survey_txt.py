@@ -260,3 +260,29 @@ def test_a_job_on_survey_text(tmp_path):
     assert (seen.format, seen.rows, seen.id, seen.crs_state) == ("TXT", 2, ("DKBH",), "declared")
     source, _ = read_vector("p.txt", base=tmp_path, where="DKBH = 'DK002'", columns=["DKBH"])
     assert source.attributes.to_pydict() == {"DKBH": ["DK002"]}
+
+
+@pytest.mark.parametrize("turned", [{1}, {0}, {0, 1}, {2}])
+@pytest.mark.parametrize("drop", [0.0, 39e6])
+def test_parcels_whose_columns_are_the_other_way_round(turned, drop):
+    text = HEAD
+    for at, corners in enumerate([SQUARE, APART, [(x + 400, y) for x, y in SQUARE]]):
+        text += LINE.replace("DK001", f"DK{at}") + ring(corners, swap=at in turned, drop=drop)
+    source, findings = read(text)
+    expected = [
+        shapely.Polygon([(E0 - drop + x + s, N0 + y) for x, y in c])
+        for c, s in ((SQUARE, 0), (APART, 0), (SQUARE, 400))
+    ]
+    assert all(one.equals(other) for one, other in zip(shapes(source), expected, strict=True))
+    assert source.crs_wkt == ("EPSG:4527" if drop == 0.0 else "EPSG:4548")
+    mixed = [f for f in findings if f.code == "txt_order_mixed"]
+    odd = turned if len(turned) == 1 else {0, 1, 2} - turned
+    assert [(f.params["count"], f.row) for f in mixed] == [(1, min(odd) + 1)]
+
+
+def test_a_line_all_in_wide_signs():
+    wide = LINE.strip().translate({ord(c): ord(c) + 0xFEE0 for c in "0123456789.,@DK"})
+    text = HEAD + wide + "\n" + ring(SQUARE).replace(",", "，")
+    source, _ = read(text)
+    (shape,) = shapes(source)
+    assert shape.equals(PLAIN)

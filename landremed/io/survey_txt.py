@@ -140,11 +140,16 @@ def parse_survey_txt(
     elif not sure:
         findings.append(Finding("txt_order_assumed", file=file))
     geometries = []
-    for row, block in enumerate(blocks, 1):
-        rings, notes = _rings(block, order)
+    orders = [_own_order(block, order) for block in blocks]
+    turned = [row for row, own in enumerate(orders, 1) if own != order]
+    if turned:
+        params: dict[str, object] = {"count": len(turned)}
+        findings.append(Finding("txt_order_mixed", file=file, row=turned[0], params=params))
+    for row, (block, own) in enumerate(zip(blocks, orders, strict=True), 1):
+        rings, notes = _rings(block, own)
         findings += [Finding(code, file=file, row=row, params=params) for code, params in notes]
         geometries.append(nested(rings))
-    east = numbers[:, 1 if order else 0]
+    east = np.array([p[3 if own else 2] for b, own in zip(blocks, orders, strict=True) for p in b.points])
     crs, notes = _crs(head, east)
     findings += [Finding(code, file=file, params=params) for code, params in notes]
     attributes = _attributes(blocks)
@@ -251,8 +256,8 @@ def _plain(text: str) -> str:
 
 def _take(line: str, number: int, blocks: list[_Block], where: Where) -> None:
     """Take one line of the points' section: a parcel's, marked by @, or a point's."""
-    if "@" in line:
-        text = line.replace("@", "").strip()
+    if "@" in line or line.startswith("＠") or line.endswith("＠"):
+        text = line.replace("@", "").strip().strip("＠").strip()
         if "," not in text:  # else a wide comma belongs to a name
             text = text.replace("，", ",")
         cells = [cell.strip() for cell in re.split(r"[,\t]", text.strip(","))]
@@ -282,6 +287,12 @@ def _north_first(numbers: FloatArray) -> tuple[bool, bool]:
         return bool(one < two), 73.0 <= max(one, two) <= 136.0 and 3.0 <= min(one, two) <= 54.0
     plain = (1e5 <= min(one, two) <= 9e5) and 1e6 <= max(one, two) <= 6.3e6
     return (bool(one > two), True) if plain else (True, False)
+
+
+def _own_order(block: _Block, order: bool) -> bool:
+    """Return whether a parcel's first column is north: as in the file, unless its numbers tell otherwise."""
+    own, sure = _north_first(np.array([p[2:] for p in block.points], float).reshape(-1, 2))
+    return own if sure and block.points else order
 
 
 def _rings(block: _Block, north_first: bool) -> tuple[list[FloatArray], list[tuple[str, dict[str, object]]]]:
