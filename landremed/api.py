@@ -30,6 +30,7 @@ from landremed.output import (
 from landremed.partitions.executors import LocalProcesses
 from landremed.partitions.memory import ROW_BYTES, Bounds, default_memory
 from landremed.partitions.run import PARTITIONS_FROM, Partitioned, run_partitions
+from landremed.partitions.scratch import remove_scratch
 from landremed.pipeline import Basis, Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import decision_counts, findings_text, summary_document, summary_text
@@ -241,6 +242,7 @@ def run(  # noqa: PLR0913  one more: memory
         if output is not None:
             stage("write")
             write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided.basis, early)
+            remove_scratch(Path(output))
             if reuse is not None:
                 reuse.write(output)
     counted = None if reuse is None else reuse.counts

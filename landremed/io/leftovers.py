@@ -13,7 +13,7 @@ from typing import Final
 
 from landremed.errors import OutputError, Where
 
-__all__ = ["folder_beside", "in_use", "remove_leftovers"]
+__all__ = ["folder_beside", "in_use", "is_running", "remove_leftovers"]
 
 _DAY_S: Final = 86_400
 _ENDS: Final = r"(?:-\w+)?(?:\.\w+)?(?:-wal|-shm|-journal)?"
@@ -73,6 +73,13 @@ def in_use(path: Path, process: int) -> bool:
     """Tell whether the program that wrote a file may still be running."""
     if os.name == "nt":  # there a signal would end the program
         return time.time() - path.lstat().st_mtime < _DAY_S
+    return is_running(process)
+
+
+def is_running(process: int) -> bool:
+    """Tell whether there is a process of this number; false where asking would end it (Windows)."""
+    if os.name == "nt":
+        return False
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -31,6 +31,7 @@ from landremed.partitions.scratch import (
     DONE,
     JOB,
     Manifest,
+    claim,
     read_done,
     read_manifest,
     scratch_folder,
@@ -198,6 +199,7 @@ def _spool(
     sized: Callable[[int, int], int],
 ) -> _Spooled:
     stage("rules")
+    claim(folder)
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")

@@ -2,6 +2,7 @@
 
 ```
 .OUT.landremed-parts/
+  owner                    machine and process that works here
   manifest.json            what the result rests on (as one hash), rows of every partition
   job                      settings, rule book, layers, index
   parcels/00000.arrow      parcels of partition 0, in the order of their file
@@ -12,26 +13,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from landremed.errors import OutputError, Where
+from landremed.io.leftovers import is_running
+
 __all__ = [
     "DONE",
     "JOB",
     "Manifest",
+    "claim",
     "done_files",
     "evidence_file",
     "finish_done",
     "parcels_file",
     "read_done",
     "read_manifest",
+    "remove_scratch",
     "scratch_folder",
     "write_manifest",
 ]
@@ -40,6 +48,7 @@ JOB: Final = "job"
 DONE: Final = "done"
 _MANIFEST: Final = "manifest.json"
 _LISTED: Final = "done.json"
+_OWNER: Final = "owner"
 _SCHEMA: Final = 1
 
 
@@ -78,6 +87,35 @@ def scratch_folder(output: Path) -> Path:
     """Return the place of the scratch folder of an output, whether it is there or not."""
     target = output.resolve()
     return target.with_name(f".{target.name}.landremed-parts")
+
+
+def claim(folder: Path) -> None:
+    """Make the folder this process's own.
+
+    Raises
+    ------
+    OutputError
+        Code ``scratch_in_use``: another program on this machine is working in it.
+    """
+    owner = folder / _OWNER
+    try:
+        host, number = owner.read_text(encoding="utf-8").split()
+        other = int(number)
+    except (OSError, ValueError):
+        host, other = "", 0
+    if host == socket.gethostname() and other != os.getpid() and is_running(other):
+        raise OutputError("scratch_in_use", Where(file=str(folder)), process=other)
+    folder.mkdir(parents=True, exist_ok=True)
+    owner.write_text(f"{socket.gethostname()} {os.getpid()}", encoding="utf-8")
+
+
+def remove_scratch(output: Path) -> None:
+    """Remove what an earlier run in partitions left beside an output that is now complete."""
+    folder = scratch_folder(output)
+    if folder.is_dir():
+        with contextlib.suppress(OutputError):
+            claim(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def parcels_file(folder: Path, number: int) -> Path:
