@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from landremed.law import (
     Decision,
     RuleBook,
-    alike_values,
     decide_alike,
     facts_used,
     outcome_facts,
+    outcome_known,
     outcome_of,
+    value_keys,
 )
 from landremed.tables import FactColumn
 from landremed.trace_table import OVERRIDE, trace_table
@@ -29,6 +30,8 @@ from landremed.types import FactValue, Outcome, PartialDate
 __all__ = ["OVERRIDE", "Decided", "days_alike", "decide_outcomes", "decide_rows", "with_overrides"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+_WIDEST: Final = 1 << 62
 
 FactsAsked: TypeAlias = Callable[[RuleBook, str | None, str | None, str | None], tuple[str, ...]]
 
@@ -112,7 +115,7 @@ def decide_rows(
     decisions = decide_alike(
         book,
         _facts_of(columns, first),
-        _alike(book, columns, first, has_geometry).tolist(),
+        _keys(book, columns, first, facts_used),
         as_of=as_of,
         has_geometry=has_geometry[first].tolist(),
     )
@@ -131,10 +134,12 @@ def decide_outcomes(
         As for ``decide_rows``; give dates as ``days_alike`` makes them where rows are asked again and again.
     """
     code, first = _combinations(book, columns, has_geometry, outcome_facts)
-    found = [
-        outcome_of(book, facts) if there else Outcome.NEEDS_REVIEW.value
-        for facts, there in zip(_facts_of(columns, first), has_geometry[first].tolist(), strict=True)
-    ]
+    found = [outcome_known(book, key) for key in _keys(book, columns, first, outcome_facts)]
+    for at in np.flatnonzero(~has_geometry[first]).tolist():
+        found[at] = Outcome.NEEDS_REVIEW.value
+    missing = [at for at, outcome in enumerate(found) if outcome is None]
+    for at, facts in zip(missing, _facts_of(columns, first[missing]), strict=True):
+        found[at] = outcome_of(book, facts)
     return np.array(found, dtype=object)[code]
 
 
@@ -147,27 +152,26 @@ def _facts_of(columns: Mapping[str, FactColumn], rows: IntArray) -> list[dict[st
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _alike(
-    book: RuleBook, columns: Mapping[str, FactColumn], rows: IntArray, has_geometry: npt.NDArray[np.bool_]
-) -> IntArray:
-    """Return a number per row; rows between which no rule tells a difference have one."""
-    alike = {
-        name: np.array(alike_values(book, name, column.values), np.int32)[column.codes[rows]]
-        for name, column in columns.items()
-        if name in book.vocabulary
-    }
-    category = columns.get("category", FactColumn(np.zeros(len(has_geometry), np.int32), [None]))
-    number = np.zeros(len(rows), np.int64)
-    offset = 0
+def _keys(
+    book: RuleBook, columns: Mapping[str, FactColumn], rows: IntArray, asked: FactsAsked
+) -> list[tuple[Hashable, ...]]:
+    """Return for some rows the keys of the facts that their class asks for."""
+    absent = FactColumn(np.zeros(int(rows.max(initial=-1)) + 1, np.int32), [None])
+    keys: dict[str, list[Hashable]] = {}
+    found: list[tuple[Hashable, ...]] = [()] * len(rows)
+    category = columns.get("category", absent)
     for code in np.unique(category.codes[rows]):
         members = np.flatnonzero(category.codes[rows] == code)
         own = category.values[code]
-        used = facts_used(book, own if isinstance(own, str) and own in book.categories else None)
-        names = [name for name in dict.fromkeys(("subtype", *used)) if name in alike]
-        part = _factor([alike[name][members] for name in names], has_geometry[rows[members]])
-        number[members] = part + offset
-        offset += int(part.max()) + 1
-    return number
+        own_keys = []
+        for name in asked(book, own if isinstance(own, str) and own in book.categories else None, None, None):
+            column = columns.get(name, absent)
+            if name not in keys:
+                keys[name] = value_keys(book, name, column.values)
+            own_keys.append([keys[name][i] for i in column.codes[rows[members]].tolist()])
+        for at, key in zip(members.tolist(), zip(*own_keys, strict=True), strict=bool(own_keys)):
+            found[at] = key
+    return found
 
 
 def _numbered_from(trace: pa.Table, start: int) -> pa.Table:
@@ -210,11 +214,16 @@ def _combinations(
 def _factor(codes: Sequence[npt.NDArray[np.int32]], flag: npt.NDArray[np.bool_]) -> IntArray:
     """Return the number of every row's tuple of codes."""
     key = flag.astype(np.int64)
+    size = 2
     for column in codes:
         width = int(column.max(initial=0)) + 1
-        _, key = np.unique(key * width + column, return_inverse=True)
-        key = key.astype(np.int64)
-    return key
+        if size * width > _WIDEST:
+            _, key = np.unique(key, return_inverse=True)
+            size = int(key.max(initial=0)) + 1
+        key = key * width + column
+        size *= width
+    _, key = np.unique(key, return_inverse=True)
+    return key.astype(np.int64)
 
 
 def _code(value: FactValue) -> str | None:

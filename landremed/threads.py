@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-__all__ = ["limit_threads", "usable_threads"]
+__all__ = ["in_threads", "limit_threads", "usable_threads"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _limit: list[int] = []
 
@@ -21,3 +27,13 @@ def limit_threads(count: int) -> None:
     _limit[:] = [max(1, count)]
     pa.set_cpu_count(_limit[0])
     pa.set_io_thread_count(_limit[0])
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return what a function gives for items, in their order, worked on by all threads worth starting."""
+    listed = list(items)
+    count = min(usable_threads(), len(listed))
+    if count < 2:
+        return [function(item) for item in listed]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(function, listed))

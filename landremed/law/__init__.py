@@ -2,12 +2,12 @@
 
 from landremed.law.book import RuleBook
 from landremed.law.brief import Brief, brief
-from landremed.law.decide import alike_values, decide, decide_alike, facts_used
+from landremed.law.decide import decide, decide_alike, facts_used, value_keys
 from landremed.law.decision import Decision, TraceStep
 from landremed.law.describe import RuleCard, describe_rule, list_rules
 from landremed.law.lint import CheckReport, check_rulebook, test_rulebook
 from landremed.law.load import load_rulebook
-from landremed.law.outcome import outcome_facts, outcome_of
+from landremed.law.outcome import outcome_facts, outcome_known, outcome_of
 from landremed.law.parts import combine_parts
 from landremed.law.records import AcceptanceItem, Duties, Reading, Schedule, Step
 from landremed.law.vocabulary import load_vocabulary
@@ -24,7 +24,6 @@ __all__ = [
     "Schedule",
     "Step",
     "TraceStep",
-    "alike_values",
     "brief",
     "check_rulebook",
     "combine_parts",
@@ -36,6 +35,8 @@ __all__ = [
     "load_rulebook",
     "load_vocabulary",
     "outcome_facts",
+    "outcome_known",
     "outcome_of",
     "test_rulebook",
+    "value_keys",
 ]

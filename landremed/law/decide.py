@@ -18,16 +18,16 @@ from landremed.law.trace import grounds, trace_steps
 from landremed.types import FactValue, Outcome
 
 __all__ = [
-    "alike_values",
     "clauses_of",
     "decide",
     "decide_alike",
     "facts_used",
     "rule_leaves",
     "schedules_of",
+    "value_keys",
 ]
 
-_MEMO_LIMIT = 50_000
+_MEMO_LIMIT = 100_000
 _REVIEW = Outcome.NEEDS_REVIEW.value
 
 
@@ -97,7 +97,7 @@ def decide(
 def decide_alike(
     book: RuleBook,
     combinations: Sequence[Mapping[str, FactValue]],
-    alike: Sequence[int],
+    keys: Sequence[tuple[Hashable, ...]],
     *,
     as_of: date,
     has_geometry: Sequence[bool],
@@ -108,37 +108,38 @@ def decide_alike(
     ----------
     combinations : sequence of mapping
         As ``decide`` takes them.
-    alike : sequence of int
-        A number per combination. Those of one number differ at most in values that ``alike_values`` counts as
-        one, in facts that their class does not use, and not in subtype or ``has_geometry``.
+    keys : sequence of tuple
+        For each combination the ``value_keys`` of the facts that its class uses, in the order of
+        ``facts_used``; of all facts where the class is not known.
     as_of, has_geometry
         As for ``decide``.
     """
-    cores: dict[int, _Core] = {}
-    found = []
-    for facts, number, there in zip(combinations, alike, has_geometry, strict=True):
-        core = cores.get(number)
-        if core is None:
-            core = cores[number] = _core_of(book, facts, there)
-        found.append(_dated(book, core, facts, as_of))
-    return found
+    return [
+        _dated(book, _core_of(book, facts, there, key), facts, as_of)
+        for facts, key, there in zip(combinations, keys, has_geometry, strict=True)
+    ]
 
 
-def alike_values(book: RuleBook, name: str, values: Sequence[FactValue]) -> list[int]:
-    """Return a number per value of a fact; those between which no rule tells a difference have one."""
+def value_keys(book: RuleBook, name: str, values: Sequence[FactValue]) -> list[Hashable]:
+    """Return what matters of values of a fact; those between which no rule tells a difference are equal."""
     ready = compiled(book)
-    numbers: dict[Hashable, int] = {}
-    return [numbers.setdefault(ready.key(name, value), len(numbers)) for value in values]
+    return [ready.key(name, value) for value in values]
 
 
-def _core_of(book: RuleBook, facts: Mapping[str, FactValue], has_geometry: bool) -> _Core:
+def _core_of(
+    book: RuleBook,
+    facts: Mapping[str, FactValue],
+    has_geometry: bool,
+    keys: tuple[Hashable, ...] | None = None,
+) -> _Core:
     ready = compiled(book)
     category = facts.get("category")
     known = category if isinstance(category, str) and category in book.vocabulary["category"].values else None
     subtype = facts.get("subtype")
     # The subtype is kept in the key even where no rule asks for it: the decision repeats it.
-    used = facts_used(book, known)
-    key = ("core", known, subtype, has_geometry, *(ready.key(name, facts.get(name)) for name in used))
+    if keys is None:
+        keys = tuple(ready.key(name, facts.get(name)) for name in facts_used(book, known))
+    key = ("core", known, subtype, has_geometry, keys)
     core = book.memo.get(key)
     if not isinstance(core, _Core):
         if len(book.memo) > _MEMO_LIMIT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from landremed.law.book import RuleBook
@@ -11,7 +11,7 @@ from landremed.law.completion import Explorer
 from landremed.law.situation import Situation
 from landremed.types import FactValue, Outcome
 
-__all__ = ["outcome_facts", "outcome_of"]
+__all__ = ["outcome_facts", "outcome_known", "outcome_of"]
 
 
 def outcome_facts(
@@ -64,11 +64,17 @@ def outcome_of(book: RuleBook, facts: Mapping[str, FactValue]) -> str:
     if known is None:
         return Outcome.NEEDS_REVIEW.value
     used = outcome_facts(book, known)
-    key = ("outcome", *(ready.key(name, facts.get(name)) for name in used))
+    key = ("outcome", tuple(ready.key(name, facts.get(name)) for name in used))
     found = book.memo.get(key)
     if not isinstance(found, str):
         found = book.memo[key] = _settled(Situation.of(ready, known, facts))
     return found
+
+
+def outcome_known(book: RuleBook, keys: tuple[Hashable, ...]) -> str | None:
+    """Return what ``outcome_of`` found before where ``outcome_facts`` have these ``value_keys``."""
+    found = book.memo.get(("outcome", keys))
+    return found if isinstance(found, str) else None
 
 
 def _settled(situation: Situation) -> str:

@@ -6,7 +6,6 @@ Nothing here changes what is found: whatever could change is looked at exactly a
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -18,7 +17,7 @@ import shapely
 from landremed.measure import OUTSIDE
 from landremed.sensitivity.edges import Edges, clipped
 from landremed.sensitivity.judged import Judgement, measured_rows
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 
 __all__ = ["OpenCases", "distances", "open_cases", "staying_m2"]
 
@@ -259,8 +258,7 @@ def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:
     while limits[-1] < len(lines):
         after = int(np.searchsorted(first, first[limits[-1]] + _BLOCK // x.shape[1], "right")) - 1
         limits.append(min(max(after, limits[-1] + 1), len(lines)))
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        list(pool.map(block, pairwise(limits)))
+    in_threads(block, pairwise(limits))
     return np.asarray(np.sqrt(squares))
 
 

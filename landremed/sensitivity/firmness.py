@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -16,7 +15,7 @@ from landremed.sensitivity.cutting import outcomes_by_parts
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
 from landremed.sensitivity.moved import Cases, Mover, Shift, cases_of
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 
 __all__ = ["Firmness", "Judgement", "firmness", "pairs_asked"]
 
@@ -161,8 +160,7 @@ class _Changed:
         if not len(which):
             return np.zeros(0, dtype=bool)
         slices = [slice(i, i + _SLICE) for i in range(0, len(which), _SLICE)]
-        with ThreadPoolExecutor(usable_threads()) as pool:
-            shifts = list(pool.map(lambda s: self._mover.at(distance_m[s], slack_m[s], which[s]), slices))
+        shifts = in_threads(lambda s: self._mover.at(distance_m[s], slack_m[s], which[s]), slices)
         found = [self._outcomes(shift, which[s]) for shift, s in zip(shifts, slices, strict=True)]
         return np.asarray(np.concatenate(found) != self._base[which])
 
