@@ -331,6 +331,13 @@ def test_a_shift_is_found_to_a_centimetre(length, azimuth):
     assert f"{length:.2f} m towards {azimuth:.0f}°" in told["message"]
 
 
+def test_a_coarse_accuracy_finds_large_shifts():
+    parcels, layer = patchwork(10, size=4000.0)
+    result = run(parcels, {"red_line": moved(layer, 200.0, 60.0)}, "tolerance.position_m=100")
+    (told,) = issues(result, "overlaps_shifted_layer")
+    assert "200.00 m towards 60°" in told["message"]
+
+
 def test_errors_of_vertices_upon_a_shift():
     parcels, layer = patchwork(14)
     rows = run(parcels, {"red_line": moved(layer, 0.3, 60.0, noise=0.03)}).frame("overlaps")

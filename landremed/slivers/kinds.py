@@ -61,7 +61,7 @@ VOTES_SCHEMA: Final = pa.schema(
     [
         ("layer", pa.string()),
         ("degree", pa.int16()),
-        ("step", pa.int16()),
+        ("step", pa.int32()),
         ("count", pa.int64()),
         ("normal_x", pa.int64()),
         ("normal_y", pa.int64()),

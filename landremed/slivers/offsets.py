@@ -101,7 +101,7 @@ def votes(role: str, shapes: Outlines, pairs: Facing) -> pa.Table:
     columns = [
         pa.array([role] * len(offset), pa.string()),
         pa.array(degree.astype(np.int16)),
-        pa.array(np.floor(offset / _STEP_M).astype(np.int16)),
+        pa.array(np.floor(offset / _STEP_M).astype(np.int32)),
         pa.array(np.ones(len(offset), np.int64)),
         *(pa.array(column) for column in whole.T),
     ]

@@ -123,7 +123,7 @@ def _find(votes: pa.Table) -> Shift | None:
     if total < LEAST_VOTES:
         return None
     count, normal, offset = _means(*(votes[name].to_numpy() for name in VOTES_SCHEMA.names[3:]))
-    start = _best_start(votes, (count, normal, offset))
+    start = _best_start(votes)
     if start is None:
         return None
     vector = start
@@ -159,13 +159,14 @@ def _claimed(vector: FloatArray, total: int, means: Means) -> Shift | None:
     return Shift(float(vector[0]), float(vector[1]), total, agreeing)
 
 
-def _best_start(votes: pa.Table, means: Means) -> FloatArray | None:
+def _best_start(votes: pa.Table) -> FloatArray | None:
     """Return the vector, of those that two frequent strips give together, with which most agree."""
     degree, step = votes["degree"].to_numpy() // _COARSE[0], votes["step"].to_numpy() // _COARSE[1]
-    key, cell = np.unique(degree.astype(np.int64) * 100_000 + step, return_inverse=True)
+    key, cell = np.unique((degree.astype(np.int64) << 32) + step, return_inverse=True)
     sums = [_summed(cell, votes[name].to_numpy(), len(key)) for name in VOTES_SCHEMA.names[3:]]
-    heaviest = np.sort(np.argsort(-sums[0], kind="stable")[:_HEAVIEST])
-    _, normal, offset = _means(*(column[heaviest] for column in sums))
+    count, normals, offsets = _means(*sums)
+    heaviest = np.sort(np.argsort(-count, kind="stable")[:_HEAVIEST])
+    normal, offset = normals[heaviest], offsets[heaviest]
     one, two = np.triu_indices(len(heaviest), 1)
     cross = normal[one, 0] * normal[two, 1] - normal[one, 1] * normal[two, 0]
     one, two, cross = (a[np.abs(cross) >= 0.5] for a in (one, two, cross))
@@ -174,7 +175,6 @@ def _best_start(votes: pa.Table, means: Means) -> FloatArray | None:
     x = (offset[one] * normal[two, 1] - offset[two] * normal[one, 1]) / cross
     y = (normal[one, 0] * offset[two] - normal[two, 0] * offset[one]) / cross
     starts = np.column_stack([x, y])
-    count, normals, offsets = means
     near = np.maximum(AGREES_M, AGREES_SHARE * np.hypot(x, y))[:, None]
     score = np.zeros(len(starts))
     for low in range(0, len(starts), 64):
