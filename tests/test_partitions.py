@@ -103,7 +103,14 @@ def test_memory_is_an_option_of_run(sample, whole, tmp_path):
     assert result.findings == whole.findings
     assert result.summary_text("zh") == whole.summary_text("zh")
     assert result.document("x") == whole.document("x")
-    assert result.decisions["why"].tolist() == whole.decisions["why"].tolist()
+    assert list(result.layers) == list(whole.layers)
+    for name in ("decisions", "overlaps", "facts", "trace"):
+        found, expected = result.layers[name], whole.layers[name]
+        assert found.table.schema.names == expected.table.schema.names
+        for column in expected.table.column_names:
+            values = [v or None for v in expected.table[column].to_pylist()]
+            assert [v or None for v in found.table[column].to_pylist()] == values, column
+    assert result.decisions.geometry.area.sum() == pytest.approx(whole.decisions.geometry.area.sum())
     with closing(sqlite3.connect(output)) as db:
         assert db.execute("SELECT count(*) FROM qgis_projects").fetchone() == (1,)
     assert [p.name for p in output.parent.iterdir()] == ["r.gpkg"]

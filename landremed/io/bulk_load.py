@@ -30,7 +30,7 @@ __all__ = ["BulkLayer", "is_loadable", "load_layers"]
 _CHUNK_BYTES: Final = 24_000_000
 _CHUNK_ROWS: Final = 65_536
 _STREAMED_ROWS: Final = 16_384
-_SORTED_ROWS: Final = 4_000_000  # indexes of more rows are left to SQLite, which sorts on the disk
+_SORTED_ROWS: Final = 2_000_000  # indexes of more rows are left to SQLite, which sorts on the disk
 
 _Keys: TypeAlias = dict[str, list[pa.ChunkedArray]]
 

@@ -47,7 +47,7 @@ BLOCK: Final = 32_768
 _MOST: Final = 50_000
 _LEAST: Final = 4_096
 _SHARES: Final = 16  # fewer would leave processes without work at the end
-_OPEN_FILES: Final = 400
+_OPEN_FILES: Final = 200
 
 
 @dataclass(frozen=True)
