@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -30,7 +31,7 @@ from landremed.crs import (
     resolve_crs,
     to_working,
 )
-from landremed.errors import LandremedError, OutputError, Where
+from landremed.errors import CrsError, LandremedError, OutputError, Where
 from landremed.io.exchange import replace_folder
 from landremed.io.leftovers import folder_beside
 from landremed.io.limits import Limits
@@ -57,6 +58,12 @@ FORMATS: Final = {
 """Extension (lower case) -> format that is written."""
 
 _NAME_BYTES: Final = 10
+_HINTS: Final = {
+    "crs_missing": "convert_crs_missing",
+    "crs_conflict": "convert_crs_conflict",
+    "crs_metres_as_degrees": "convert_crs_metres",
+    "crs_datum_shift": "convert_crs_datum",
+}
 _ID_FIELDS: Final = ("DKBH", "TBBH", "JCBH", "YGTBZJ", "WFDKXH", "BSM")
 
 
@@ -112,17 +119,10 @@ def convert(
     path = Path(target)
     driver = _driver(path, overwrite)
     given, findings = _read(source, encoding, limits or Limits())
-    system = None
-    if given.crs_wkt is None and input_crs is None:
+    with _own_hints():
+        given, system = _in_system(given, crs, input_crs)
+    if system is None:
         findings.append(Finding("convert_no_crs", file=given.display))
-    else:
-        system = resolve_crs(given, input_crs, key="convert")
-        guard_coordinates(given, system, "parcels")
-    if crs is not None:
-        wanted = parse_crs(crs)
-        system = resolve_crs(given, input_crs, key="convert") if system is None else system
-        given = dataclasses.replace(given, wkb=to_working(given, system, wanted, "convert"))
-        system = wanted
     if driver == "TXT":
         given, system, notes = _with_prefix(given, system)
         findings += notes
@@ -155,6 +155,32 @@ def _driver(path: Path, overwrite: bool) -> str:
     if not os.access(path.parent, os.W_OK):
         raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
     return driver
+
+
+def _in_system(
+    given: VectorSource, crs: str | None, input_crs: str | None
+) -> tuple[VectorSource, pyproj.CRS | None]:
+    """Return the input in the CRS that is asked for, and that CRS; None where nobody says one."""
+    if given.crs_wkt is None and input_crs is None and crs is None:
+        return given, None
+    system = resolve_crs(given, input_crs, key="parcels")
+    guard_coordinates(given, system, "parcels")
+    if crs is None:
+        return given, system
+    wanted = parse_crs(crs)
+    return dataclasses.replace(given, wkb=to_working(given, system, wanted, "parcels")), wanted
+
+
+@contextmanager
+def _own_hints() -> Iterator[None]:
+    """Let errors about a CRS advise what this command knows, not keys of a project file."""
+    try:
+        yield
+    except CrsError as error:
+        code = _HINTS.get(error.code)
+        if code is None:
+            raise
+        raise CrsError(code, error.where, **error.params) from error
 
 
 def _read(source: str, encoding: str | None, limits: Limits) -> tuple[VectorSource, list[Finding]]:

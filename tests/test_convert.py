@@ -201,7 +201,7 @@ def test_transformed(tmp_path):
 def test_systems_that_are_refused(tmp_path):
     with pytest.raises(LandremedError) as caught:
         convert(write(tmp_path), tmp_path / "b.gpkg", crs="EPSG:2384")
-    assert caught.value.code == "crs_datum_shift"
+    assert caught.value.code == "convert_crs_datum"
     with pytest.raises(LandremedError) as caught:
         convert(
             write(tmp_path, name="m.gpkg", crs=32650, geometry=[SHAPES[0], SHAPES[0]]), tmp_path / "b.txt"
@@ -263,3 +263,22 @@ def test_command(tmp_path):
     document = json.loads(run.stdout)
     assert document["rows"] == 2
     assert {f["field"] for f in document["findings"] if f["code"] == "convert_field_left_out"} == {"n", "x"}
+
+
+@pytest.mark.parametrize(
+    ("crs", "options", "code", "word"),
+    [
+        (None, {"crs": "EPSG:4548"}, "convert_crs_missing", "--in-crs"),
+        (4548, {"input_crs": "EPSG:4527"}, "convert_crs_conflict", "--in-crs"),
+        (4490, {}, "convert_crs_metres", "--in-crs"),
+        (2384, {"crs": "EPSG:4548"}, "convert_crs_datum", "surveying office"),
+    ],
+)
+def test_errors_about_a_crs_advise_options_of_the_command(tmp_path, crs, options, code, word):
+    path = write(tmp_path, crs=crs)
+    with pytest.raises(LandremedError) as caught:
+        convert(path, tmp_path / "b.fgb", **options)
+    assert caught.value.code == code
+    assert word in caught.value.text("en")
+    assert "[" not in caught.value.text("en").replace(str(tmp_path), "")
+    assert not (tmp_path / "b.fgb").exists()

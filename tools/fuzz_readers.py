@@ -32,6 +32,7 @@ READERS = (
     *good_files.VECTORS,
     "csv",
     "xlsx",
+    "xls",
     "toml",
     "yaml",
     "calendar",
@@ -62,11 +63,12 @@ def make(reader: str, folder: Path) -> list[Path]:
     if reader == "csv":
         good_files.project(folder)
         return [folder / "e.csv"]
-    if reader == "xlsx":
-        good_files.evidence_xlsx(folder / "e.xlsx")
+    if reader in ("xlsx", "xls"):
+        write = good_files.evidence_xls if reader == "xls" else good_files.evidence_xlsx
+        table = write(folder / f"e.{reader}")
         path = good_files.project(folder)
-        path.write_text(good_files.PROJECT.replace("e.csv", "e.xlsx"), encoding="utf-8")
-        return [folder / "e.xlsx"]
+        path.write_text(good_files.PROJECT.replace("e.csv", table.name), encoding="utf-8")
+        return [table]
     if reader == "toml":
         return [good_files.project(folder)]
     if reader == "yaml":
@@ -140,7 +142,7 @@ def commands(reader: str, folder: Path, turn: int) -> list[list[str]]:
             str(folder / "h.csv"),
         ]
         return [[*monthly, "--draft", "--who", "x", "-o", out["shp"]]]
-    if reader in ("csv", "xlsx", "toml", "yaml"):
+    if reader in ("csv", "xlsx", "xls", "toml", "yaml"):
         first = ["rules", "check", f["book"]] if reader == "yaml" else ["check", f["project.toml"]]
         return [first, ["run", f["project.toml"], "-o", out["x.gpkg"]]] if turn % 2 else [first]
     name, parcel = f["o.gpkg"], good_files.IDS[0]

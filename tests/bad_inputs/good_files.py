@@ -138,6 +138,18 @@ def evidence_xlsx(path: Path) -> Path:
     return path
 
 
+def evidence_xls(path: Path) -> Path:
+    import xlwt
+
+    book = xlwt.Workbook(encoding="utf-8")
+    sheet = book.add_sheet("e")
+    for at, row in enumerate(EVIDENCE):
+        for column, cell in enumerate(row):
+            sheet.write(at, column, cell)
+    book.save(str(path))
+    return path
+
+
 def project(folder: Path) -> Path:
     """Write a whole small project."""
     vector(folder, "gpkg")
