@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     _prepare(options)
     records = run_all(contest)
     rows = figures(records)
-    text = table(rows)
+    text = table(rows) + forecast_table(forecast(rows, options.nodes, options.cores), options.cores)
     (options.data / "scale.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     (options.data / "scale.md").write_text(text, encoding="utf-8")
     plot(rows, options.plot or options.data / "scale.png")
@@ -64,6 +64,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--form", default="parquet", choices=FORMS, help="format of the parcels")
     add("--to", default="folder", choices=("folder", "gpkg"), help="format of the result")
     add("--memory", default="", help="handed on to landremed run")
+    add("--nodes", default="1,4,16,64", type=_numbers, help="machines of the forecast")
+    add("--cores", default=16, type=int, help="cores of each of them")
     add("--repeat", type=int, default=1, help="runs of each")
     add("--once-above", type=float, default=300, help="what is slower than this runs once, s")
     add("--timeout", type=int, default=36_000, help="a run is ended after this, s")
@@ -80,6 +82,10 @@ def _sizes(text: str) -> list[str]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"no size {name!r}") from None
     return names
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def _contestants(options: argparse.Namespace) -> list[str]:
@@ -128,6 +134,51 @@ def stage_share(row: dict) -> tuple[float, float]:
     spent = {name: s for name, s in row["stages_s"].items() if name != "total"}
     together = sum(s for name, s in spent.items() if name in PARALLEL)
     return sum(spent.values()) - together, together
+
+
+def forecast(rows: list[dict], nodes: list[int], cores: int) -> list[dict]:
+    """Return hours for the national survey on so many machines, from the largest run in several processes.
+
+    Seconds per parcel stay as they were measured: those of the stages of one process, and those that every
+    process spends on partitions. Reading and writing by all machines at a time is taken to cost nothing more.
+    """
+    divided = [row for row in rows if "wall_s" in row and _processes(row) > 1 and stage_share(row)[1]]
+    if not divided:
+        return []
+    row = max(divided, key=lambda row: row["parcels"])
+    alone, together = (s / row["parcels"] * NATIONAL / 3600 for s in stage_share(row))
+    spent = together * _processes(row)
+    return [
+        {
+            "nodes": n, "from_parcels": row["parcels"], "way": row["way"], "one_process_h": alone,
+            "partitions_h": spent / (n * cores), "hours": alone + spent / (n * cores),
+        }
+        for n in nodes
+    ]  # fmt: skip
+
+
+def _processes(row: dict) -> int:
+    """Return the number of processes on this machine that a run was divided among, 0 where it is not known."""
+    number = row["way"].split()[-1].removeprefix("local:")
+    return int(number) if number.isdigit() else 0
+
+
+def forecast_table(rows: list[dict], cores: int) -> str:
+    """Return the forecast as Markdown."""
+    if not rows:
+        return ""
+    lines = [
+        "",
+        f"Forecast for {NATIONAL:.0e} parcels from {rows[0]['from_parcels']:,} with `{rows[0]['way']}`:",
+        "",
+        f"| machines of {cores} cores | hours | of which one process | partitions |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['nodes']} | {row['hours']:.1f} | {row['one_process_h']:.1f} | {row['partitions_h']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def table(rows: list[dict]) -> str:

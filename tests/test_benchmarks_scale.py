@@ -74,6 +74,13 @@ def test_figures(tmp_path):
     text = scale.table(rows)
     assert "| 100,000 | `--jobs 2` | 1 | 20.0 (20.0-20.0) | 200 | 300 | 7 | 1.50 |" in text
     assert "| 1,000,000 | `--jobs 2` | 0 | > 600 s |" in text
+    # 3e8 / 1e5 runs of 1.5 s in one process and 2 x 18.5 s in two, on 2 x 4 cores: 4500 s and 13875 s
+    (hours,) = scale.forecast(rows, [2], 4)
+    assert (hours["from_parcels"], hours["way"]) == (100_000, "--jobs 2")
+    assert hours["one_process_h"] == pytest.approx(4500 / 3600)
+    assert hours["partitions_h"] == pytest.approx(13875 / 3600)
+    assert "| 2 | 5.1 | 1.2 | 3.9 |" in scale.forecast_table([hours], 4)
+    assert scale.forecast(rows[:1], [2], 4) == []
     scale.plot(rows, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
 
