@@ -15,7 +15,7 @@ import pytest
 import shapely
 
 from landremed.checks import check_project
-from landremed.checks.gaps import enclosed_gaps, holes_of_union
+from landremed.checks.gaps import enclosed_gaps, holes_of_union, slit
 from landremed.checks.shapes import spikes
 from landremed.checks.stated_areas import infer_area_unit
 from landremed.errors import LandremedError
@@ -461,3 +461,20 @@ def test_no_line_is_wider_than_the_terminal(tmp_path, columns):
     for language in ("zh", "en"):
         text = check_project(load_project(path)).cases_text(language, columns)
         assert max(map(display_width, text.splitlines())) <= columns
+
+
+def test_slits_are_told_from_margins():
+    ground = PolygonSet.from_geometries(
+        np.array([box(0, 0, 100, 50), box(0, 50.4, 100, 50), box(200, 0, 100, 99.5)], dtype=object)
+    )
+    boxes = np.array(
+        [
+            box(20, 20, 40, 60),  # the 0.4 m between the first two run through
+            box(20, 20, 40, 30.2),  # only its lower half, along the box
+            box(220, 60, 40, 40),  # half a metre beyond the edge of the third
+            box(20, 60, 40, 30),  # covered
+            box(500, 0, 9, 0.5),  # all open
+        ],
+        dtype=object,
+    )
+    assert slit(ground, boxes, 1.0, 1.0).tolist() == [True, False, False, False, False]

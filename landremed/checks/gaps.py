@@ -7,18 +7,23 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import shapely
 
+from landremed.area import PlaneArea
 from landremed.checks.measures import mean_width
+from landremed.overlay import LayerInput, PolygonSet, prepare
 from landremed.threads import usable_threads
 
-__all__ = ["enclosed_gaps", "holes_of_union"]
+__all__ = ["enclosed_gaps", "holes_of_union", "slit"]
 
 Geometries: TypeAlias = npt.NDArray[np.object_]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 _FIRST: Final = 64
 _STEP: Final = 4
+_MANY: Final = 10_000
+_ALONG: Final = 0.25  # of the outline: the two short ends of a slit through the box, no more
 _BYTE_SPREADS: Final = ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555))
 
 
@@ -57,6 +62,36 @@ def enclosed_gaps(
     np.minimum.at(first, hole, neighbour)
     keep = count > 1
     return holes[keep], first[keep]
+
+
+def slit(ground: PolygonSet, boxes: Geometries, width_m: float, least_m2: float) -> npt.NDArray[np.bool_]:
+    """Tell which boxes hold a narrow stretch of open ground, such as a hole between polygons.
+
+    Open ground that lies along the sides of the box does not count: it goes on outside.
+
+    Parameters
+    ----------
+    ground : PolygonSet
+        The polygons.
+    boxes : ndarray of geometries
+        Rectangles.
+    width_m, least_m2 : float
+        Mean width in m below which, and area in m² above which open ground counts.
+    """
+    found = np.zeros(len(boxes), bool)
+    name = "native" if len(boxes) >= _MANY else "auto"
+    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), engine=name, expected=len(boxes))
+    covered = engine.measure(PolygonSet.from_geometries(boxes)).overlaps
+    row, area = covered["parcel"].to_numpy(), covered["area_m2"].to_numpy()
+    some = np.flatnonzero(shapely.area(boxes[row]) - area > least_m2)
+    row = row[some]
+    pieces = shapely.from_wkb(covered["geometry"].take(pa.array(some)).to_numpy(zero_copy_only=False))
+    parts, at = shapely.get_parts(shapely.difference(boxes[row], pieces), return_index=True)
+    thin = (shapely.area(parts) > least_m2) & (mean_width(parts) < width_m)
+    parts, row = parts[thin], row[at[thin]]
+    along = shapely.length(shapely.intersection(shapely.boundary(parts), shapely.boundary(boxes[row])))
+    found[row[along < _ALONG * shapely.length(parts)]] = True
+    return found
 
 
 def holes_of_union(geometries: Geometries) -> Geometries:

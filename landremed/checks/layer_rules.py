@@ -10,7 +10,7 @@ import numpy.typing as npt
 import shapely
 
 from landremed.area import PlaneArea
-from landremed.checks.gaps import enclosed_gaps
+from landremed.checks.gaps import enclosed_gaps, slit
 from landremed.checks.measures import mean_width, places
 from landremed.inspect.aliases import land_use_code_kind
 from landremed.layers import Layer, Parcels
@@ -93,6 +93,8 @@ def _holes(layer: Layer, parcels: Parcels, tolerance: Tolerance) -> Iterator[Fin
     reach = parcels.polygons.boxes + np.array([-1, -1, 1, 1]) * tolerance.position_m
     ours = shapely.box(*reach[~np.isnan(reach[:, 0])].T)
     tree = shapely.STRtree(polygons)
+    ours = ours[np.flatnonzero(np.bincount(tree.query(ours)[0], minlength=len(ours)) > 1)]
+    ours = ours[slit(layer.polygons, ours, tolerance.position_m, tolerance.min_overlap_area_m2)]
     near = np.unique(tree.query(ours)[1])
     near = np.unique(tree.query(polygons[near])[1])  # a long hole may be closed by features farther away
     holes, neighbour = enclosed_gaps(polygons[near], tolerance.position_m, tolerance.min_overlap_area_m2)
