@@ -75,6 +75,10 @@ def write_book(folder):
     (folder / "plan.yaml").write_text(plan.replace("2004-10-21", "2019-06-01"), encoding="utf-8")
 
 
+def bow(x, y, size):
+    return shapely.Polygon([(x, y), (x + size, y + size), (x + size, y), (x, y + size)])
+
+
 class District:
     """Invented data in memory that can be edited and written."""
 
@@ -100,6 +104,12 @@ class District:
                 {"name": [f"镇{i % 5}" for i in range(9)]}, geometry=blobs(rng, 9, 300), crs=CRS
             ),
         }
+        # shapes that cross themselves, are missing, or cannot be repaired
+        at = 560_300, 4_300_300
+        self.parcels.loc[5, "geometry"] = bow(*at, 40)
+        self.parcels.loc[6, "geometry"] = None
+        self.layers["redline"].loc[3, "geometry"] = bow(*at, 90)
+        self.layers["farmland"].loc[4, "geometry"] = shapely.Polygon([at, (560_340, 4_300_340), at])
         self.settings = {
             "rules": "binhai-2022",
             "as_of": "2022-06-30",
@@ -115,8 +125,8 @@ class District:
     def edit(self, kind):
         rng = self.rng
         if kind == "moved":
-            row = rng.integers(len(self.parcels))
             shapes = self.parcels.geometry.to_numpy().copy()
+            row = rng.choice(np.flatnonzero(~shapely.is_missing(shapes)))
             shapes[row] = shapely.transform(shapes[row], lambda xy: xy + rng.uniform(-9, 9, 2))
             self.parcels = self.parcels.set_geometry(gpd.GeoSeries(shapes, crs=CRS))
         elif kind == "removed":
@@ -283,8 +293,8 @@ def test_a_layer_changed_beside_a_parcel_judges_it_without_measuring(tmp_path, f
         near = shapely.box(x0 - 3.0, y0 - 3.0, x0 - 2.9, y0 - 2.9)
         frame = gpd.GeoDataFrame({"dlbm": ["0101"]}, geometry=[near], crs=CRS)
         district.layers[name] = pd.concat([district.layers[name], frame], ignore_index=True)
-    touched = sum(near.intersects(shapely.box(*s.bounds)) for s in district.parcels.geometry)
-    reached = sum(near.intersects(shapely.box(*s.buffer(5).bounds)) for s in district.parcels.geometry)
+    touched = sum(near.intersects(shapely.box(*s.bounds)) for s in district.parcels.geometry if s)
+    reached = sum(near.intersects(shapely.box(*s.buffer(5).bounds)) for s in district.parcels.geometry if s)
     measured, judged = counted(tmp_path, district, first)
     assert measured == touched
     assert max(1, reached) <= judged < len(district.parcels)
