@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
+from landremed.overlay.passing import without_passed
 from landremed.overlay.rational import region_area_exact
 from landremed.overlay.tables import (
     DISPUTED_SCHEMA,
@@ -40,6 +41,8 @@ TOUCHING_M2: Final = 1e-6
 _EXACTNESS_M2: Final = 1e-4
 
 Geometries: TypeAlias = npt.NDArray[np.object_]
+_Sources: TypeAlias = tuple[npt.NDArray[np.int64], Geometries]
+"""Keys of pieces, ascending, and the feature each was cut from."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class _Pieces:
     parcel: IntArray
     feature: IntArray
     geometry: Geometries
+    source: Geometries
 
 
 class ReferenceEngine:
@@ -96,12 +100,17 @@ class ReferenceEngine:
         with ThreadPoolExecutor(self._jobs or usable_threads()) as pool:
             pieces = list(pool.map(lambda index: _pieces(here, plane, index), self._layers))
             unions = list(pool.map(lambda p: _union_by(here, plane, p.parcel, p.geometry), pieces))
+        made_of = [(p.parcel.astype(np.int64) << 32, p.source) for p in pieces]
+        drawn = [
+            (rows, _drawn(here, rows.astype(np.int64) << 32, union, source))
+            for (rows, union), source in zip(unions, made_of, strict=True)
+        ]
         return OverlapTables(
             parcel_area=parcel_area,
-            overlaps=self._overlaps(unions, parcels, here),
+            overlaps=self._overlaps(drawn, parcels, here),
             features=self._features(pieces, parcel_area, here),
             groups=self._groups(pieces, plane, here),
-            outside=self._outside_pairs(unions),
+            outside=self._outside_pairs(unions, here, made_of),
             disputed=_disputed(unions, here, plane),
         )
 
@@ -127,7 +136,10 @@ class ReferenceEngine:
         area = np.empty(len(parcel))
         whole = geometry == here[parcel]
         area[whole] = parcel_area[parcel[whole]]
-        area[~whole] = self._measured(geometry[~whole])[1]
+        source = np.concatenate([p.source for p in pieces]) if pieces else geometry
+        cut = np.flatnonzero(~whole)
+        kept = without_passed(geometry[cut], lambda row: (here[parcel[cut[row]]], source[cut[row]]))
+        area[cut] = self._measured(kept)[1]
         order = np.lexsort((feature, layer, parcel))
         return pa.table([c[order] for c in (parcel, layer, feature, area)], schema=FEATURE_SCHEMA)
 
@@ -141,7 +153,8 @@ class ReferenceEngine:
             key = piece.parcel[known].astype(np.int64) << 32 | group[known]
             order = np.argsort(key, kind="stable")
             keys, union = _union_by_key(here, plane, key[order], piece.geometry[known][order])
-            area = self._measured(union)[1]
+            made_of = key[order], piece.source[known][order]
+            area = self._measured(_drawn(here, keys, union, made_of))[1]
             layer = np.full(len(keys), number, np.int16)
             columns.append((keys >> 32, layer, keys & 0xFFFFFFFF, area))
         if not columns:
@@ -151,7 +164,9 @@ class ReferenceEngine:
         arrays = [parcel[order].astype(np.int32), layers[order], groups[order].astype(np.int32), areas[order]]
         return pa.table(arrays, schema=GROUP_SCHEMA)
 
-    def _outside_pairs(self, unions: list[tuple[IntArray, Geometries]]) -> pa.Table:
+    def _outside_pairs(
+        self, unions: list[tuple[IntArray, Geometries]], here: Geometries, made_of: list[_Sources]
+    ) -> pa.Table:
         columns = []
         for number, (inner, boundary) in enumerate(self._outside):
             rows, pieces = unions[inner]
@@ -162,7 +177,9 @@ class ReferenceEngine:
             rest = pieces.copy()
             rest[has] = _polygonal(shapely.difference(pieces[has], cut[has]))
             keep = shapely.area(rest) > TOUCHING_M2
-            area = self._measured(rest[keep])[1]
+            keys = rows[keep].astype(np.int64) << 32
+            rest = _drawn(here, keys, rest[keep], made_of[inner], made_of[boundary])
+            area = self._measured(rest)[1]
             columns.append((rows[keep], np.full(keep.sum(), number, np.int16), area))
         if not columns:
             return OUTSIDE_SCHEMA.empty_table()
@@ -226,7 +243,7 @@ def _pieces(parcels: Geometries, plane: FloatArray, index: _Index) -> _Pieces:
     geometry[~covered] = _polygonal(shapely.intersection(subject[~covered], clip[~covered]))
     area = np.where(covered, plane[parcel], np.nan_to_num(shapely.area(geometry)))
     keep = area > TOUCHING_M2
-    return _Pieces(parcel[keep].astype(np.int32), index.rows[feature[keep]], geometry[keep])
+    return _Pieces(parcel[keep].astype(np.int32), index.rows[feature[keep]], geometry[keep], clip[keep])
 
 
 def _union_by(
@@ -255,6 +272,27 @@ def _union_by_key(
         slack = max(1e-9 * plane[row], TOUCHING_M2)
         union[i] = parcels[row] if abs(shapely.area(united) - plane[row]) <= slack else united
     return keys, union
+
+
+def _drawn(
+    parcels: Geometries, keys: npt.NDArray[np.int64], union: Geometries, *made_of: _Sources
+) -> Geometries:
+    """Return unions, by their keys, without the vertices that their parts left on straight edges."""
+    rows = keys >> 32
+    cut = np.flatnonzero(union != parcels[rows])
+    ends = [
+        (np.searchsorted(key, keys[cut]), np.searchsorted(key, keys[cut], side="right")) for key, _ in made_of
+    ]
+
+    def sources(at: int) -> list[Any]:
+        found = [parcels[rows[cut[at]]]]
+        for (start, stop), (_, features) in zip(ends, made_of, strict=True):
+            found += list(features[start[at] : stop[at]])
+        return found
+
+    drawn = union.copy()
+    drawn[cut] = without_passed(union[cut], sources)
+    return drawn
 
 
 def _stack(columns: list[tuple[IntArray, Geometries]]) -> tuple[IntArray, npt.NDArray[np.int16], Geometries]:
