@@ -263,8 +263,9 @@ def load_layer(
     input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
     guard_coordinates(source, input_crs, spec.key)
     repaired = mend(to_working(source, input_crs, parcels.crs, spec.key), most=project.repair.most)
-    if any(status == "not_finite" for status in repaired.status):
-        row = list(repaired.status).index("not_finite") + 1
+    not_finite = np.flatnonzero(np.asarray(repaired.status) == "not_finite")
+    if len(not_finite):
+        row = int(not_finite[0]) + 1
         raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
     polygons, void_boxes = PolygonSet(repaired.wkb), _void_boxes(repaired)
     _require_meeting(spec, source, polygons, void_boxes, parcels)
@@ -368,24 +369,21 @@ def parcel_ids(source: VectorSource, spec: ParcelsSpec) -> tuple[list[str], list
     InputError
         When a field that the id is made of does not exist.
     """
-    numbers = source.row_numbers.tolist()
+    numbers = source.row_numbers
     if not spec.id:
-        return [str(number) for number in numbers], []
+        return [str(number) for number in numbers.tolist()], []
     for name in spec.id:
         _require_field(source, name, "parcels.id")
-    columns = [text_ids(source.attributes.column(name)).to_pylist() for name in spec.id]
-    ids: list[str] = []
+    columns = [text_ids(source.attributes.column(name)) for name in spec.id]
+    joined = pc.binary_join_element_wise(*columns, "-")  # null where one of them is
+    ids: list[str] = joined.to_pylist()
     findings = []
-    for row, values in zip(numbers, zip(*columns, strict=True), strict=True):
-        if any(value is None for value in values):
-            ids.append(f"row-{row}")
-            findings.append(
-                Finding(
-                    "parcel_id_blank", ids[-1], source.display, row, "-".join(spec.id), "", {"id": ids[-1]}
-                )
-            )
-        else:
-            ids.append("-".join(values))
+    for place in np.flatnonzero(joined.is_null()).tolist():
+        row = int(numbers[place])
+        ids[place] = own = f"row-{row}"
+        findings.append(
+            Finding("parcel_id_blank", own, source.display, row, "-".join(spec.id), "", {"id": own})
+        )
     return ids, findings
 
 
@@ -397,6 +395,8 @@ def require_unique(ids: Sequence[str], source: VectorSource, spec: ParcelsSpec) 
     InputError
         Code ``parcel_id_twice``.
     """
+    if len(set(ids)) == len(ids):
+        return
     first: dict[str, int] = {}
     repeated = []
     for row, value in enumerate(ids, 1):

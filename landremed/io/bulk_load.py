@@ -165,6 +165,9 @@ def _load_index(file: PageFile, root: int, column: pa.ChunkedArray) -> None:
         ranks = column.fill_null(-(1 << 62)).to_numpy()
         order = _order(ranks)
         keys = pa.concat_arrays(column.chunks).take(pa.array(order))
+    elif _rises(column):
+        order = np.arange(len(column), dtype=np.int64)
+        keys = pa.concat_arrays(column.chunks)
     else:
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         whole = encoded.unify_dictionaries().combine_chunks()
@@ -181,6 +184,13 @@ def _load_index(file: PageFile, root: int, column: pa.ChunkedArray) -> None:
         keys = words.take(pa.array(codes[order], mask=codes[order] == len(words)))
     values = [storable_value(keys), storable_value(pa.array(order + 1))]
     IndexTree(file, root).write(record([v for v in values if v is not None], len(order)))
+
+
+def _rises(texts: pa.ChunkedArray) -> bool:
+    """Tell whether texts lie in the order of an index already, as ids often do."""
+    if pa.types.is_dictionary(texts.type) or texts.null_count or not texts[0].as_py():
+        return False
+    return bool(pc.all(pc.less_equal(texts[:-1], texts[1:])).as_py())
 
 
 def _order(ranks: Ints) -> Ints:
