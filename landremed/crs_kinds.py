@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pyproj
@@ -56,17 +57,27 @@ def parse_crs(text: str, where: Where | None = None) -> pyproj.CRS:
         Code ``crs_unknown``.
     """
     try:
-        crs = pyproj.CRS.from_user_input(text)
+        crs, usable = _parsed(text)
     except pyproj.exceptions.CRSError as error:
         raise CrsError("crs_unknown", where, crs=text if len(text) <= 60 else text[:60] + "…") from error
+    if not usable:
+        raise CrsError("crs_unknown", where, crs=crs.name)
+    return crs
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> tuple[pyproj.CRS, bool]:
+    """Return what a text means, and whether PROJ can compute it.
+
+    Kept, since looking for a registered CRS of the same figures takes a third of a second.
+    """
+    crs = pyproj.CRS.from_user_input(text)
     if crs.is_compound:
         crs = next((part for part in crs.sub_crs_list if part.is_projected or part.is_geographic), crs)
     if crs.is_bound and crs.source_crs is not None:
         crs = crs.source_crs
     crs = _registered(crs)
-    if crs.is_projected and not _can_be_computed(crs):
-        raise CrsError("crs_unknown", where, crs=crs.name)
-    return crs
+    return crs, not crs.is_projected or _can_be_computed(crs)
 
 
 def _can_be_computed(crs: pyproj.CRS) -> bool:
