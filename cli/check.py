@@ -32,7 +32,7 @@ def command(obj: Any, /, project: str, output: str | None, overwrite: bool, **op
         click.echo(json.dumps(result.document(), ensure_ascii=False))
     elif not obj.quiet:
         click.echo(result.table_text(obj.language))
-        cases = result.cases_text(obj.language, line_width())
+        cases = result.cases_text(obj.language, line_width(), kept=output is not None)
         if cases:
             click.echo(f"\n{cases}", err=True)
         if output:

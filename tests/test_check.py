@@ -478,3 +478,10 @@ def test_slits_are_told_from_margins():
         dtype=object,
     )
     assert slit(ground, boxes, 1.0, 1.0).tolist() == [True, False, False, False, False]
+
+
+def test_findings_that_were_not_written_are_not_said_to_be(tmp_path):
+    result = check_project(project(tmp_path, frame([box(0, 0, 100, 100), box(90, 0, 100, 100)])))
+    assert "in layer issues" in result.cases_text("en")
+    assert "with -o" in result.cases_text("en", kept=False)
+    assert "issues" not in result.cases_text("zh", kept=False)

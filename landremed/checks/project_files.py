@@ -84,9 +84,12 @@ class CheckResult:
         header = [word(key, language) for key in ("severity", "code", "count")]
         return table(rows, header, "llr") if rows else word("nothing_found", language)
 
-    def cases_text(self, language: str, width: int = 100) -> str:
-        """Return the first case of each code whole, in lines of so many columns."""
-        return findings_text(self.issues, language, width)
+    def cases_text(self, language: str, width: int = 100, *, kept: bool = True) -> str:
+        """Return the first case of each code whole, in lines of so many columns.
+
+        ``kept`` tells whether all findings were written to a file.
+        """
+        return findings_text(self.issues, language, width, kept=kept)
 
     def document(self) -> dict[str, object]:
         """Return everything for machines."""

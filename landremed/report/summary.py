@@ -61,7 +61,7 @@ def summary_text(summary: pa.Table, counts: pa.Table, book: RuleBook, language: 
     return "\n\n".join(part for part in (*parts, waiting, near) if part)
 
 
-def findings_text(issues: pa.Table, language: str, width: int = _WIDTH) -> str:
+def findings_text(issues: pa.Table, language: str, width: int = _WIDTH, *, kept: bool = True) -> str:
     """Return for each code how many findings there are, and the first one whole.
 
     Parameters
@@ -72,6 +72,8 @@ def findings_text(issues: pa.Table, language: str, width: int = _WIDTH) -> str:
         Language of the text.
     width : int
         Columns of a line on the terminal.
+    kept : bool
+        Whether all of them stand in a layer ``issues`` that was written.
     """
     first: dict[str, dict[str, Any]] = {}
     counted: Counter[str] = Counter()
@@ -81,7 +83,7 @@ def findings_text(issues: pa.Table, language: str, width: int = _WIDTH) -> str:
     if not first:
         return ""
     rank = {"error": 0, "warning": 1, "info": 2}
-    lines = [word("findings_title", language).format(len(issues))]
+    lines = [word("findings_title" if kept else "findings_title_unkept", language).format(len(issues))]
     for code in sorted(first, key=lambda c: (rank[first[c]["severity"]], -counted[c], c)):
         row = first[code]
         severity = word(f"severity_{row['severity']}", language)
