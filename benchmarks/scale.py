@@ -137,21 +137,26 @@ def stage_share(row: dict) -> tuple[float, float]:
 
 
 def forecast(rows: list[dict], nodes: list[int], cores: int) -> list[dict]:
-    """Return hours for the national survey on so many machines, from the largest run in several processes.
+    """Return hours for the national survey on so many machines, from the two largest runs in several processes.
 
-    Seconds per parcel stay as they were measured: those of the stages of one process, and those that every
-    process spends on partitions. Reading and writing by all machines at a time is taken to cost nothing more.
+    What more parcels took between those two is what a parcel takes, in the stages of one process and in the
+    partitions; what does not grow with them is left out. Reading and writing by all machines at a time is taken
+    to cost nothing more.
     """
     divided = [row for row in rows if "wall_s" in row and _processes(row) > 1 and stage_share(row)[1]]
-    if not divided:
+    way = max(divided, key=lambda row: row["parcels"])["way"] if divided else ""
+    runs = sorted((row for row in divided if row["way"] == way), key=lambda row: row["parcels"])[-2:]
+    if len(runs) < 2:
         return []
-    row = max(divided, key=lambda row: row["parcels"])
-    alone, together = (s / row["parcels"] * NATIONAL / 3600 for s in stage_share(row))
-    spent = together * _processes(row)
+    small, large = runs
+    more = NATIONAL / (large["parcels"] - small["parcels"]) / 3600
+    spent = [(b - a) * more for a, b in zip(stage_share(small), stage_share(large), strict=True)]
+    alone, together = spent[0], spent[1] * _processes(large)
+    sizes = [small["parcels"], large["parcels"]]
     return [
         {
-            "nodes": n, "from_parcels": row["parcels"], "way": row["way"], "one_process_h": alone,
-            "partitions_h": spent / (n * cores), "hours": alone + spent / (n * cores),
+            "nodes": n, "from_parcels": sizes, "way": way, "one_process_h": alone,
+            "partitions_h": together / (n * cores), "hours": alone + together / (n * cores),
         }
         for n in nodes
     ]  # fmt: skip
@@ -167,9 +172,10 @@ def forecast_table(rows: list[dict], cores: int) -> str:
     """Return the forecast as Markdown."""
     if not rows:
         return ""
+    (first, last), way = rows[0]["from_parcels"], rows[0]["way"]
     lines = [
         "",
-        f"Forecast for {NATIONAL:.0e} parcels from {rows[0]['from_parcels']:,} with `{rows[0]['way']}`:",
+        f"Forecast for {NATIONAL:,.0f} parcels, from what came on top of {first:,} for {last:,} with `{way}`:",
         "",
         f"| machines of {cores} cores | hours | of which one process | partitions |",
         "|---|---|---|---|",

@@ -74,13 +74,6 @@ def test_figures(tmp_path):
     text = scale.table(rows)
     assert "| 100,000 | `--jobs 2` | 1 | 20.0 (20.0-20.0) | 200 | 300 | 7 | 1.50 |" in text
     assert "| 1,000,000 | `--jobs 2` | 0 | > 600 s |" in text
-    # 3e8 / 1e5 runs of 1.5 s in one process and 2 x 18.5 s in two, on 2 x 4 cores: 4500 s and 13875 s
-    (hours,) = scale.forecast(rows, [2], 4)
-    assert (hours["from_parcels"], hours["way"]) == (100_000, "--jobs 2")
-    assert hours["one_process_h"] == pytest.approx(4500 / 3600)
-    assert hours["partitions_h"] == pytest.approx(13875 / 3600)
-    assert "| 2 | 5.1 | 1.2 | 3.9 |" in scale.forecast_table([hours], 4)
-    assert scale.forecast(rows[:1], [2], 4) == []
     scale.plot(rows, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
 
@@ -103,3 +96,16 @@ def test_time_of_orphans_counts():
         [sys.executable, "-c", ORPHAN], cwd=folder, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["cpu"] >= 0.5
+
+
+def test_forecast():
+    assert scale.forecast(scale.figures([record("M", "--jobs 2", 20.0)]), [2], 4) == []
+    small = record("S", "--jobs 2", 4.0)
+    small["result"]["stages"] = {"start": 0.5, "partitions": 3.5, "total": 4.0}
+    rows = scale.figures([small, record("M", "--jobs 2", 20.0), record("M", "--jobs 1", 30.0)])
+    # 90 000 parcels more: 1 s more in one process, 2 x 15 s more in two; 3e8 parcels: 3333 times as much
+    (hours,) = scale.forecast(rows, [2], 4)
+    assert hours["from_parcels"] == [10_000, 100_000]
+    assert hours["one_process_h"] == pytest.approx(3e8 / 9e4 / 3600)
+    assert hours["partitions_h"] == pytest.approx(3e8 / 9e4 * 30 / 8 / 3600)
+    assert "| 2 | 4.4 | 0.9 | 3.5 |" in scale.forecast_table([hours], 4)

@@ -1,5 +1,6 @@
 """Workers and programs killed in the middle of real runs: nothing is lost, and not a byte differs."""
 
+import errno
 import hashlib
 import os
 import re
@@ -142,6 +143,21 @@ def test_a_full_disk_on_one_worker(district, executor, tmp_path, request):
         assert not out.exists()
         run(load_project(file), out, InProcess())
     assert contents(out) == expected
+
+
+def test_a_disk_that_is_full_before_the_first_partition(district, tmp_path, monkeypatch):
+    file, _ = district
+
+    def full(path, job):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("landremed.partitions.run.write_job", full)
+    with pytest.raises(LandremedError) as caught:
+        run(load_project(file), tmp_path / "out", InProcess())
+    text = caught.value.text("en")
+    assert str(scratch_folder(tmp_path / "out")) in text
+    assert "No space left on device" in text
+    assert "the same command" in text
 
 
 def cut(path):

@@ -41,6 +41,10 @@ _CONNECT_S: Final = 15
 _LOOK_S: Final = 1.0  # between looks at which workers there are
 _STUCK: Final = 3  # so many failures one after the other: the fault lies elsewhere
 
+_WORKER_ENV: Final = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"
+}  # samples cost more than they tell
+
 _log = logging.getLogger("landremed.partitions")
 
 
@@ -393,6 +397,7 @@ def _local_cluster(distributed: Any, count: int) -> Any:
         dashboard_address="127.0.0.1:0",
         scheduler_kwargs={"dashboard": False},
         memory_limit=0,
+        env=_WORKER_ENV,
         silence_logs=logging.CRITICAL,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from landremed.area import area_measure, default_kind
+from landremed.errors import OutputError, Where
 from landremed.given import EvidenceTable, given_facts
 from landremed.io.gpkg import OutLayer
 from landremed.layers import load_layers, load_parcels
@@ -69,6 +71,8 @@ from landremed.text import message_text
 __all__ = ["PARTITIONS_FROM", "Partitioned", "run_partitions"]
 
 Stage: TypeAlias = Callable[[str], None]
+
+_FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 PARTITIONS_FROM: Final = 20_000
 """Parcels from which on a run is divided among processes; fewer are done sooner than processes start."""
@@ -138,7 +142,13 @@ def run_partitions(
     """
     folder = scratch_folder(output)
     sized = partial(_sized, executor, bounds or Bounds())
-    spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), sized)
+    try:
+        spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), sized)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = Where(file=str(folder))
+        raise OutputError("scratch_write_failed", where, reason=error.strerror) from error
     manifest = spooled.manifest
     _tell_kept(folder, manifest)
     give_back()
