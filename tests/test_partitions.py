@@ -248,6 +248,14 @@ def test_a_job_file_maps_its_arrays(tmp_path):
     assert open_job(tmp_path / "job")["numbers"][0] == 0.0
 
 
+def test_a_run_refused_before_its_work_leaves_nothing(tmp_path, sample):
+    for memory in (10**7, 3 * 10**8):
+        with pytest.raises(LandremedError) as caught:
+            run(sample, tmp_path / "r.gpkg", jobs=1, memory=memory)
+        assert caught.value.code == "memory_too_small"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_errors_go_from_process_to_process():
     error = InputError("parcel_id_twice", Where("a.gpkg", "p", 3), first=1, count=2, kind=ValueError)
     again = pickle.loads(pickle.dumps(error))

@@ -40,7 +40,7 @@ from landremed.project import Project
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["NotInWindowsError", "ReadParcels", "in_memory", "in_windows"]
+__all__ = ["NotInWindowsError", "ReadParcels", "forget_windows", "in_memory", "in_windows"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -78,6 +78,11 @@ class ReadParcels:
     def extent(self) -> Floats:
         """Bounds of all parcels in the working CRS."""
         return extent_of(self.boxes)
+
+
+def forget_windows(folder: Path) -> None:
+    """Remove the rows that ``in_windows`` laid down, when partitions have them."""
+    (folder / _WINDOWS).unlink(missing_ok=True)
 
 
 def in_memory(parcels: Parcels) -> ReadParcels:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,12 +29,13 @@ from landremed.partitions.executors import Executor, LocalProcesses
 from landremed.partitions.job_file import write_job
 from landremed.partitions.memory import Bounds, default_memory, fitting, give_back
 from landremed.partitions.merge import Merged
-from landremed.partitions.parcels import NotInWindowsError, ReadParcels, in_memory, in_windows
+from landremed.partitions.parcels import NotInWindowsError, ReadParcels, forget_windows, in_memory, in_windows
 from landremed.partitions.scratch import (
     DONE,
     JOB,
     Manifest,
     claim,
+    has_done,
     read_done,
     read_manifest,
     scratch_folder,
@@ -143,7 +145,8 @@ def run_partitions(
     folder = scratch_folder(output)
     sized = partial(_sized, executor, bounds or Bounds())
     try:
-        spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), sized)
+        with _unless_refused(folder):
+            spooled = _spool(project, folder, engine, stage, accepted_boundaries(output), sized)
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -177,6 +180,17 @@ def run_partitions(
         OutLayer("provenance", provenance_table(result_provenance(spooled.inputs, fired, entries()))),
     ]
     return Partitioned(layers, spooled.basis, merged.counts(), folder, reused)
+
+
+@contextmanager
+def _unless_refused(folder: Path) -> Iterator[None]:
+    """Remove the scratch folder when it cannot be made ready and nothing is done in it."""
+    try:
+        yield
+    except BaseException:
+        if not has_done(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _tell_kept(folder: Path, manifest: Manifest) -> None:
@@ -231,6 +245,7 @@ def _spool(
     manifest = Manifest(digest, parcels.source.display, wanted.rows, wanted.spans, BLOCK)
     _prepare(folder, digest)
     extents = write_shares(folder, parcels.tables, wanted, parcels.schema)
+    forget_windows(folder)
     hits = write_evidence(folder, evidence, parcels.ids, wanted.part)
     issues = _general(job, parcels, evidence, hits)
     engine_kept: Engine | str = ruler.engine if ruler.engine.name == "native" else ruler.engine.name

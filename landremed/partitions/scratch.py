@@ -36,6 +36,7 @@ __all__ = [
     "done_files",
     "evidence_file",
     "finish_done",
+    "has_done",
     "parcels_file",
     "read_done",
     "read_manifest",
@@ -205,6 +206,11 @@ def read_done(folder: Path, number: int, *, whole: bool) -> dict[str, Any] | Non
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return found
+
+
+def has_done(folder: Path) -> bool:
+    """Tell whether any partition is done."""
+    return any((folder / DONE).glob(f"*/{_LISTED}"))
 
 
 def _checksum(path: Path) -> str:
