@@ -133,6 +133,14 @@ def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
 
 
 @kernel
+def meet_in_end(out: F8, v: int, j: int) -> bool:
+    """Whether vertex v is an end of edge j."""
+    return (out[v, 0] == out[j, 0] and out[v, 1] == out[j, 1]) or (
+        out[v, 0] == out[j + 1, 0] and out[v, 1] == out[j + 1, 1]
+    )
+
+
+@kernel
 def conflict_at(out: F8, ro: I8, rings: int, box: F8, r: int, i: int) -> bool:
     """Whether edge i of ring r meets another edge than in a common end, or folds back."""
     x0 = min(out[i, 0], out[i + 1, 0])
@@ -163,6 +171,8 @@ def conflict_at(out: F8, ro: I8, rings: int, box: F8, r: int, i: int) -> bool:
                 elif s == r and (i == j + 1 or (j == b - 1 and i == a)):
                     if folds_at(out, j, j + 1, i + 1):
                         return True
+                elif s == r and (meet_in_end(out, i, j) or meet_in_end(out, i + 1, j)):
+                    return True  # the ring comes through the same point twice
                 elif edges_touch(out, i, j):
                     return True
     return False

@@ -12,7 +12,7 @@ import numpy as np
 from landremed.overlay.native.arrays import B1, F8, I8, Tuple
 from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.faces import point_in_rings
-from landremed.overlay.native.region import EMPTY, FAILED, PARTIAL
+from landremed.overlay.native.region import DOUBTFUL, EMPTY, FAILED, PARTIAL
 
 __all__ = ["clip_simple"]
 
@@ -62,7 +62,7 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: T
 
     Returns
     -------
-    status : PARTIAL, EMPTY, or FAILED where the arrangement must decide
+    status : PARTIAL, EMPTY, DOUBTFUL (a ring may touch itself), or FAILED where the arrangement must decide
     out, moved, ro, ra, rings, area : as ``compute_region``; all rings are outer ones
     """
     h, rs, rset = scratch
@@ -104,6 +104,7 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: T
     ra = np.empty(k // 2 + 1)
     rings = 0
     total = 0.0
+    mixed = False  # rings of the feature that touch in a point may make a ring that comes through it twice
     for s in range(k):
         if at[s, 2] == 0 or place[s, 0] < 0:
             continue
@@ -132,6 +133,8 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: T
             # along the feature from where the parcel leaves it
             o = append(out, moved, a, o, par[nxt, 2], par[nxt, 3], True)
             r = at[nxt, 3]
+            if r != at[s, 3]:
+                mixed = True
             m = place[nxt, 1] + 1
             if m == k or at[along_f[m], 3] != r:
                 m = place[nxt, 1]
@@ -177,7 +180,7 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: T
         ro[rings] = o
     if rings == 0:
         return EMPTY, out, moved, ro, ra, 0, 0.0
-    return PARTIAL, out, moved, ro, ra, rings, total
+    return DOUBTFUL if mixed else PARTIAL, out, moved, ro, ra, rings, total
 
 
 @kernel
