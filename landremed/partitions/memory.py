@@ -21,7 +21,7 @@ _TEXT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNOREC
 _CGROUP: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _SHARE: Final = 0.6
 
-# measured on runs of 10^5 and 10^6 parcels against five layers (docs/scale.md)
+# on the safe side of what runs of 10^5 and 10^6 parcels against five layers held (docs/scale.md)
 _PROCESS: Final = 330_000_000  # interpreter, libraries and compiled kernels
 _LAYERS: Final = 3.2  # index and shapes that all processes share, by bytes of the layers' shapes
 _OWN_LAYERS: Final = 1.7  # shapes as each process holds them

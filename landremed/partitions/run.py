@@ -77,7 +77,10 @@ Stage: TypeAlias = Callable[[str], None]
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 PARTITIONS_FROM: Final = 20_000
-"""Parcels from which on a run is divided among processes; fewer are done sooner than processes start."""
+"""Parcels from which on a run is divided among processes.
+
+An estimate: their work takes some five seconds, about what starting and feeding processes costs.
+"""
 
 
 @dataclass(frozen=True)
