@@ -41,9 +41,13 @@ _CONNECT_S: Final = 15
 _LOOK_S: Final = 1.0  # between looks at which workers there are
 _STUCK: Final = 3  # so many failures one after the other: the fault lies elsewhere
 
-_WORKER_ENV: Final = {
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"
-}  # samples cost more than they tell
+_OWN_WORKERS: Final = {
+    "distributed.worker.profile.enabled": False,
+    # dask's own choice hands every large array back to the system at once, at the price of page faults
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), 1
+    ),
+}
 
 _log = logging.getLogger("landremed.partitions")
 
@@ -79,6 +83,7 @@ class DaskCluster:
         self._work = work
         self._patience_s = patience_s
         self._at_once = sys.maxsize
+        self._leaving: threading.Thread | None = None
         self._local: Any = None
         if not is_cluster_address(address):
             raise _failed("cluster_address", address)
@@ -104,6 +109,12 @@ class DaskCluster:
 
     def close(self) -> None:
         """Leave the cluster; one on this machine is ended."""
+        if self._leaving is None:
+            self._leave()
+        else:
+            self._leaving.join()
+
+    def _leave(self) -> None:
         with _hushed():
             self._client.close(timeout=5)
             self._end_local()
@@ -122,7 +133,7 @@ class DaskCluster:
         self._at_once = count
 
     def run(self, folder: str, numbers: Sequence[int]) -> Iterator[Done]:
-        """Yield each partition once it is done, in any order.
+        """Yield each partition once it is done, in any order; a cluster of this machine's own ends with it.
 
         Parameters
         ----------
@@ -147,6 +158,9 @@ class DaskCluster:
                 yield from crew.results(self._work, numbers)
             finally:
                 crew.dismiss()
+                if self._local is not None:  # its memory is wanted for what follows
+                    self._leaving = threading.Thread(target=self._leave)
+                    self._leaving.start()
 
     def _end_local(self) -> None:
         if self._local is not None:
@@ -389,30 +403,40 @@ def _distributed() -> Any:
 
 def _local_cluster(distributed: Any, count: int) -> Any:
     """Start processes on this machine that listen to nobody else and write nothing elsewhere."""
-    return distributed.LocalCluster(
-        n_workers=count,
-        threads_per_worker=max(1, (os.cpu_count() or 1) // count),
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        memory_limit=0,
-        env=_WORKER_ENV,
-        silence_logs=logging.CRITICAL,
-    )
+    import dask
+
+    with dask.config.set(_OWN_WORKERS):
+        return distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=max(1, (os.cpu_count() or 1) // count),
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        )
+
+
+_hush = threading.Lock()
+_levels: list[int] = []
 
 
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Keep what dask logs of workers that come and go to itself; it is told in our words."""
     log = logging.getLogger("distributed")
-    before = log.level
-    if not log.isEnabledFor(logging.DEBUG):
-        log.setLevel(logging.CRITICAL + 1)
+    with _hush:
+        _levels.append(log.level)
+        log.setLevel(log.level if log.level == logging.DEBUG else logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
+        with _hush:
+            first = _levels[0]
+            _levels.pop()
+            if not _levels:
+                log.setLevel(first)
 
 
 def _tell(code: str, **params: object) -> None:
