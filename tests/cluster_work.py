@@ -4,7 +4,10 @@ import os
 import time
 from pathlib import Path
 
+from landremed.partitions import dask_cluster
+from landremed.partitions.scratch import read_manifest
 from landremed.partitions.work import Done
+from landremed.provenance import version
 
 
 def begun(folder, number):
@@ -40,12 +43,12 @@ def waits(folder, number):
 
 def one_blind():
     """Let this process see no scratch folder, as where the storage is not mounted."""
-    from landremed.partitions import dask_cluster
-
     dask_cluster.read_manifest = lambda folder: None
 
 
 def one_older():
-    from landremed.partitions import dask_cluster
-
     dask_cluster.version = lambda: "0.0.1"
+
+
+def as_before():
+    dask_cluster.read_manifest, dask_cluster.version = read_manifest, version

@@ -92,7 +92,7 @@ def test_errors_everywhere_end_the_run(running, folder):
 
 @pytest.fixture
 def patched(running):
-    """Change one of the workers, and make it anew afterwards."""
+    """Change some of the workers, until the test ends."""
 
     def change(how, count=1):
         with distributed.Client(running, set_as_default=False) as client:
@@ -101,8 +101,8 @@ def patched(running):
             return some
 
     yield change
-    with dask_cluster._hushed(), distributed.Client(running, set_as_default=False) as client:
-        client.restart()
+    with distributed.Client(running, set_as_default=False) as client:
+        client.run(cluster_work.as_before)
 
 
 @pytest.mark.parametrize(
