@@ -44,9 +44,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 BLOCK: Final = 32_768
 """Parcels that are merged at a time."""
 
-_MOST: Final = 50_000
+_MOST: Final = 25_000  # more would leave the processes of a cluster without work
 _LEAST: Final = 4_096
-_SHARES: Final = 16  # fewer would leave processes without work at the end
+_SHARES: Final = 8  # more would decide the same combinations of facts again and again
 _OPEN_FILES: Final = 200
 
 
