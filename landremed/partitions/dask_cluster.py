@@ -10,6 +10,7 @@ import logging
 import os
 import queue
 import re
+import signal
 import socket
 import sys
 import threading
@@ -405,7 +406,7 @@ def _local_cluster(distributed: Any, count: int) -> Any:
     """Start processes on this machine that listen to nobody else and write nothing elsewhere."""
     import dask
 
-    with dask.config.set(_OWN_WORKERS):
+    with dask.config.set(_OWN_WORKERS), _deaf_children():
         return distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=max(1, (os.cpu_count() or 1) // count),
@@ -416,6 +417,19 @@ def _local_cluster(distributed: Any, count: int) -> Any:
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that are started now pass over Ctrl-C: who started them ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _hush = threading.Lock()
