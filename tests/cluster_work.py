@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from landremed.partitions import dask_cluster
+from landremed.partitions import dask_fitness
 from landremed.partitions.scratch import read_manifest
 from landremed.partitions.work import Done
 from landremed.provenance import version
@@ -43,12 +43,12 @@ def waits(folder, number):
 
 def one_blind():
     """Let this process see no scratch folder, as where the storage is not mounted."""
-    dask_cluster.read_manifest = lambda folder: None
+    dask_fitness.read_manifest = lambda folder: None
 
 
 def one_older():
-    dask_cluster.version = lambda: "0.0.1"
+    dask_fitness.version = lambda: "0.0.1"
 
 
 def as_before():
-    dask_cluster.read_manifest, dask_cluster.version = read_manifest, version
+    dask_fitness.read_manifest, dask_fitness.version = read_manifest, version

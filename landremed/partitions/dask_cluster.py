@@ -11,13 +11,12 @@ import os
 import queue
 import re
 import signal
-import socket
 import sys
 import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +24,10 @@ from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 from landremed.errors import LandremedError, OutputError, Where
+from landremed.partitions.dask_fitness import failed, one_line, probe, unfit
 from landremed.partitions.executors import TRIES
-from landremed.partitions.scratch import DONE, Manifest, read_manifest
+from landremed.partitions.scratch import Manifest, read_manifest
 from landremed.partitions.work import Done, partition_failed, run_partition
-from landremed.provenance import library_versions, version
 from landremed.text import message_text
 from landremed.threads import limit_threads
 
@@ -87,7 +86,7 @@ class DaskCluster:
         self._leaving: threading.Thread | None = None
         self._local: Any = None
         if not is_cluster_address(address):
-            raise _failed("cluster_address", address)
+            raise failed("cluster_address", address)
         distributed = _distributed()
         local = _LOCAL.fullmatch(address)
         with _hushed():
@@ -98,7 +97,7 @@ class DaskCluster:
                 self._client = distributed.Client(target, timeout=_CONNECT_S, set_as_default=False)
             except (OSError, ValueError) as error:
                 self._end_local()
-                raise _failed("cluster_unreachable", address, reason=_one_line(error)) from error
+                raise failed("cluster_unreachable", address, reason=one_line(error)) from error
 
     def __enter__(self) -> DaskCluster:
         return self
@@ -126,7 +125,7 @@ class DaskCluster:
         try:
             workers = self._client.nthreads()
         except (OSError, TimeoutError, RuntimeError) as error:
-            raise _failed("cluster_lost", self.address, reason=_one_line(error)) from error
+            raise failed("cluster_lost", self.address, reason=one_line(error)) from error
         return max(Counter(map(_machine, workers)).values(), default=1)
 
     def keep(self, count: int) -> None:
@@ -237,10 +236,10 @@ class _Crew:
         new = [worker for worker in present if worker not in self.fit]
         if new:
             found = self._asked(
-                self.client.run, _probe, self.folder, self.manifest.digest, workers=new, on_error="return"
+                self.client.run, probe, self.folder, self.manifest.digest, workers=new, on_error="return"
             )
             for worker, answer in found.items():
-                self.fit[worker] = fault = _unfit(self.address, worker, self.folder, answer)
+                self.fit[worker] = fault = unfit(self.address, worker, self.folder, answer)
                 if fault is not None:
                     _tell(fault.code, **fault.params)
         if None in self.fit.values():
@@ -249,7 +248,7 @@ class _Crew:
         faults = [fault for fault in self.fit.values() if fault is not None]
         if now - self.manned > self.patience_s or (faults and not self.worked):
             raise (
-                faults[0] if faults else _failed("cluster_empty", self.address, seconds=int(self.patience_s))
+                faults[0] if faults else failed("cluster_empty", self.address, seconds=int(self.patience_s))
             )
 
     def _asked(self, question: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -311,9 +310,7 @@ class _Crew:
         count = self.failures[worker] = self.failures.get(worker, 0) + 1
         others = any(fault is None for w, fault in self.fit.items() if w != worker)
         if count >= _STUCK and others and worker in self.fit:
-            fault = _failed(
-                "worker_failing", self.address, worker=worker, count=count, reason=_one_line(error)
-            )
+            fault = failed("worker_failing", self.address, worker=worker, count=count, reason=one_line(error))
             self.fit[worker] = fault
             _tell(fault.code, **fault.params)
 
@@ -327,7 +324,7 @@ class _Crew:
         number, tries = errand.number, self.tries.setdefault(errand.number, [])
         tries.append(errand.worker)
         code = "partition_worker_lost" if error is None else "partition_error"
-        reason = "" if error is None else _one_line(error)
+        reason = "" if error is None else one_line(error)
         shown = {"number": number + 1, "total": len(self.manifest.rows), "worker": errand.worker}
         _tell(code, **shown, reason=reason, tries=len(tries), most=TRIES)
         if len(tries) < TRIES:
@@ -339,7 +336,7 @@ class _Crew:
             self.given_up.append(partition_failed(self.manifest, number, reason))
 
     def _gone(self, reason: object) -> LandremedError:
-        return _failed("cluster_lost", self.address, reason=_one_line(reason))
+        return failed("cluster_lost", self.address, reason=one_line(reason))
 
 
 def _machine(worker: str) -> str:
@@ -357,41 +354,6 @@ def _task(work: Work, folder: str, number: int) -> Done:
     with _one:
         limit_threads(get_worker().state.nthreads)
         return work(folder, number)
-
-
-def _probe(folder: str, digest: str) -> Mapping[str, object]:
-    """Tell what a worker sees."""
-    root = Path(folder)
-    manifest = read_manifest(root)
-    return {
-        "host": socket.gethostname(),
-        "seen": manifest is not None and manifest.digest == digest,
-        "writable": os.access(root / DONE if (root / DONE).is_dir() else root, os.W_OK),
-        "versions": _versions(),
-    }
-
-
-def _versions() -> Mapping[str, str]:
-    import numba
-    import numpy as np
-
-    return {"landremed": version(), **library_versions(), "numpy": np.__version__, "numba": numba.__version__}
-
-
-def _unfit(address: str, worker: str, folder: str, answer: object) -> LandremedError | None:
-    """Return why a worker cannot be used, None where it can."""
-    if isinstance(answer, ImportError):
-        return _failed("worker_without_landremed", address, worker=worker, reason=_one_line(answer))
-    if not isinstance(answer, Mapping):
-        return _failed("worker_silent", address, worker=worker, reason=_one_line(answer))
-    named = {"worker": f"{worker} ({answer['host']})", "folder": folder}
-    if not answer["seen"]:
-        return _failed("worker_without_folder", address, **named)
-    if not answer["writable"]:
-        return _failed("worker_cannot_write", address, **named)
-    ours, theirs = _versions(), answer["versions"]
-    other = [f"{name} {theirs.get(name)} ≠ {ours[name]}" for name in ours if theirs.get(name) != ours[name]]
-    return _failed("worker_otherwise", address, **named, versions=", ".join(other)) if other else None
 
 
 def _distributed() -> Any:
@@ -455,11 +417,3 @@ def _hushed() -> Iterator[None]:
 
 def _tell(code: str, **params: object) -> None:
     _log.warning(message_text(code, params, "en"), extra={"code": code, "params": params})
-
-
-def _failed(code: str, address: str, **params: object) -> LandremedError:
-    return LandremedError(code, Where(file=address), **params)
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
