@@ -35,7 +35,7 @@ def _versions() -> Mapping[str, str]:
 
 def unfit(address: str, worker: str, folder: str, answer: object) -> LandremedError | None:
     """Return why a worker cannot be used, None where it can."""
-    if isinstance(answer, ImportError):
+    if isinstance(answer, ImportError) or "No module named 'landremed" in str(answer):
         return failed("worker_without_landremed", address, worker=worker, reason=one_line(answer))
     if not isinstance(answer, Mapping):
         return failed("worker_silent", address, worker=worker, reason=one_line(answer))
