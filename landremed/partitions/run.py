@@ -76,10 +76,10 @@ Stage: TypeAlias = Callable[[str], None]
 
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
-PARTITIONS_FROM: Final = 20_000
+PARTITIONS_FROM: Final = 100_000
 """Parcels from which on a run is divided among processes.
 
-An estimate: their work takes some five seconds, about what starting and feeding processes costs.
+Measured on two cores against five layers: as fast as one process there, in half the memory; slower below.
 """
 
 
