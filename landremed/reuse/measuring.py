@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
 from landremed.overlay import LayerInput, OverlapTables, PolygonSet, prepare
@@ -23,9 +22,6 @@ __all__ = ["KeepingEngine", "near"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Boxes: TypeAlias = npt.NDArray[np.float64]
-
-_FEW: Final = 1 / 2  # share of the parcels up to which the layers are cut down to what these meet
-
 
 class KeepingEngine:
     """Takes over what an earlier run measured, measures the rest, and keeps both.
@@ -76,19 +72,14 @@ class KeepingEngine:
 
     @cached_property
     def _whole(self) -> Engine:
-        return self._prepared(self._layers)
-
-    def _prepared(self, layers: Sequence[LayerInput]) -> Engine:
-        return prepare(layers, outside=self._outside, area=self._area, engine=self.name, jobs=self._jobs)
+        return prepare(
+            self._layers, outside=self._outside, area=self._area, engine=self.name, jobs=self._jobs
+        )
 
     def _fresh(self, parcels: PolygonSet, missing: Ints) -> OverlapTables:
         if not len(missing):
             return OverlapTables(np.zeros(0), *(schema.empty_table() for schema in MEASURED.values()))
-        some = PolygonSet(parcels.wkb.take(pa.array(missing)))
-        # shapely's origin hangs on every feature of the layers, the native engine's on those met
-        if self.name != "native" or len(missing) > _FEW * len(parcels):
-            return self._whole.measure(some)
-        return self._prepared([_met(layer, some) for layer in self._layers]).measure(some)
+        return self._whole.measure(PolygonSet(parcels.wkb.take(pa.array(missing))))
 
     def _merged(self, total: int, old: tuple[Ints, Ints], new: tuple[Ints, OverlapTables]) -> OverlapTables:
         rows, places = old
@@ -114,14 +105,6 @@ def near(boxes: Boxes, changed: Boxes, reach_m: float = 0.0) -> npt.NDArray[np.b
         shapes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
         hit[rows[shapely.STRtree(shapely.box(*changed.T)).query(shapes)[0]]] = True
     return hit
-
-
-def _met(layer: LayerInput, parcels: PolygonSet) -> LayerInput:
-    """Return a layer with nothing but the features that meet some parcels; rows keep their numbers."""
-    boxes = parcels.boxes
-    wanted = near(layer.polygons.boxes, boxes[~np.isnan(boxes[:, 0])])
-    wkb = pc.if_else(pa.array(wanted), layer.polygons.wkb, pa.scalar(None, layer.polygons.wkb.type))
-    return LayerInput(layer.name, PolygonSet(wkb), layer.group)
 
 
 def _sorted(table: pa.Table) -> pa.Table:
