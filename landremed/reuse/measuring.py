@@ -23,6 +23,7 @@ __all__ = ["KeepingEngine", "near"]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Boxes: TypeAlias = npt.NDArray[np.float64]
 
+
 class KeepingEngine:
     """Takes over what an earlier run measured, measures the rest, and keeps both.
 
