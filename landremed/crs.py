@@ -5,7 +5,6 @@ Coordinates are always x = east, y = north, whatever axis order an authority dec
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from landremed.crs_kinds import (
 from landremed.errors import CrsError, Where
 from landremed.io.wkb import parse_wkb
 from landremed.tables import VectorSource
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 from landremed.types import Finding
 
 __all__ = [
@@ -236,8 +235,7 @@ def _same_meridian(crs: pyproj.CRS, working: pyproj.CRS) -> bool:
 def _transform(wkb: pa.Array, where: Where, crs: pyproj.CRS, working: pyproj.CRS, strict: bool) -> pa.Array:
     """Move all vertices, some thousand rows at a time."""
     starts = range(0, len(wkb), _CHUNK)
-    with ThreadPoolExecutor(max_workers=usable_threads()) as pool:
-        parts = list(pool.map(lambda s: _transform_rows(wkb, s, where, (crs, working), strict), starts))
+    parts = in_threads(lambda s: _transform_rows(wkb, s, where, (crs, working), strict), starts)
     return pa.concat_arrays(parts) if parts else wkb
 
 

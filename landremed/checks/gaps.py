@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -13,7 +12,7 @@ import shapely
 from landremed.area import PlaneArea
 from landremed.checks.measures import mean_width
 from landremed.overlay import LayerInput, PolygonSet, prepare
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 
 __all__ = ["enclosed_gaps", "holes_of_union", "slit"]
 
@@ -105,14 +104,13 @@ def holes_of_union(geometries: Geometries) -> Geometries:
     work = geometries[np.argsort(_places_along_curve(geometries), kind="stable")]
     group = np.arange(len(work)) // _FIRST
     found = []
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        while len(work):
-            starts = np.flatnonzero(np.diff(group)) + 1
-            unions = np.array(list(pool.map(shapely.union_all, np.split(work, starts))), dtype=object)
-            parts, owner = shapely.get_parts(unions, return_index=True)
-            work, owner, holes = _filled(parts, owner)
-            found.append(holes)
-            group = owner // _STEP
+    while len(work):
+        starts = np.flatnonzero(np.diff(group)) + 1
+        unions = np.array(in_threads(shapely.union_all, np.split(work, starts)), dtype=object)
+        parts, owner = shapely.get_parts(unions, return_index=True)
+        work, owner, holes = _filled(parts, owner)
+        found.append(holes)
+        group = owner // _STEP
     rings = np.concatenate(found)
     return np.asarray(shapely.polygons(rings), object) if len(rings) else np.zeros(0, object)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,7 +18,7 @@ from landremed.layers import Parcels, text_ids
 from landremed.overlay import Crowds, PolygonSet, Shared, box_pairs, crowds, shared_ground
 from landremed.project import Tolerance
 from landremed.same_place import SAME_PLACE_SHARE, first_of_each, same_place
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 from landremed.types import Finding
 
 __all__ = ["SPIKE_DEGREES", "shape_findings", "spikes"]
@@ -135,8 +134,7 @@ def _gaps(
 def _distances(polygons: Geometries, left: IntArray, right: IntArray) -> FloatArray:
     """Return the distance of each pair in m, on all cores."""
     parts = [slice(start, start + _CHUNK) for start in range(0, len(left), _CHUNK)]
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        found = list(pool.map(lambda p: shapely.distance(polygons[left[p]], polygons[right[p]]), parts))
+    found = in_threads(lambda p: shapely.distance(polygons[left[p]], polygons[right[p]]), parts)
     return np.concatenate(found) if found else np.zeros(0)
 
 

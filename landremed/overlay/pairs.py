@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,7 +12,7 @@ import shapely
 
 from landremed.overlay.engine import ready_native
 from landremed.overlay.tables import PolygonSet
-from landremed.threads import usable_threads
+from landremed.threads import in_threads
 
 __all__ = ["Crowds", "Shared", "box_pairs", "crowds", "shared_ground"]
 
@@ -162,8 +161,7 @@ def shared_ground(
     left, right = left[order], right[order]
     common = _measure(one, second, left, right, least_m2)
     parts = [slice(start, start + _CHUNK) for start in range(0, len(left), _CHUNK)]
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        found = list(pool.map(lambda part: common(left[part], right[part]), parts))
+    found = in_threads(lambda part: common(left[part], right[part]), parts)
     area = np.concatenate([a for a, _ in found]) if found else np.zeros(0)
     point = np.concatenate([p for _, p in found]) if found else np.zeros(0, object)
     keep = area > least_m2

@@ -6,7 +6,6 @@ must be valid polygons in one projected CRS; for unchecked data use ``landremed.
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
@@ -28,6 +27,7 @@ from landremed.io.gpkg import replace_whole
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay.engine import Engine, prepare
 from landremed.overlay.tables import AreaMeasure, LayerInput, PolygonSet
+from landremed.threads import usable_threads
 
 __all__ = ["StreamedOverlay", "overlay_files"]
 
@@ -92,7 +92,7 @@ def overlay_files(
     spatial_index : bool
         Whether the pieces get an R-tree.
     """
-    workers = jobs or os.cpu_count() or 1
+    workers = jobs or usable_threads()
     found = StreamedOverlay()
     crs = pyogrio.read_info(parcels)["crs"]
     with ThreadPoolExecutor(workers) as pool:
