@@ -412,7 +412,7 @@ def test_symbolic_link_is_followed(tmp_path):
     assert sql(real, "SELECT count(*) FROM decisions") == [(3,)]
 
 
-@pytest.mark.parametrize("stage", ["_write_layers", "add_extras", "_add_indexes", "_check_written", "_sync"])
+@pytest.mark.parametrize("stage", ["_write_layers", "add_extras", "_add_indexes", "_check_written", "flush"])
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk full")]
 )

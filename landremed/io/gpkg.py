@@ -22,6 +22,7 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
+from landremed.io.disk import flush
 from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
@@ -254,16 +255,16 @@ def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) ->
             _remove(temp)
         yield temp
         with closing(sqlite3.connect(temp)) as db, ThreadPoolExecutor(1) as pool:
-            flushed = pool.submit(_sync, temp)  # the disk works while the pages are checked
+            flushed = pool.submit(flush, temp)  # the disk works while the pages are checked
             verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
             flushed.result()
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         if verdict != "ok":
             raise OutputError("output_damaged", where, verdict=verdict)
-        _sync(temp)
+        flush(temp)
         check_target(path, overwrite=overwrite)
         temp.replace(target)
-        _sync(target.parent)
+        flush(target.parent)
     except _FAULTS as error:
         raise OutputError("output_write_failed", where, reason=_reason(error)) from error
     finally:
@@ -391,17 +392,6 @@ def _check_written(db: sqlite3.Connection, rows: Mapping[str, int], where: Where
         if written != given:
             place = Where(file=where.file, layer=name)
             raise OutputError("output_rows_differ", place, given=given, written=written)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file, or a folder's entries where the system allows it, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(temp: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.errors import InputError, LandremedError, OutputError, Where
+from landremed.io.disk import flush
 from landremed.io.sqlite_read import open_to_read
 from landremed.ledger.events import FIRST_HASH, Broken, Entry, Event, Kind, chain_breaks, event_hash
 from landremed.ledger.schema import APPLICATION_ID, BOARD_COLUMNS, TRIGGERS, copy_shapes, create_tables
@@ -245,9 +246,9 @@ def created(
             yield Journal(path, db, [])
             db.execute("COMMIT")
         try:
-            _sync(temp)
+            flush(temp)
             temp.replace(path)
-            _sync(path.parent)
+            flush(path.parent)
         except OSError as error:
             raise OutputError(
                 "output_write_failed", Where(file=str(path)), reason=error.strerror or str(error)
@@ -376,13 +377,3 @@ def _from_reading(error: BaseException) -> bool:
 
 def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landremed.errors import OutputError, Where
+from landremed.io.disk import flush
 from landremed.io.leftovers import is_running
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "read_done",
     "read_manifest",
     "remove_scratch",
+    "require_manifest",
     "scratch_folder",
     "write_manifest",
 ]
@@ -151,6 +153,20 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest if manifest.schema == _SCHEMA else None
 
 
+def require_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a scratch folder.
+
+    Raises
+    ------
+    OutputError
+        Code ``scratch_unreadable``: there is none, or it is damaged.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise OutputError("scratch_unreadable", Where(file=str(folder)))
+    return manifest
+
+
 def finish_done(folder: Path, number: int, temp: Path, more: Mapping[str, Any]) -> None:
     """Give a partition's results their final name once they lie on the disk.
 
@@ -167,10 +183,10 @@ def finish_done(folder: Path, number: int, temp: Path, more: Mapping[str, Any]) 
     """
     files = {path.name: [path.stat().st_size, _checksum(path)] for path in sorted(temp.iterdir())}
     for name in files:
-        _flush(temp / name)
+        flush(temp / name)
     listed = temp / _LISTED
     listed.write_text(json.dumps({"files": files, **more}), encoding="utf-8")
-    _flush(listed)
+    flush(listed)
     target = done_files(folder, number)
     if target.exists() and read_done(folder, number, whole=True) is None:  # cut short
         aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.old-", dir=target.parent))
@@ -216,11 +232,3 @@ def has_done(folder: Path) -> bool:
 def _checksum(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import pyarrow as pa
 import shapely
 
 from landremed.errors import InputError, OutputError, Where
+from landremed.io.disk import flush
 from landremed.io.exchange import replace_folder
 from landremed.io.gpkg import OutLayer, write_geopackage
 from landremed.io.leftovers import folder_beside
@@ -335,11 +335,7 @@ def _zip(folder: Path, archive: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             out.writestr(entry, path.read_bytes())
-    handle = os.open(archive, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush(archive)
 
 
 def _wkb(shapes: Any) -> pa.Array:
