@@ -31,7 +31,7 @@ from landremed.crs import (
     resolve_crs,
     to_working,
 )
-from landremed.errors import CrsError, LandremedError, OutputError, Where
+from landremed.errors import CrsError, LandremedError, OutputError, Where, short
 from landremed.io.exchange import replace_folder
 from landremed.io.leftovers import folder_beside
 from landremed.io.limits import Limits
@@ -267,7 +267,7 @@ def _write_gdal(source: VectorSource, path: Path, driver: str, crs: pyproj.CRS |
                 **options,
             )
     except Exception as error:  # pyogrio and GDAL raise many classes
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = short(error)
         raise OutputError("convert_failed", Where(file=path.name), reason=reason) from error
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "ProjectError",
     "RuleBookError",
     "Where",
+    "short",
 ]
 
 
@@ -109,3 +110,8 @@ def _again(
     kind: type[LandremedError], code: str, where: Where, params: Mapping[str, object]
 ) -> LandremedError:
     return kind(code, where, **params)
+
+
+def short(error: object, most: int = 200) -> str:
+    """Return what an error of somebody else's says, on one line of at most so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from landremed.errors import InputError, Where
+from landremed.errors import InputError, Where, short
 from landremed.io.drivers import nearest, resolve_input, split_layer
 from landremed.io.encoding import decode_text, likely_encoding
 from landremed.io.limits import Limits, check_limit
 from landremed.io.table_shape import Header, Merge, Skipped, body, empty, find_header
-from landremed.io.workbook import Sheet, Workbook, open_workbook, short
+from landremed.io.workbook import Sheet, Workbook, open_workbook
 from landremed.io.workbook_xls import XLS_MARK, XlsWorkbook
 from landremed.io.zipped import errors_named, table_of_zip, unpacked, zip_named
 from landremed.types import Finding

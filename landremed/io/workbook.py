@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from landremed.errors import InputError, Where
+from landremed.errors import InputError, Where, short
 from landremed.io.limits import Limits, check_limit
 from landremed.io.table_shape import Merge
 
-__all__ = ["Sheet", "Workbook", "open_workbook", "short"]
+__all__ = ["Sheet", "Workbook", "open_workbook"]
 
 _ZIP: Final = b"PK\x03\x04"
 _RANGE: Final = re.compile(r"([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)")
@@ -95,11 +95,6 @@ def open_workbook(data: bytes, where: Where, limits: Limits) -> Workbook:
         When it is none, unfolds beyond the limits, or cannot be read.
     """
     return Workbook(data, where, limits)
-
-
-def short(error: BaseException) -> str:
-    """Return an error's text on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _marks(stream: Any) -> tuple[list[Merge], list[str]]:

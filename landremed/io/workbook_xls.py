@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from landremed.errors import InputError, Where
-from landremed.io.workbook import Sheet, short
+from landremed.errors import InputError, Where, short
+from landremed.io.workbook import Sheet
 
 __all__ = ["XLS_MARK", "XlsWorkbook"]
 
