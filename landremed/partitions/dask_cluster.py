@@ -7,7 +7,6 @@ a time for each, so that a partition whose worker dies is known for certain, and
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import re
 import signal
@@ -20,16 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, TypeAlias
 
-from landremed.errors import LandremedError, OutputError, Where
-from landremed.partitions.dask_fitness import failed, one_line, probe, unfit
-from landremed.partitions.executors import TRIES
-from landremed.partitions.scratch import Manifest, read_manifest
+from landremed.errors import LandremedError, short
+from landremed.partitions.dask_fitness import failed, probe, unfit
+from landremed.partitions.executors import TRIES, Closing
+from landremed.partitions.scratch import Manifest, require_manifest
 from landremed.partitions.work import Done, partition_failed, run_partition
 from landremed.text import message_text
-from landremed.threads import limit_threads
+from landremed.threads import limit_threads, usable_threads
 
 __all__ = ["DaskCluster", "is_cluster_address"]
 
@@ -57,7 +55,7 @@ def is_cluster_address(text: str) -> bool:
     return bool(_LOCAL.fullmatch(text) or _REMOTE.fullmatch(text))
 
 
-class DaskCluster:
+class DaskCluster(Closing):
     """Runs partitions on a dask cluster; use it as a context manager.
 
     The partition of a worker that is lost, or fails, is begun again elsewhere, up to ``TRIES`` times. One
@@ -97,15 +95,7 @@ class DaskCluster:
                 self._client = distributed.Client(target, timeout=_CONNECT_S, set_as_default=False)
             except (OSError, ValueError) as error:
                 self._end_local()
-                raise failed("cluster_unreachable", address, reason=one_line(error)) from error
-
-    def __enter__(self) -> DaskCluster:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+                raise failed("cluster_unreachable", address, reason=short(error, 300)) from error
 
     def close(self) -> None:
         """Leave the cluster; one on this machine is ended."""
@@ -125,7 +115,7 @@ class DaskCluster:
         try:
             workers = self._client.nthreads()
         except (OSError, TimeoutError, RuntimeError) as error:
-            raise failed("cluster_lost", self.address, reason=one_line(error)) from error
+            raise failed("cluster_lost", self.address, reason=short(error, 300)) from error
         return max(Counter(map(_machine, workers)).values(), default=1)
 
     def keep(self, count: int) -> None:
@@ -148,9 +138,7 @@ class DaskCluster:
             No worker can be used (codes ``cluster_empty``, ``worker_…``), the scheduler is lost
             (``cluster_lost``), or a partition was given up (``partition_failed``). What is done stays.
         """
-        manifest = read_manifest(Path(folder))
-        if manifest is None:
-            raise OutputError("scratch_unreadable", Where(file=folder))
+        manifest = require_manifest(Path(folder))
         place = str(Path(folder).resolve())
         crew = _Crew(self._client, self.address, place, manifest, self._patience_s, self._at_once)
         with _hushed():
@@ -310,7 +298,9 @@ class _Crew:
         count = self.failures[worker] = self.failures.get(worker, 0) + 1
         others = any(fault is None for w, fault in self.fit.items() if w != worker)
         if count >= _STUCK and others and worker in self.fit:
-            fault = failed("worker_failing", self.address, worker=worker, count=count, reason=one_line(error))
+            fault = failed(
+                "worker_failing", self.address, worker=worker, count=count, reason=short(error, 300)
+            )
             self.fit[worker] = fault
             _tell(fault.code, **fault.params)
 
@@ -324,7 +314,7 @@ class _Crew:
         number, tries = errand.number, self.tries.setdefault(errand.number, [])
         tries.append(errand.worker)
         code = "partition_worker_lost" if error is None else "partition_error"
-        reason = "" if error is None else one_line(error)
+        reason = "" if error is None else short(error, 300)
         shown = {"number": number + 1, "total": len(self.manifest.rows), "worker": errand.worker}
         _tell(code, **shown, reason=reason, tries=len(tries), most=TRIES)
         if len(tries) < TRIES:
@@ -336,7 +326,7 @@ class _Crew:
             self.given_up.append(partition_failed(self.manifest, number, reason))
 
     def _gone(self, reason: object) -> LandremedError:
-        return failed("cluster_lost", self.address, reason=one_line(reason))
+        return failed("cluster_lost", self.address, reason=short(reason, 300))
 
 
 def _machine(worker: str) -> str:
@@ -371,7 +361,7 @@ def _local_cluster(distributed: Any, count: int) -> Any:
     with dask.config.set(_OWN_WORKERS), _deaf_children():
         return distributed.LocalCluster(
             n_workers=count,
-            threads_per_worker=max(1, (os.cpu_count() or 1) // count),
+            threads_per_worker=max(1, usable_threads() // count),
             processes=True,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from landremed.errors import LandremedError, Where
+from landremed.errors import LandremedError, Where, short
 from landremed.partitions.scratch import DONE, read_manifest
 from landremed.provenance import library_versions, version
 
-__all__ = ["failed", "one_line", "probe", "unfit"]
+__all__ = ["failed", "probe", "unfit"]
 
 
 def probe(folder: str, digest: str) -> Mapping[str, object]:
@@ -36,9 +36,9 @@ def _versions() -> Mapping[str, str]:
 def unfit(address: str, worker: str, folder: str, answer: object) -> LandremedError | None:
     """Return why a worker cannot be used, None where it can."""
     if isinstance(answer, ImportError) or "No module named 'landremed" in str(answer):
-        return failed("worker_without_landremed", address, worker=worker, reason=one_line(answer))
+        return failed("worker_without_landremed", address, worker=worker, reason=short(answer, 300))
     if not isinstance(answer, Mapping):
-        return failed("worker_silent", address, worker=worker, reason=one_line(answer))
+        return failed("worker_silent", address, worker=worker, reason=short(answer, 300))
     named = {"worker": f"{worker} ({answer['host']})", "folder": folder}
     if not answer["seen"]:
         return failed("worker_without_folder", address, **named)
@@ -52,8 +52,3 @@ def unfit(address: str, worker: str, folder: str, answer: object) -> LandremedEr
 def failed(code: str, address: str, **params: object) -> LandremedError:
     """Return the error of a cluster."""
     return LandremedError(code, Where(file=address), **params)
-
-
-def one_line(error: object) -> str:
-    """Return what an error says, cut to a line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

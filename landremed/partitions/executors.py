@@ -11,14 +11,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final, Protocol, Self
 
-from landremed.errors import LandremedError
-from landremed.partitions.scratch import read_manifest
+from landremed.partitions.scratch import require_manifest
 from landremed.partitions.work import Done, partition_failed, run_partition
 
-__all__ = ["TRIES", "Executor", "InProcess", "LocalProcesses"]
+__all__ = ["TRIES", "Closing", "Executor", "InProcess", "LocalProcesses"]
 
 TRIES: Final = 3
 """How often a partition is begun whose process dies."""
@@ -40,6 +38,20 @@ class Executor(Protocol):
         """
 
 
+class Closing:
+    """Something to close, which a ``with`` statement does."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        raise NotImplementedError
+
+
 class InProcess:
     """Runs one partition after the other in this process."""
 
@@ -49,7 +61,7 @@ class InProcess:
             yield run_partition(folder, number)
 
 
-class LocalProcesses:
+class LocalProcesses(Closing):
     """Runs partitions in processes of their own; use it as a context manager.
 
     The processes start, and import what they need, while the caller still prepares the folder. One that dies
@@ -67,14 +79,6 @@ class LocalProcesses:
         self._idle = [_Worker() for _ in range(max(1, jobs))]
         self._lock = threading.Lock()
         self._closed = False
-
-    def __enter__(self) -> LocalProcesses:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes."""
@@ -140,10 +144,7 @@ class LocalProcesses:
                 if self._closed:
                     break
                 self._idle[at] = _Worker()
-        manifest = read_manifest(Path(folder))
-        if manifest is None:
-            raise LandremedError("scratch_unreadable")
-        raise partition_failed(manifest, number, died)
+        raise partition_failed(require_manifest(Path(folder)), number, died)
 
 
 class _DeadError(Exception):

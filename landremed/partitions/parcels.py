@@ -35,7 +35,7 @@ from landremed.layers import (
     require_unique,
 )
 from landremed.partitions.row_files import writing
-from landremed.partitions.spool import parcel_table
+from landremed.partitions.spool import parcel_table, without_rows
 from landremed.project import Project
 from landremed.tables import VectorSource
 from landremed.types import Finding
@@ -89,7 +89,7 @@ def in_memory(parcels: Parcels) -> ReadParcels:
     """Return parcels that are in memory already."""
     whole = parcel_table(parcels, np.arange(len(parcels.ids)))
     return ReadParcels(
-        source=_without_rows(parcels.source, len(parcels.ids)),
+        source=_counted(parcels.source, len(parcels.ids)),
         ids=pa.array(parcels.ids, pa.string()),
         boxes=parcels.polygons.boxes,
         crs=parcels.crs,
@@ -149,7 +149,7 @@ class _Windows:
             for window in windows:
                 writer.write_table(self._table(window, input_crs, crs).combine_chunks())
         ids = pa.concat_arrays(self._ids)
-        source = replace(_without_rows(first, len(ids)), content_hash=reader.digest(first.crs_wkt))
+        source = replace(_counted(first, len(ids)), content_hash=reader.digest(first.crs_wkt))
         places = _together(self._places)
         if pc.count_distinct(ids).as_py() < len(ids):
             require_unique(ids.to_pylist(), source, self._spec)
@@ -224,7 +224,6 @@ def _placed(window: VectorSource, start: int) -> Places:
     return Places(found.x, found.y, found.rows + start, found.not_finite + start)
 
 
-def _without_rows(source: VectorSource, rows: int) -> VectorSource:
+def _counted(source: VectorSource, rows: int) -> VectorSource:
     """Return a source that tells how many rows there are, and holds none."""
-    schema = source.attributes.schema
-    return replace(source, attributes=schema.empty_table(), wkb=pa.nulls(rows, pa.large_binary()), rows=None)
+    return replace(without_rows(source), wkb=pa.nulls(rows, pa.large_binary()))

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.given import EvidenceTable, evidence_ids
-from landremed.layers import Layer, Parcels
+from landremed.layers import Layer, Parcels, extent_of
 from landremed.overlay import PolygonSet
 from landremed.partitions.curve import hilbert_places
 from landremed.partitions.job_file import write_job
@@ -85,9 +85,7 @@ def plan(boxes: Floats, size: int) -> Plan:
         Most parcels of a partition.
     """
     total = len(boxes)
-    known = boxes[~np.isnan(boxes[:, 0])]
-    extent = np.r_[known[:, :2].min(axis=0), known[:, 2:].max(axis=0)] if len(known) else np.zeros(4)
-    order = np.argsort(hilbert_places(boxes, extent), kind="stable")
+    order = np.argsort(hilbert_places(boxes, extent_of(boxes)), kind="stable")
     count = max(1, -(-total // size))
     part = np.empty(total, np.int64)
     part[order] = np.arange(total) * count // max(total, 1)

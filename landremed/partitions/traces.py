@@ -42,10 +42,7 @@ def trace_keys(trace: pa.Table, trace_id: Ints, rows: Ints) -> pa.Table:
     lines = pc.binary_join_element_wise(*columns, separator).to_pylist() if len(trace) else []
     bounds = np.searchsorted(trace["trace_id"].to_numpy(), np.arange(1, len(found) + 2))
     digests = b"".join(
-        hashlib.blake2b(
-            "\x1e".join(lines[low:high]).encode("utf-8", "surrogatepass"), digest_size=16
-        ).digest()
-        for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        _digest(lines[low:high]) for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     )
     halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
     return pa.table(

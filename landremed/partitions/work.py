@@ -41,7 +41,7 @@ from landremed.partitions.scratch import (
     finish_done,
     parcels_file,
     read_done,
-    read_manifest,
+    require_manifest,
 )
 from landremed.partitions.traces import trace_keys
 from landremed.partitions.twins import twins_of
@@ -135,9 +135,7 @@ def run_partition(folder: str, number: int) -> Done:
     """
     began = time.perf_counter()
     root = Path(folder)
-    manifest = read_manifest(root)
-    if manifest is None:
-        raise OutputError("scratch_unreadable", Where(file=folder))
+    manifest = require_manifest(root)
     rows = manifest.rows[number]
     worker = f"{socket.gethostname()}:{os.getpid()}"
     if read_done(root, number, whole=True) is not None:
