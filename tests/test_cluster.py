@@ -208,6 +208,9 @@ def test_without_dask(monkeypatch):
     [
         ("local:2", True),
         ("tcp://10.0.0.1:8786", True),
+        ("tcp://[::1]:8786", True),
+        ("tcp://[::1", False),
+        ("tcp://::1:8786", False),
         ("tls://node-1.example:8786", True),
         ("local:0", False),
         ("local", False),

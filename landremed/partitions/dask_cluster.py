@@ -34,7 +34,7 @@ __all__ = ["DaskCluster", "is_cluster_address"]
 Work: TypeAlias = Callable[[str, int], Done]
 
 _LOCAL: Final = re.compile(r"local:([1-9]\d*)")
-_REMOTE: Final = re.compile(r"[a-z][a-z0-9+]*://\S+:\d+")
+_REMOTE: Final = re.compile(r"[a-z][a-z0-9+]*://(\[[^\[\]\s]+\]|[^\[\]\s:]+):\d+")
 _CONNECT_S: Final = 15
 _LOOK_S: Final = 1.0  # between looks at which workers there are
 _STUCK: Final = 3  # so many failures one after the other: the fault lies elsewhere
