@@ -6,9 +6,9 @@ Nothing here changes what is found: whatever could change is looked at exactly a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,14 @@ class OpenCases:
     lines: Geometries
     near: BoolArray
     far: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, at: IntArray) -> Self:
+        """Return some of the cases."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: v[at] for n, v in arrays.items() if isinstance(v, np.ndarray)})
 
 
 def open_cases(

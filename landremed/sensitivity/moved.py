@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -18,7 +18,6 @@ from landremed.sensitivity.polygons import polygonal
 __all__ = ["Cases", "Mover", "Shift", "cases_of"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Geometries: TypeAlias = npt.NDArray[np.object_]
 
@@ -26,46 +25,25 @@ _QUADRANT_SEGMENTS: Final = 16
 
 
 @dataclass(frozen=True)
-class Cases:
-    """Parcels near the edge of one layer, each with one direction in which the edge may move.
+class Cases(OpenCases):
+    """Open cases with the ground that can change hands.
 
     Attributes
     ----------
-    rows : ndarray of int
-        Row of the parcel.
-    inward : ndarray of bool
-        Whether the layer shrinks; else it grows.
-    lines : ndarray of geometry
-        The layer's edge nearby.
+    role : str
+        Layer.
     ground : ndarray of geometry
         What can be lost (the parcel's part in the layer) or gained (the part outside it).
     piece : ndarray of geometry
         The part in the layer as it stands.
     start_m : ndarray of float
         A smaller distance changes nothing.
-    near, far : ndarray of bool
-        As in ``OpenCases``.
     """
 
     role: str
-    rows: IntArray
-    inward: BoolArray
-    lines: Geometries
     ground: Geometries
     piece: Geometries
     start_m: FloatArray
-    near: BoolArray
-    far: BoolArray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, at: IntArray) -> Cases:
-        """Return some of the cases."""
-        return Cases(
-            self.role,
-            *(getattr(self, field.name)[at] for field in fields(self) if field.name != "role"),
-        )
 
 
 @dataclass(frozen=True)
@@ -84,18 +62,9 @@ def cases_of(judgement: Judgement, role: str, found: OpenCases) -> Cases:
     parcels = judgement.polygons.some(found.rows[out])
     ground[out] = polygonal(shapely.difference(parcels, piece[out]))
     keep = np.flatnonzero(shapely.area(ground) > 0)
-    start = shapely.distance(ground[keep], found.lines[keep])
-    return Cases(
-        role,
-        found.rows[keep],
-        found.inward[keep],
-        found.lines[keep],
-        ground[keep],
-        piece[keep],
-        start,
-        found.near[keep],
-        found.far[keep],
-    )
+    kept, ground = found.take(keep), ground[keep]
+    start = shapely.distance(ground, kept.lines)
+    return Cases(**vars(kept), role=role, ground=ground, piece=piece[keep], start_m=start)
 
 
 class Mover:
