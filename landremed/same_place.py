@@ -7,7 +7,6 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
@@ -122,7 +121,7 @@ def _near(bounds: Floats, targets: Ints, rows: Ints) -> tuple[Ints, Ints]:
 def _parsed(parcels: PolygonSet, rows: Ints) -> npt.NDArray[np.object_]:
     """Return an array as long as the parcels with the geometries of some rows."""
     geometries = np.full(len(parcels), None, dtype=object)
-    geometries[rows] = shapely.from_wkb(parcels.wkb.take(pa.array(rows)).to_numpy(zero_copy_only=False))
+    geometries[rows] = parcels.some(rows)
     return geometries
 
 

@@ -211,8 +211,8 @@ def _look(found: _Found, rows: IntArray, near: BoolArray, ground: _Ground) -> No
         return
     table = ground.measured.overlaps.take(pa.array(rows))
     parcel = table["parcel"].to_numpy().astype(np.int64)
-    pieces = _shapes(table["geometry"].combine_chunks())
-    edges = shapely.boundary(_shapes(ground.parcels.polygons.wkb.take(pa.array(parcel))))
+    pieces = PolygonSet(table["geometry"].combine_chunks()).geometries
+    edges = shapely.boundary(ground.parcels.polygons.some(parcel))
     shapes = outlines(pieces, edges)
     tolerance, strip = ground.tolerance, shapes.strip
     kind = np.full(len(shapes.piece), _REAL, np.int8)
@@ -251,19 +251,14 @@ def _chords(shapes: Outlines, strip: BoolArray, parcel: IntArray, ground: _Groun
     ours = shapes.ours[segments]
     row = parcel[shapes.piece[shapes.part[segments]]]
     mine = np.unique(row[ours])
-    edges = long_edges(_shapes(parcels.polygons.wkb.take(pa.array(mine))))
+    edges = long_edges(parcels.polygons.some(mine))
     found = [arcs(shapes, segments)]
     found.append(chords(shapes, segments[ours], edges, np.searchsorted(mine, row[ours]), curves))
     met = hits(ground.measured.features, ground.number, np.unique(row[~ours]))
-    features = pa.array(np.unique(met["feature"].to_numpy()))
-    xy, owner = long_edges(_shapes(layer.polygons.wkb.take(features)))
+    xy, owner = long_edges(layer.polygons.some(np.unique(met["feature"].to_numpy())))
     whole = np.zeros(len(segments[~ours]), np.int64)  # the layer as one owner
     found.append(chords(shapes, segments[~ours], (xy, np.zeros_like(owner)), whole, curves))
     return np.unique(np.concatenate(found))
-
-
-def _shapes(wkb: pa.Array) -> npt.NDArray[np.object_]:
-    return np.asarray(shapely.from_wkb(wkb.to_numpy(zero_copy_only=False)), dtype=object)
 
 
 def _lists(rows: int, parts: Sequence[tuple[IntArray, FloatArray]]) -> pa.Array:
