@@ -53,9 +53,14 @@ def _rows(peers: dict[str, list[dict]]) -> list[dict]:
     return rows
 
 
+def machine() -> str:
+    """Name what figures were taken on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
 def table(summary: list[dict]) -> str:
     """Return the summary as Markdown."""
-    lines = [f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", ""]
+    lines = [machine(), ""]
     for size in summary:
         lines += [f"### {size['size']}: {size['layers'].replace(',', ', ')}", ""]
         lines += [

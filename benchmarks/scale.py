@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from pathlib import Path
 
 from benchmarks.contest import LAYERS, Contest, run_all
 from benchmarks.generate import FORMS, generate_layers, parcels_of
 from benchmarks.project import write_project
-from benchmarks.report import summarise
+from benchmarks.report import machine, summarise
 
 NATIONAL = 3e8
 """Parcels of the national land survey."""
@@ -189,7 +187,7 @@ def forecast_table(rows: list[dict], cores: int) -> str:
 
 def table(rows: list[dict]) -> str:
     """Return the figures as Markdown."""
-    lines = [f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", ""]
+    lines = [machine(), ""]
     lines += [
         "| parcels | processes | n | wall s (range) | s per 10^6 | CPU s per 10^6 | peak MB | speed-up | load |"
     ]
