@@ -89,7 +89,7 @@ def _prepare(options: argparse.Namespace) -> None:
         for size in options.sizes:
             if size != "snapped":
                 write_project(str(options.data), size)
-    warm_up(print)
+    warm_up(lambda _: print("Compiling the overlay kernels once."))
 
 
 def _gates(contest: Contest, records: list[dict]) -> dict[str, list]:

@@ -103,7 +103,7 @@ def _prepare(options: argparse.Namespace) -> None:
     generate_layers(str(options.data))
     for size in options.sizes:
         write_project(str(options.data), size, form=options.form)
-    warm_up(print)
+    warm_up(lambda _: print("Compiling the overlay kernels once."))
 
 
 def figures(records: list[dict]) -> list[dict]:

@@ -21,6 +21,8 @@ def command(settings: Any, result: Path, parcel_id: str) -> None:
 
     RESULT is a GeoPackage written by `landremed run`. A part of a parcel that was cut is named <id>#n.
     """
+    if not parcel_id.strip():
+        raise click.BadParameter("it is empty. Give an id from the decisions layer.", param_hint="PARCEL_ID")
     from landremed.explain import explain, render
 
     explanation = explain(result, parcel_id, settings.language)

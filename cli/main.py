@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import locale
 import os
+import signal
 import sys
 import time
 import warnings
@@ -108,6 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
         _survive_narrow_encoding(stream)
     rest, settings = _global_options(sys.argv[1:] if arguments is None else arguments)
     settings.began = _BEGAN if arguments is None else time.perf_counter()
+    if arguments is None:
+        signal.signal(signal.SIGTERM, _ended)
     try:
         with warnings.catch_warnings():
             if not settings.debug:
@@ -118,12 +121,21 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except (click.Abort, _Ended) as stop:
         click.echo("Interrupted." if settings.language == "en" else "已中断。", err=True)
-        sys.exit(130)
+        sys.exit(143 if isinstance(stop, _Ended) else 130)
     except Exception as error:
         sys.exit(_tell(error, settings, rest))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+class _Ended(BaseException):
+    """The system, or who started the command, wants it to end."""
+
+
+def _ended(number: int, frame: object) -> None:
+    """Leave through every ``finally``, so that no temporary file with parcels in it stays."""
+    raise _Ended
 
 
 def _tell(error: Exception, settings: Settings, arguments: list[str]) -> int:

@@ -66,3 +66,10 @@ def test_missing_file_and_wrong_use(result, tmp_path):
     assert "none.gpkg" in err
     assert "Traceback" not in err
     assert run(result)[0] == 2
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_id_is_wrong_usage(result, empty):
+    status, out, err = run(result, empty)
+    assert (status, out) == (2, "")
+    assert "PARCEL_ID: it is empty" in err

@@ -87,3 +87,36 @@ def test_reading_leaves_nothing_beside_a_file_in_write_ahead_mode(tmp_path):
     with replace_whole(path) as temp:
         shutil.copyfile(path, temp)
     assert path.read_bytes()[18:20] == b"\x01\x01"
+
+
+ENDED = """
+import os, signal, sys, tempfile
+from pathlib import Path
+import landremed.explain
+from landremed.io.gpkg import replace_whole
+from landremed_cli.main import main
+
+def busy(result, *_):
+    with tempfile.TemporaryDirectory(prefix="landremed-"), replace_whole(Path(result)) as temp:
+        temp.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+landremed.explain.explain = busy
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends a program at once there")
+def test_a_program_that_is_asked_to_end_clears_up_itself(tmp_path):
+    scratch, place = tmp_path / "scratch", tmp_path / "place"
+    scratch.mkdir()
+    place.mkdir()
+    (place / "out.gpkg").write_bytes(b"old")
+    command = [sys.executable, "-c", ENDED, "explain", str(place / "out.gpkg"), "P1", "--lang", "en"]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "Interrupted.\n")
+    assert list(scratch.iterdir()) == []
+    assert [path.name for path in place.iterdir()] == ["out.gpkg"]
+    assert (place / "out.gpkg").read_bytes() == b"old"
