@@ -16,10 +16,12 @@ from shapely import box
 
 from landremed.area import PlaneArea
 from landremed.errors import InputError, OutputError
+from landremed.io import bulk_pages
 from landremed.io.bulk_pages import PageFile
 from landremed.io.gpkg_columns import as_multi
 from landremed.io.stream_writer import StreamWriter
-from landremed.overlay import stream
+from landremed.overlay import prepare, stream
+from landremed.overlay.native.pages import NativePages
 
 X, Y = 500_000.0, 4_300_000.0
 SCHEMA = pa.schema([("n", pa.int64()), ("geometry", pa.large_binary())])
@@ -68,6 +70,34 @@ def test_pieces_are_written_whatever_the_chunks(files, monkeypatch):
     assert (shapely.to_wkb(whole.geometry.values) == shapely.to_wkb(cut.geometry.values)).all()
     assert whole.geometry.geom_type.unique().tolist() == ["MultiPolygon"]
     np.testing.assert_allclose(whole["area_m2"], whole.geometry.area)
+
+
+def test_threads_and_ranges_do_not_show_in_the_file(files, monkeypatch):
+    layers = {"fields": files / "fields.gpkg", "zone": files / "zone.gpkg"}
+    contents, totals = [], []
+    for at_once, jobs, chunk in ((4096, 1, 1000), (10, 1, 1000), (10, 3, 1000), (7, 2, 20)):
+        monkeypatch.setattr(stream, "RANGE", at_once)
+        monkeypatch.setattr(stream, "CHUNK", chunk)
+        found = stream.overlay_files(
+            files / "parcels.gpkg", layers, files / "out.gpkg", parcel_id="pid", area=PlaneArea(),
+            engine="native", jobs=jobs,
+        )  # fmt: skip
+        contents.append(everything(files / "out.gpkg")[1])
+        totals.append(found)
+    assert all(content == contents[0] for content in contents)
+    for found in totals:
+        assert found.area_m2["zone"] == pytest.approx((4 * 8 + 3) * (4 * 8 + 7))
+        assert (found.parcels, found.pieces, found.statistics) == (95, 73, totals[0].statistics)
+
+
+def test_a_choice_of_engine_goes_by_all_parcels(files, monkeypatch):
+    seen = []
+    monkeypatch.setattr(stream, "CHUNK", 7)
+    monkeypatch.setattr(stream, "prepare", lambda *a, **k: seen.append(k["expected"]) or prepare(*a, **k))
+    stream.overlay_files(
+        files / "parcels.gpkg", {"zone": files / "zone.gpkg"}, None, parcel_id="pid", area=PlaneArea()
+    )
+    assert seen == [95]
 
 
 def test_nothing_is_left_beside_the_output(files, monkeypatch):
@@ -124,9 +154,10 @@ def everything(path):
         return names, content, contents
 
 
+@pytest.mark.parametrize("make_pages", [None, NativePages()], ids=["plain", "compiled"])
 @pytest.mark.parametrize("chunk", [1, 97, 400])
 @pytest.mark.parametrize("indexed", [True, False])
-def test_the_file_is_the_one_gdal_would_have_written(tmp_path, chunk, indexed):
+def test_the_file_is_the_one_gdal_would_have_written(tmp_path, chunk, indexed, make_pages):
     rows = rows_to_write(400)
     shapes = pa.array(as_multi(rows["geometry"]).to_pylist(), pa.large_binary())
     promoted = rows.set_column(5, "geometry", shapes)
@@ -136,7 +167,9 @@ def test_the_file_is_the_one_gdal_would_have_written(tmp_path, chunk, indexed):
         layer_options={"SPATIAL_INDEX": "YES" if indexed else "NO"},
     )  # fmt: skip
     path = tmp_path / "ours.gpkg"
-    with StreamWriter(path, "pieces", rows.schema, crs_wkt="EPSG:4548", spatial_index=indexed) as writer:
+    with StreamWriter(
+        path, "pieces", rows.schema, crs_wkt="EPSG:4548", spatial_index=indexed, make_pages=make_pages
+    ) as writer:
         for start in range(0, 400, chunk):
             writer.write(rows.slice(start, chunk))
     (names, content, contents), (gdal_names, gdal_content, gdal_contents) = (
@@ -157,6 +190,41 @@ def test_the_file_is_the_one_gdal_would_have_written(tmp_path, chunk, indexed):
     theirs = pyogrio.read_dataframe(tmp_path / "gdal.gpkg", bbox=window)["whole"].tolist()
     assert sorted(found) == sorted(theirs)
     assert found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, shapely.Polygon(), shapely.Point(1, 2), shapely.Polygon([(0, 0, 1), (1, 0, 1), (0, 1, 1)])],
+    ids=["missing", "empty", "point", "with height"],
+)
+def test_compiled_pages_leave_what_they_do_not_know_to_the_others(tmp_path, odd):
+    shapes = squares(50, 8.0, 10.0)
+    shapes[20] = odd
+    wkb = pa.array(shapely.to_wkb(shapes, output_dimension=3), pa.large_binary(), from_pandas=True)
+    rows = pa.table({"n": np.arange(50), "geometry": wkb})
+    content = []
+    for make_pages in (None, NativePages()):
+        path = tmp_path / f"{len(content)}.gpkg"
+        with StreamWriter(path, "pieces", SCHEMA, crs_wkt="EPSG:4548", make_pages=make_pages) as writer:
+            for start in range(0, 50, 10):
+                writer.write(rows.slice(start, 10))
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            content.append(db.execute("SELECT * FROM pieces").fetchall())
+    assert content[0] == content[1]
+    assert len(content[0]) == 50
+
+
+def test_layers_at_the_page_that_sqlite_leaves_out(tmp_path, monkeypatch):
+    rows = rows_to_write(400)
+    monkeypatch.setattr(bulk_pages, "_LOCK_BYTE", 600 * 4096)  # in the midst of the ends of long rows
+    content = []
+    for make_pages in (None, NativePages()):
+        path = tmp_path / f"{len(content)}.gpkg"
+        with StreamWriter(path, "pieces", rows.schema, crs_wkt="EPSG:4548", make_pages=make_pages) as writer:
+            writer.write(rows)
+        content.append(everything(path)[1])
+    assert repr(content[0]) == repr(content[1])
 
 
 def test_the_pieces_conform_to_the_standard(files, monkeypatch):
@@ -213,7 +281,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from landremed.area import PlaneArea
-from landremed.overlay import stream
+from landremed.overlay import prepare, stream
+from landremed.overlay.native.pages import NativePages
 
 folder, step, stream.CHUNK = Path(sys.argv[1]), sys.argv[2], 7
 measure, calls = stream._measure, []

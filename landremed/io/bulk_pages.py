@@ -129,12 +129,15 @@ class TableTree:
         if len(spilled):
             body = _spill(self._file, pieces, spilled, kept)
         image = _data(joined([_heads(cell, first, size, _TABLE_LEAF), *lead, *body]))
-        last = row_ids[np.append(first[1:], len(row_ids)) - 1]
+        self.add_leaves(image, row_ids[np.append(first[1:], len(row_ids)) - 1])
+
+    def add_leaves(self, image: Bytes, last_ids: Ints) -> None:
+        """Write leaf pages made elsewhere, given the row id of the last row of each."""
         self._place_only()
-        if len(first) == 1 and not self._leaves:
-            self._only = image, last  # if it stays alone, it is the root
+        if len(last_ids) == 1 and not self._leaves:
+            self._only = image.copy(), last_ids  # if it stays alone, it is the root
         else:
-            self._place(image, last)
+            self._place(image, last_ids)
 
     def _place(self, image: Bytes, last: Ints) -> None:
         numbers = self._file.take(len(last))

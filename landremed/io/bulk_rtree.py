@@ -49,30 +49,30 @@ def packed(row_ids: Ints, boxes: npt.NDArray[np.float64], page_size: int) -> Pac
     """
     width = min(page_size - 64, 4 + _CELL * _MOST)
     fan = (width - 4) // _CELL
-    levels = []  # from the leaves up: (entries, boxes, node of every entry)
-    ids, hulls = row_ids, _outward(boxes)
+    levels = []  # from the leaves up: (entries, their boxes), node after node
+    order, hulls = _tiled(_outward(boxes), fan)
+    ids = row_ids[order]
     while True:
-        group = _groups(hulls, fan)
-        levels.append((ids, hulls, group))
-        if not len(hulls) or group.max() == 0:
+        levels.append((ids, hulls))
+        if len(hulls) <= fan:
             break
-        hulls = _hulls(hulls, group)
-        ids = np.arange(len(hulls))
-    first = 1  # node numbers from the root down
-    starts = []
-    for _, _, group in reversed(levels):
-        starts.append(first)
-        first += int(group.max(initial=0)) + 1
-    starts.reverse()
-    nodes = np.zeros((first - 1, width), np.uint8)
-    parent = np.zeros(first - 1, np.int64)
-    for level, (entries, found, group) in enumerate(levels):
+        above, hulls = _tiled(_hulls(hulls, fan), fan)
+        ids = above
+    count = [max(1, -(-len(found) // fan)) for _, found in levels]
+    starts = [
+        1 + sum(count[level + 1 :]) for level in range(len(levels))
+    ]  # nodes are numbered from the root down
+    nodes = np.zeros((sum(count), width), np.uint8)
+    parent = np.zeros(len(nodes), np.int64)
+    for level, (entries, found) in enumerate(levels):
         below = entries if level == 0 else entries + starts[level - 1]
-        _fill(nodes, below, found, group + starts[level])
+        _fill(nodes[starts[level] - 1 :][: count[level]], below, found, fan)
         if level:
-            parent[below - 1] = group + starts[level]
+            parent[below - 1] = np.arange(len(below)) // fan + starts[level]
     nodes[0, 1] = len(levels) - 1  # the depth stands in the root
-    return PackedTree(nodes, levels[0][2] + starts[0], parent[1:])
+    row_node = np.empty(len(row_ids), np.int64)
+    row_node[order] = np.arange(len(row_ids)) // fan + starts[0]
+    return PackedTree(nodes, row_node, parent[1:])
 
 
 def _outward(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -84,37 +84,30 @@ def _outward(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     return np.where(short, np.nextafter(single, away), single)
 
 
-def _groups(boxes: npt.NDArray[np.float32], fan: int) -> Ints:
-    """Return the node of every box."""
-    count = len(boxes)
-    nodes = -(-count // fan)
-    x, y = boxes[:, 0] + boxes[:, 1], boxes[:, 2] + boxes[:, 3]
-    strips = max(1, int(np.ceil(np.sqrt(nodes))))
-    order = np.argsort(x, kind="stable")
-    strip = np.empty(count, np.int64)
-    strip[order] = np.arange(count) // (-(-nodes // strips) * fan)
-    order = np.lexsort((y, strip))
-    group = np.empty(count, np.int64)
-    group[order] = np.arange(count) // fan
-    return group
+def _tiled(boxes: npt.NDArray[np.float32], fan: int) -> tuple[Ints, npt.NDArray[np.float32]]:
+    """Return the order in which boxes come into nodes of so many, and the boxes in that order."""
+    strips = max(1, int(np.ceil(np.sqrt(-(-len(boxes) // fan)))))
+    each = max(1, -(-len(boxes) // (strips * fan)) * fan)
+    order = np.argsort(boxes[:, 0] + boxes[:, 1], kind="stable")
+    y = (boxes[:, 2] + boxes[:, 3])[order]
+    for start in range(0, len(order), each):
+        strip = order[start : start + each]
+        order[start : start + each] = strip[np.argsort(y[start : start + each], kind="stable")]
+    return order, boxes[order]
 
 
-def _hulls(boxes: npt.NDArray[np.float32], group: Ints) -> npt.NDArray[np.float32]:
-    order = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
-    low, high = np.minimum.reduceat(boxes[order], first), np.maximum.reduceat(boxes[order], first)
+def _hulls(boxes: npt.NDArray[np.float32], fan: int) -> npt.NDArray[np.float32]:
+    first = np.arange(0, len(boxes), fan)
+    low, high = np.minimum.reduceat(boxes, first), np.maximum.reduceat(boxes, first)
     return np.where([True, False, True, False], low, high)
 
 
-def _fill(nodes: Bytes, entries: Ints, boxes: npt.NDArray[np.float32], node: Ints) -> None:
-    """Write the cells of one level into its nodes, in the order of the entries."""
-    order = np.lexsort((entries, node))
-    cells = np.empty((len(order), _CELL), np.uint8)
-    cells[:, :8] = entries[order].astype(">i8").view(np.uint8).reshape(-1, 8)
-    cells[:, 8:] = np.ascontiguousarray(boxes[order]).astype(">f4").view(np.uint8).reshape(-1, 16)
-    rows, first, count = np.unique(node[order], return_index=True, return_counts=True)
-    slot = np.arange(len(order)) - np.repeat(first, count)
-    body = nodes[:, 4:].reshape(len(nodes), -1, _CELL)
-    body[node[order] - 1, slot] = cells
-    nodes[rows - 1, 2] = count >> 8
-    nodes[rows - 1, 3] = count & 255
+def _fill(nodes: Bytes, entries: Ints, boxes: npt.NDArray[np.float32], fan: int) -> None:
+    """Write the cells of one level into its nodes, in the order given."""
+    cells = np.zeros((len(nodes) * fan, _CELL), np.uint8)
+    cells[: len(entries), :8] = entries.astype(">i8").view(np.uint8).reshape(-1, 8)
+    cells[: len(entries), 8:] = np.ascontiguousarray(boxes).astype(">f4").view(np.uint8).reshape(-1, 16)
+    nodes[:, 4 : 4 + _CELL * fan] = cells.reshape(len(nodes), -1)
+    count = np.clip(len(entries) - fan * np.arange(len(nodes)), 0, fan)
+    nodes[:, 2] = count >> 8
+    nodes[:, 3] = count & 255

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from landremed.io.bulk_geometry import GeometryRows, geometry_rows
 from landremed.io.bulk_pages import PageFile, TableTree
+from landremed.io.bulk_polygons import PageMaker, polygon_rows
 from landremed.io.bulk_record import Ints, Piece, Value, blob_value, fixed, null_value, record, storable_value
 from landremed.io.bulk_rtree import packed
 
@@ -108,6 +109,23 @@ class TableFill:
         self.count += rows.count
         if rows.shape is not None:
             self._boxes.append(rows.shape.boxes)
+
+    def add_pages(self, table: pa.Table, wkb: pa.Array, make: PageMaker) -> bool:
+        """Write the next rows as pages that ``make`` makes; False, and nothing written, where it cannot."""
+        place = self._place
+        column = next((n for n, name in enumerate(place.columns) if n and name not in table.column_names), 0)
+        values = [
+            _value(table[name]) if name in table.column_names else null_value() for name in place.columns
+        ]
+        rows = polygon_rows(values, column, wkb, self.count + 1, place.srs_id) if column else None
+        made = make(rows, self._file.take, self._file.page_size) if rows is not None else None
+        if made is None:
+            return False
+        self._file.write(made.end_numbers, made.ends)
+        self._tree.add_leaves(made.leaves, made.last_ids)
+        self.count += table.num_rows
+        self._boxes.append(made.boxes)
+        return True
 
     def finish(self) -> None:
         """Write the inner pages and the spatial index."""

@@ -52,6 +52,9 @@ _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 _BULK_FROM: Final = 2000
 """Layers of so many rows are written page by page."""
 
+_MAPPED_BYTES: Final = 256_000_000
+"""Of a file to be checked, as much is looked at where the system holds it; the rest is copied."""
+
 _FAULTS: Final = (OSError, sqlite3.Error, RuntimeError, pa.ArrowException)
 _INDEXED: Final = ("parcel_id", "trace_id")
 
@@ -256,6 +259,7 @@ def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) ->
         yield temp
         with closing(sqlite3.connect(temp)) as db, ThreadPoolExecutor(1) as pool:
             flushed = pool.submit(flush, temp)  # the disk works while the pages are checked
+            db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
             flushed.result()
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode

@@ -20,6 +20,7 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_pages import PageFile
+from landremed.io.bulk_polygons import PageMaker
 from landremed.io.bulk_table import TableFill, TablePlace
 from landremed.io.gpkg_columns import storable_column
 
@@ -47,6 +48,8 @@ class StreamWriter:
         CRS of the geometry (WKT or ``EPSG:n``).
     spatial_index : bool
         Whether the layer gets an R-tree.
+    make_pages : PageMaker, optional
+        Makes the pages where it can; they are the same as without it.
 
     Raises
     ------
@@ -55,9 +58,17 @@ class StreamWriter:
     """
 
     def __init__(
-        self, path: Path, layer: str, schema: pa.Schema, *, crs_wkt: str, spatial_index: bool = True
+        self,
+        path: Path,
+        layer: str,
+        schema: pa.Schema,
+        *,
+        crs_wkt: str,
+        spatial_index: bool = True,
+        make_pages: PageMaker | None = None,
     ) -> None:
         self.path, self.layer = path, layer
+        self._make_pages = make_pages
         self.rows = 0
         self._failed: Exception | None = None
         self._dropped = self._ended = False
@@ -133,7 +144,12 @@ class StreamWriter:
 
     def _add(self, fill: TableFill, chunk: pa.Table) -> None:
         shapes = chunk.column("geometry")
-        fill.add(self._place.rows(_storable(chunk.drop_columns("geometry")), shapes))
+        rows = _storable(chunk.drop_columns("geometry"))
+        if self._make_pages is not None and len(rows):
+            wkb = shapes.chunk(0) if shapes.num_chunks == 1 else pa.concat_arrays(shapes.chunks)
+            if fill.add_pages(rows, wkb, self._make_pages):
+                return
+        fill.add(self._place.rows(rows, shapes))
 
 
 def _storable(rows: pa.Table) -> pa.Table:

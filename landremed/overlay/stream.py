@@ -9,13 +9,15 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +25,22 @@ import pyarrow.compute as pc
 import pyogrio
 
 from landremed.errors import InputError, OutputError, Where
+from landremed.io.bulk_polygons import PageMaker
 from landremed.io.gpkg import replace_whole
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay.engine import Engine, prepare
-from landremed.overlay.tables import AreaMeasure, LayerInput, PolygonSet
-from landremed.threads import usable_threads
+from landremed.overlay.tables import RANGE, AreaMeasure, LayerInput, PolygonSet
+from landremed.threads import in_threads, usable_threads
 
 __all__ = ["StreamedOverlay", "overlay_files"]
 
-CHUNK: Final = 20_000
-"""Parcels read, measured and written at a time."""
+Chunk: TypeAlias = tuple[pa.Array, pa.Array]
+"""Ids of parcels and their WKB."""
+
+CHUNK: Final = 5 * RANGE
+"""Parcels read at a time."""
+
+_AHEAD: Final = 2
 
 
 @dataclass
@@ -94,34 +102,48 @@ def overlay_files(
     """
     workers = jobs or usable_threads()
     found = StreamedOverlay()
-    crs = pyogrio.read_info(parcels)["crs"]
-    with ThreadPoolExecutor(workers) as pool:
-        inputs = list(pool.map(lambda item: LayerInput(item[0], _polygons(item[1])), layers.items()))
-    ruler = prepare(inputs, area=area, engine=engine, jobs=jobs)
-    del inputs
+    info = pyogrio.read_info(parcels, force_feature_count=engine == "auto")
     names = list(layers)
-    if out is None:
-        for ids, chunk in _read_ahead(parcels, parcel_id):
-            _measure(ruler, ids, chunk, names, found)
-        return _finished(ruler, found)
-    with replace_whole(out) as temp:
-        writer: StreamWriter | None = None
-        for ids, chunk in _read_ahead(parcels, parcel_id):
-            rows = _measure(ruler, ids, chunk, names, found)
-            if writer is None:
-                writer = StreamWriter(temp, "overlaps", rows.schema, crs_wkt=crs, spatial_index=spatial_index)
-            writer.write(rows)
-        _finished(ruler, found)
-        del ruler  # what indexes the layers is not needed while the spatial index is made
-        if writer is not None:
-            writer.close()
-            _check_rows(temp, writer.rows)
+    with _ReadAhead(parcels, parcel_id) as chunks:  # reads on while the layers are made ready
+        inputs = [LayerInput(name, _FilePolygons(path)) for name, path in layers.items()]
+        if engine == "auto":
+            in_threads(lambda layer: layer.polygons.wkb, inputs)
+        ruler = prepare(inputs, area=area, engine=engine, jobs=jobs, expected=info["features"])
+        del inputs
+        measured = _in_turn(ruler, chunks, names, found, workers)
+        if out is None:
+            for _ in measured:
+                pass
+            return _finished(ruler, found)
+        with replace_whole(out) as temp:
+            writer: StreamWriter | None = None
+            for rows in measured:
+                if writer is None:
+                    writer = StreamWriter(
+                        temp, "overlaps", rows.schema, crs_wkt=info["crs"], spatial_index=spatial_index,
+                        make_pages=_page_maker(ruler),
+                    )  # fmt: skip
+                writer.write(rows)
+            _finished(ruler, found)
+            del ruler, measured  # what indexes the layers is not needed while the spatial index is made
+            if writer is not None:
+                writer.close()
+                _check_rows(temp, writer.rows)
     return found
 
 
 def _finished(ruler: Engine, found: StreamedOverlay) -> StreamedOverlay:
     found.statistics = dict(getattr(ruler, "statistics", {}))
     return found
+
+
+def _page_maker(ruler: Engine) -> PageMaker | None:
+    """Return compiled code for making pages, where the engine is compiled too."""
+    if ruler.name != "native":
+        return None
+    from landremed.overlay.native.pages import NativePages
+
+    return NativePages()
 
 
 def _check_rows(path: Path, rows: int) -> None:
@@ -140,57 +162,118 @@ def _geometry(column: Any) -> pa.Array:
     return column.storage if isinstance(column, pa.ExtensionArray) else column
 
 
-def _polygons(path: Path) -> PolygonSet:
+class _FilePolygons(PolygonSet):
+    """The polygons of a file, read by whoever needs them first."""
+
+    def __init__(self, path: Path) -> None:
+        object.__setattr__(self, "_path", path)
+
+    @cached_property
+    def wkb(self) -> pa.Array:
+        """The shapes of all rows."""
+        return _polygons(self.__dict__["_path"])
+
+
+def _polygons(path: Path) -> pa.Array:
     meta, table = pyogrio.read_arrow(path, columns=[])
-    return PolygonSet(_geometry(table.column(meta["geometry_name"] or "wkb_geometry")))
+    return _geometry(table.column(meta["geometry_name"] or "wkb_geometry"))
 
 
-def _read_chunks(path: Path, parcel_id: str) -> Iterator[tuple[pa.Array, PolygonSet]]:
+def _read_chunks(path: Path, parcel_id: str) -> Iterator[Chunk]:
     with pyogrio.open_arrow(path, columns=[parcel_id], batch_size=CHUNK, use_pyarrow=True) as (meta, reader):
         name = meta["geometry_name"] or "wkb_geometry"
         empty = pa.RecordBatch.from_pylist([], reader.schema)
         for batch in chain([empty], reader):  # so that a file without parcels has its chunk too
-            yield batch.column(parcel_id), PolygonSet(_geometry(batch.column(name)))
+            yield batch.column(parcel_id), _geometry(batch.column(name))
 
 
-def _read_ahead(path: Path, parcel_id: str) -> Iterator[tuple[pa.Array, PolygonSet]]:
-    """Read the next chunks while this one is measured."""
-    ready: queue.Queue[Any] = queue.Queue(2)
+class _ReadAhead:
+    """Chunks of parcels, read by another thread while earlier ones are measured; a context manager."""
 
-    def read() -> None:
+    def __init__(self, path: Path, parcel_id: str) -> None:
+        self._path, self._parcel_id = path, parcel_id
+        self._ready: queue.Queue[Chunk | Exception | None] = queue.Queue(_AHEAD)
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Iterator[Chunk]:
+        self._thread.start()
+        return self._chunks()
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        while self._thread.is_alive():  # it may be waiting to hand over a chunk
+            with suppress(queue.Empty):
+                self._ready.get(timeout=0.05)
+
+    def _read(self) -> None:
         try:
-            for item in _read_chunks(path, parcel_id):
-                ready.put(item)
-            ready.put(None)
+            for item in _read_chunks(self._path, self._parcel_id):
+                self._ready.put(item)
+                if self._left.is_set():
+                    return
+            self._ready.put(None)
         except Exception as error:
-            ready.put(error)
+            self._ready.put(error)
 
-    threading.Thread(target=read, daemon=True).start()
-    while (item := ready.get()) is not None:
-        if isinstance(item, Exception):
-            raise InputError("file_unreadable", Where(file=str(path)), reason=str(item)) from item
-        yield item
+    def _chunks(self) -> Iterator[Chunk]:
+        while (item := self._ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise InputError("file_unreadable", Where(file=str(self._path)), reason=str(item)) from item
+            yield item
+
+
+def _in_turn(
+    ruler: Engine, chunks: Iterable[Chunk], names: list[str], found: StreamedOverlay, workers: int
+) -> Iterator[pa.Table]:
+    """Measure chunks, several at once, and yield the pieces of one after the other as rows to write."""
+    waiting: deque[Future[tuple[pa.Table, StreamedOverlay]]] = deque()
+    native = ruler.name == "native"  # the other one uses all threads for each chunk
+    with ThreadPoolExecutor(workers if native else 1) as pool:
+        for ids, wkb in chunks:
+            step = RANGE if native else max(1, len(wkb))
+            for start in range(0, max(1, len(wkb)), step):
+                polygons = PolygonSet(wkb.slice(start, step))
+                waiting.append(pool.submit(_measure, ruler, ids.slice(start, step), polygons, names))
+                if len(waiting) > workers + 1:
+                    yield _counted(waiting.popleft(), found)
+        while waiting:
+            yield _counted(waiting.popleft(), found)
+
+
+def _counted(done: Future[tuple[pa.Table, StreamedOverlay]], found: StreamedOverlay) -> pa.Table:
+    """Add what was found in one chunk; return its rows."""
+    rows, part = done.result()
+    found.parcels += part.parcels
+    found.pieces += part.pieces
+    found.disputed += part.disputed
+    for name, count in part.feature_pieces.items():
+        found.area_m2[name] = found.area_m2.get(name, 0.0) + part.area_m2[name]
+        found.feature_area_m2[name] = found.feature_area_m2.get(name, 0.0) + part.feature_area_m2[name]
+        found.feature_pieces[name] = found.feature_pieces.get(name, 0) + count
+    return rows
 
 
 def _measure(
-    ruler: Engine, ids: pa.Array, parcels: PolygonSet, names: list[str], found: StreamedOverlay
-) -> pa.Table:
-    """Measure one chunk, add to the totals and return its pieces as rows to write."""
+    ruler: Engine, ids: pa.Array, parcels: PolygonSet, names: list[str]
+) -> tuple[pa.Table, StreamedOverlay]:
+    """Measure one chunk; return its pieces as rows to write, and its totals."""
     tables = ruler.measure(parcels)
     overlaps, features = tables.overlaps, tables.features
-    layer = overlaps["layer"].to_numpy()
+    layer, single = overlaps["layer"].to_numpy(), features["layer"].to_numpy()
     total = np.bincount(layer, overlaps["area_m2"].to_numpy(), minlength=len(names))
-    single = np.bincount(features["layer"].to_numpy(), features["area_m2"].to_numpy(), minlength=len(names))
-    count = np.bincount(features["layer"].to_numpy(), minlength=len(names))
-    for i, name in enumerate(names):
-        found.area_m2[name] = found.area_m2.get(name, 0.0) + float(total[i])
-        found.feature_area_m2[name] = found.feature_area_m2.get(name, 0.0) + float(single[i])
-        found.feature_pieces[name] = found.feature_pieces.get(name, 0) + int(count[i])
-    found.parcels += len(parcels)
-    found.pieces += overlaps.num_rows
-    found.disputed += tables.disputed.num_rows
+    counted = np.bincount(single, features["area_m2"].to_numpy(), minlength=len(names))
+    pieces = np.bincount(single, minlength=len(names))
+    part = StreamedOverlay(
+        parcels=len(parcels),
+        pieces=overlaps.num_rows,
+        area_m2=dict(zip(names, total.tolist(), strict=True)),
+        feature_area_m2=dict(zip(names, counted.tolist(), strict=True)),
+        feature_pieces=dict(zip(names, pieces.tolist(), strict=True)),
+        disputed=tables.disputed.num_rows,
+    )
     share = pc.divide(overlaps["area_m2"], pc.take(pa.array(tables.parcel_area), overlaps["parcel"]))
-    return pa.table(
+    rows = pa.table(
         {
             "parcel_id": pc.take(ids, overlaps["parcel"]),
             "layer": pc.take(pa.array(names), overlaps["layer"]),
@@ -199,3 +282,4 @@ def _measure(
             "geometry": overlaps["geometry"],
         }
     )
+    return rows, part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ __all__ = [
     "GROUP_SCHEMA",
     "OUTSIDE_SCHEMA",
     "OVERLAP_SCHEMA",
+    "RANGE",
     "AreaMeasure",
     "LayerInput",
     "OverlapTables",
@@ -27,6 +28,9 @@ __all__ = [
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int32]
+
+RANGE: Final = 4096
+"""Parcels that one thread of the native engine measures at a time."""
 
 OVERLAP_SCHEMA = pa.schema(
     [

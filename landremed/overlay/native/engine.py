@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from landremed.io.bulk_polygons import PolygonRows
 from landremed.overlay.native.arrays import F8, I8, U1
 from landremed.overlay.native.compiled import is_warm, mark_warm
 from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
+from landremed.overlay.native.pages import NativePages
 from landremed.overlay.native.rings import gather_bytes
 from landremed.overlay.native.survey import survey_feature_areas
 from landremed.overlay.tables import (
@@ -23,6 +26,7 @@ from landremed.overlay.tables import (
     GROUP_SCHEMA,
     OUTSIDE_SCHEMA,
     OVERLAP_SCHEMA,
+    RANGE,
     AreaMeasure,
     LayerInput,
     OverlapTables,
@@ -31,9 +35,6 @@ from landremed.overlay.tables import (
 from landremed.threads import usable_threads
 
 __all__ = ["NativeEngine", "warm_up"]
-
-_RANGE: Final = 4096
-"""Parcels measured at a time by one thread."""
 
 
 class NativeEngine:
@@ -62,22 +63,24 @@ class NativeEngine:
         self._kind = _kind_code(area)
         self._jobs = jobs
         self.statistics: dict[str, int] = {}
+        self._one = Lock()
         with ThreadPoolExecutor(jobs or usable_threads()) as pool:
             self._layers = list(pool.map(_index, layers))
 
     def measure(self, parcels: PolygonSet) -> OverlapTables:
-        """Measure one chunk of parcels; see ``landremed.overlay.prepare``."""
+        """Measure one chunk of parcels; see ``landremed.overlay.prepare``. Several threads may do so at once."""
         buf, off = wkb_bytes(parcels.wkb)
-        ranges = [(lo, min(lo + _RANGE, len(parcels))) for lo in range(0, len(parcels), _RANGE)]
+        ranges = [(lo, min(lo + RANGE, len(parcels))) for lo in range(0, len(parcels), RANGE)]
         jobs = self._jobs or usable_threads()
         if jobs == 1 or len(ranges) < 2:
             parts = [self._measure_range(buf, off, lo, hi) for lo, hi in ranges]
         else:
             with ThreadPoolExecutor(jobs) as pool:
                 parts = list(pool.map(lambda span: self._measure_range(buf, off, *span), ranges))
-        for _, counts in parts:
-            for name, n in counts.items():
-                self.statistics[name] = self.statistics.get(name, 0) + n
+        with self._one:
+            for _, counts in parts:
+                for name, n in counts.items():
+                    self.statistics[name] = self.statistics.get(name, 0) + n
         return _join([tables for tables, _ in parts])
 
     def _measure_range(self, buf: U1, off: I8, lo: int, hi: int) -> tuple[OverlapTables, dict[str, int]]:
@@ -155,6 +158,10 @@ def _run_everything() -> None:
     engine.measure(PolygonSet.from_geometries(squares))
     rings = engine._layers[0].rings
     survey_feature_areas(rings.xy, rings.ro, rings.fr, rings.outer, 500000.0, 117.0)
+    rows = PolygonRows(
+        1, np.zeros((3, 2), np.int64), 1, pa.array([b"", b"", b""], table.wkb.type), table.wkb, 1
+    )
+    NativePages()(rows, np.arange, 4096)
 
 
 def _kind_code(area: AreaMeasure) -> AreaKindCode:
