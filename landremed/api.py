@@ -31,6 +31,7 @@ from landremed.partitions.executors import LocalProcesses
 from landremed.partitions.memory import ROW_BYTES, Bounds, default_memory
 from landremed.partitions.run import PARTITIONS_FROM, Partitioned, run_partitions
 from landremed.partitions.scratch import remove_scratch
+from landremed.partly import DecidedLayers, decided_layers
 from landremed.pipeline import Basis, Decisions, decide_overlay, measure_project, rule_book
 from landremed.project import Project, load_project, make_project
 from landremed.report.summary import decision_counts, findings_text, summary_document, summary_text
@@ -67,7 +68,10 @@ class RunResult:
         How many findings there are.
     reuse : mapping, optional
         How many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
-        are was taken over (``firm_reused``) and judged (``firm_judged``), when measures are kept.
+        are was taken over (``firm_reused``) and judged (``firm_judged``), and their decision taken over
+        (``rows_reused``) and made (``decided``), when measures are kept.
+    decided : Decisions, optional
+        What was decided; None where rows were taken over from an earlier run.
     partitions : Partitioned, optional
         What a run in partitions counted; ``layers`` then reads the written result.
     """
@@ -78,6 +82,7 @@ class RunResult:
     decided: Decisions | None = None
     reuse: Mapping[str, int] | None = None
     partitions: Partitioned | None = None
+    basis: Basis | None = None
 
     @property
     def decisions(self) -> gpd.GeoDataFrame:
@@ -130,6 +135,8 @@ class RunResult:
     def _basis(self) -> Basis | None:
         if self.partitions is not None:
             return self.partitions.basis
+        if self.basis is not None:
+            return self.basis
         return self.decided.basis if self.decided is not None else None
 
     @property
@@ -236,19 +243,22 @@ def run(  # noqa: PLR0913  one more: memory
     book = rule_book(checked)
     file = None if output is None or names_folder(output) else Path(output)
     with begin_writing(file, measured, book) as early:
-        decided = decide_overlay(measured, book, stage=stage, reuse=reuse)
-        stage("tables")
-        layers = result_layers(decided, clock.entries())
+        if reuse is None:
+            decided = decide_overlay(measured, book, stage=stage)
+            stage("tables")
+            made = DecidedLayers(result_layers(decided, clock.entries()), decided.basis, decided)
+        else:
+            made = decided_layers(measured, book, clock.entries(), stage=stage, reuse=reuse)
         if output is not None:
             stage("write")
-            write_result(output, layers, measured.crs.to_wkt(), checked, overwrite, decided.basis, early)
+            write_result(output, made.layers, measured.crs.to_wkt(), checked, overwrite, made.basis, early)
             remove_scratch(Path(output))
             if reuse is not None:
+                stage("keep")
                 reuse.write(output)
+    layers = {layer.name: layer for layer in made.layers}
     counted = None if reuse is None else reuse.counts
-    return RunResult(
-        {layer.name: layer for layer in layers}, measured.crs.to_wkt(), checked, decided, counted
-    )
+    return RunResult(layers, measured.crs.to_wkt(), checked, made.decided, counted, basis=made.basis)
 
 
 def _executor(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from landremed.errors import OutputError, Where
 from landremed.io.drivers import split_layer
@@ -27,13 +28,15 @@ from landremed.result_project import embed_project
 from landremed.results import decision_columns, join_sources, measured_columns
 from landremed.review.carry import carry_reviews
 from landremed.review.tables import empty_review_layers
-from landremed.summary import Sums, summary_sums, summary_table
+from landremed.summary import Sums, summary_sums, summary_table, sums_of
 from landremed.tables import LAND_USE_SCHEMA
 from landremed.types import Outcome
 
 __all__ = [
+    "PARCEL_ID",
     "area_sums",
     "check_output",
+    "layers_of_rows",
     "overlay_layers",
     "result_layers",
     "result_provenance",
@@ -43,6 +46,7 @@ __all__ = [
 ]
 
 PARTS_OF: Final = "{}#{}"
+PARCEL_ID: Final = "parcel_id"
 
 
 def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> list[OutLayer]:
@@ -66,17 +70,64 @@ def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> lis
         columns = decision_columns(decisions.book, _part_ids(overlay), decisions.parts, specs, language)
         parts = join_sources(columns, overlay.attributes.take(pa.array(overlay.parent)))
         traces.append(decisions.parts.decided.trace)
+    fired = result_provenance(overlay.inputs, rules_fired(decisions), provenance)
+    return _whole_result(overlay, (whole, parts), pa.concat_tables(traces), area_sums(decisions), fired)
+
+
+def layers_of_rows(
+    overlay: Overlay, book: RuleBook, rows: pa.Table, trace: pa.Table, provenance: Mapping[str, object]
+) -> list[OutLayer]:
+    """Return the layers of the result from the rows of its ``decisions``; no parcel was cut.
+
+    Parameters
+    ----------
+    overlay : Overlay
+        All parcels.
+    book : RuleBook
+        By which they were decided.
+    rows : pyarrow.Table
+        Our columns of ``decisions``, but for ``parcel_id``.
+    trace : pyarrow.Table
+        All traces.
+    provenance : mapping
+        As for ``result_layers``.
+    """
+    named = {PARCEL_ID: pa.array(overlay.ids, pa.string())}
+    named |= dict(zip(rows.column_names, rows.columns, strict=True))
+    whole = join_sources(named, overlay.attributes)
+    category, outcome = (_coded(rows[name]) for name in ("category", "outcome"))
+    sums = [sums_of(category, outcome, overlay.measured.area_m2, count=True)]
+    fired = dict.fromkeys(book.rules, 0)
+    decided = rows["rule"].filter(pc.not_equal(rows["outcome"], Outcome.NEEDS_REVIEW.value)).drop_null()
+    for counted in decided.value_counts().to_pylist():
+        for rule in counted["values"].split(","):
+            fired[rule] += counted["counts"]
+    entries = result_provenance(overlay.inputs, fired, provenance)
+    return _whole_result(overlay, (whole, whole.slice(0, 0)), trace, sums, entries)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Return the distinct texts of a column, and the number of each row's; no text counts as empty."""
+    encoded = column.fill_null("").combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+
+
+def _whole_result(
+    overlay: Overlay,
+    decided: tuple[pa.Table, pa.Table],
+    trace: pa.Table,
+    sums: Sequence[Sums],
+    entries: Mapping[str, object],
+) -> list[OutLayer]:
+    """Return the layers of the result in their order."""
     return [
-        OutLayer("decisions", whole, overlay.polygons.wkb),
-        OutLayer("parts", parts, overlay.part_polygons.wkb),
+        OutLayer("decisions", decided[0], overlay.polygons.wkb),
+        OutLayer("parts", decided[1], overlay.part_polygons.wkb),
         *_shared_layers(overlay),
-        OutLayer("trace", pa.concat_tables(traces)),
+        OutLayer("trace", trace),
         _spatial("issues", overlay.issues, "Point"),
-        OutLayer("summary", summary_table(area_sums(decisions))),
-        OutLayer(
-            "provenance",
-            provenance_table(result_provenance(overlay.inputs, rules_fired(decisions), provenance)),
-        ),
+        OutLayer("summary", summary_table(sums)),
+        OutLayer("provenance", provenance_table(entries)),
     ]
 
 

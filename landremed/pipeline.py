@@ -47,7 +47,7 @@ from landremed.review.boundaries import moved
 from landremed.same_place import same_place
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges, firmness
 from landremed.slivers import (
-    VOTES_SCHEMA,
+    VOTES_BY_PARCEL,
     KindCounts,
     Shift,
     find_shifts,
@@ -81,6 +81,7 @@ __all__ = [
 Stage: TypeAlias = Callable[[str], None]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 Twins: TypeAlias = Callable[[Parcels], Sequence[Finding]]
+Evidence: TypeAlias = Callable[..., tuple[pa.Table, pa.Table]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Overlay:
     inputs : mapping of provenance key to value
         What was read.
     sliver_votes : pyarrow.Table
-        ``landremed.slivers.VOTES_SCHEMA``: how far each layer lies from the parcels' edges.
+        ``landremed.slivers.VOTES_BY_PARCEL``: how far each layer lies from the parcels' edges.
     """
 
     project: Project
@@ -126,7 +127,7 @@ class Overlay:
     part_measured: Measured | None
     area: AreaMeasure
     edges: Edges | None
-    sliver_votes: pa.Table = field(default_factory=VOTES_SCHEMA.empty_table)
+    sliver_votes: pa.Table = field(default_factory=VOTES_BY_PARCEL.empty_table)
 
 
 @dataclass(frozen=True)
@@ -218,13 +219,14 @@ def measure_project(
         layers = read()
     stage("index")
     ready: Callable[..., Engine] = prepare
+    evidence_of: Evidence = with_evidence
     if reuse is not None:
-        reuse.stand_on(parcels.crs.to_wkt(), layers)
-        ready = reuse.prepare
+        reuse.stand_on(parcels, layers)
+        ready, evidence_of = reuse.prepare, reuse.evidence
     ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids), prepare=ready)
     job = Job(project, book, layers, ruler, area)
     stage("measure")
-    overlay, issues = measure_share(job, parcels, given, progress=progress, stage=stage)
+    overlay, issues = measure_share(job, parcels, given, progress=progress, stage=stage, evidence=evidence_of)
     if reuse is not None:
         reuse.tell()
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
@@ -265,6 +267,7 @@ def measure_share(
     progress: Progress | None = None,
     stage: Stage = lambda name: None,
     twins: Twins | None = None,
+    evidence: Evidence = with_evidence,
 ) -> tuple[Overlay, IssueGroups]:
     """Measure the parcels of a job, or any share of them; a pure function of the share.
 
@@ -278,6 +281,8 @@ def measure_share(
         As for ``measure_project``.
     twins : callable, optional
         Finds the parcels on the same place; by default among these parcels alone.
+    evidence : callable
+        Stands in for ``landremed.slivers.with_evidence``.
 
     Returns
     -------
@@ -302,7 +307,7 @@ def measure_share(
         language=project.language or "zh",
     )
     overlaps = overlap_table(parcels.ids, measured, [spec.role for spec in project.layers])
-    overlaps, votes = with_evidence(overlaps, parcels, layers, measured, project.tolerance)
+    overlaps, votes = evidence(overlaps, parcels, layers, measured, project.tolerance)
     whole = Overlay(
         project=project,
         ids=parcels.ids,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from landremed.decisions import Decided
 from landremed.tables import SUMMARY_SCHEMA, FactColumn
 from landremed.types import Outcome
 
-__all__ = ["Sums", "added", "summary_sums", "summary_table"]
+__all__ = ["Sums", "added", "summary_sums", "summary_table", "sums_of"]
 
 Sums: TypeAlias = dict[tuple[str, str], tuple[int, int]]
 """Class and outcome -> number of parcels, and their area in units of 2^-40 m² (a whole number, so exact)."""
@@ -41,7 +41,27 @@ def summary_sums(
     """
     classes = [value if isinstance(value, str) else "" for value in category.values]
     outcomes = [str(decision.outcome) for decision in decided.decisions]
-    pair = category.codes.astype(np.int64) * max(len(outcomes), 1) + decided.code
+    return sums_of((classes, category.codes), (outcomes, decided.code), area_m2, count=count)
+
+
+def sums_of(
+    category: tuple[Sequence[str], npt.NDArray[np.integer[Any]]],
+    outcome: tuple[Sequence[str], npt.NDArray[np.integer[Any]]],
+    area_m2: npt.NDArray[np.float64],
+    *,
+    count: bool,
+) -> Sums:
+    """Count rows and add up their areas.
+
+    Parameters
+    ----------
+    category, outcome : (names, codes)
+        Class and outcome of every row; the class is empty where there is none.
+    area_m2, count
+        As for ``summary_sums``.
+    """
+    (classes, class_code), (outcomes, outcome_code) = category, outcome
+    pair = class_code.astype(np.int64) * max(len(outcomes), 1) + outcome_code
     distinct, inverse = np.unique(pair, return_inverse=True)
     area = np.nan_to_num(area_m2)
     whole = np.floor(area)

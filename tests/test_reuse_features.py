@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from landremed.overlay import PolygonSet
 from landremed.reuse.features import Features, moves
 from landremed.reuse.hashes import digests
-from landremed.reuse.measuring import near
+from landremed.reuse.nearness import near
 
 GROUPS = ("a", "b")
 

@@ -29,7 +29,8 @@ ALLOWED = {
     "layers": BASE | {"tables", "crs", "io", "repair", "overlay", "project"},
     "measure": BASE | {"tables", "layers", "law", "overlay"},
     "reuse": BASE
-    | {"io", "law", "layers", "measure", "overlay", "provenance", "repair", "sensitivity", "tables"},
+    | {"io", "law", "layers", "measure", "overlay", "project", "provenance", "repair", "sensitivity"}
+    | {"slivers", "tables"},
     "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
     "decisions": BASE | {"tables", "law", "trace_table"},
@@ -96,7 +97,16 @@ FAMILIES = {
     "project_spec": "project",
     "project_check": "project",
 } | {f"given_{name}": "given" for name in ("columns", "draft", "scopes")}
-EVERYTHING = {"pipeline", "output", "partitions", "overlay_file", "api", "remeasure", "result_project"}
+EVERYTHING = {
+    "pipeline",
+    "output",
+    "partitions",
+    "partly",
+    "overlay_file",
+    "api",
+    "remeasure",
+    "result_project",
+}
 FOR_COMMANDS = {"errors", "text", "samples", "explain", "law", "ledger", "report", "review", "verify"}
 FOR_COMMANDS |= {"checks", "convert", "diff", "inspect", "partitions", "reuse"}
 HEAVY_FOR_LAW = {"numpy", "pandas", "geopandas", "shapely", "pyarrow", "pyogrio", "click"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -38,11 +39,14 @@ def trace_keys(trace: pa.Table, trace_id: Ints, rows: Ints) -> pa.Table:
         for n in trace.column_names
         if n != "trace_id"
     ]
-    separator = pa.scalar("\x1f", pa.large_string())
-    lines = pc.binary_join_element_wise(*columns, separator).to_pylist() if len(trace) else []
+    between, end = (pa.scalar(sign, pa.large_string()) for sign in ("\x1f", "\x1e"))
+    lines = pc.binary_join_element_wise(*columns, end, between).combine_chunks()
     bounds = np.searchsorted(trace["trace_id"].to_numpy(), np.arange(1, len(found) + 2))
+    _, places, data = lines.buffers() if len(lines) else (None, None, None)
+    ends = np.zeros(1, np.int64) if places is None else np.frombuffer(places, np.int64, len(lines) + 1)
+    text, spans = memoryview(data or b""), ends[bounds].tolist()
     digests = b"".join(
-        _digest(lines[low:high]) for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        [hashlib.blake2b(text[low:high], digest_size=16).digest() for low, high in pairwise(spans)]
     )
     halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
     return pa.table(
@@ -90,8 +94,3 @@ class TraceNumbers:
         at = np.cumsum([0, *lengths])
         spans = list(zip(at[:-1].tolist(), at[1:].tolist(), strict=True))
         return cls([number[a:b] for a, b in spans], [kept[a:b] for a, b in spans], len(winners))
-
-
-def _digest(lines: list[str]) -> bytes:
-    text = "\x1e".join(lines).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16).digest()

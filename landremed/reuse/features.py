@@ -65,6 +65,11 @@ class Moves:
     groups: Ints
     changed: Boxes
 
+    @property
+    def still(self) -> bool:
+        """Whether every feature and group has the row and code it had."""
+        return all(np.array_equal(found, np.arange(len(found))) for found in (self.rows, self.groups))
+
 
 def moves(old: Features, new: Features) -> Moves:
     """Find the features of an earlier state again."""

@@ -11,46 +11,58 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.layers import Layer
-from landremed.measure import GroupAreas, Measured
+from landremed.measure import Measured
 from landremed.overlay import PolygonSet
 from landremed.reuse.hashes import DIGEST, Digests, row_digests, text_digests
 from landremed.reuse.kept import FIRM_SCHEMA, raw_array
-from landremed.sensitivity import Firmness, Judgement, LayerEdges
-from landremed.sensitivity.judged import measured_rows
+from landremed.reuse.some import some_facts, some_measured
+from landremed.sensitivity import Firmness, Judgement
 from landremed.tables import FactColumn
 from landremed.types import FactValue, PartialDate
 
-__all__ = ["firm_keys", "firm_table", "merged", "some_edges", "some_judgement"]
+__all__ = ["firm_keys", "firm_table", "merged", "row_keys", "some_judgement"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
-def firm_keys(judgement: Judgement, shapes: Digests) -> Digests:
-    """Return for every parcel the hash of its shape and of all that is known of it.
+def row_keys(measured: Measured, given: Mapping[str, FactColumn], shapes: Digests) -> Digests:
+    """Return for every parcel the hash of its shape and of what is known of it before it is decided.
 
     Parameters
     ----------
+    measured, given
+        Areas and given facts.
     shapes : ndarray of raw bytes
         Hashes of the parcels' shapes.
     """
-    measured = judgement.measured
     areas = [measured.area_m2, *measured.overlap_m2.values(), *measured.outside_m2.values()]
     areas += measured.outside_sure_m2.values()
     if measured.cultivated_m2 is not None:
         areas.append(measured.cultivated_m2)
     told = [*measured.complete.values(), *measured.void.values()]
     rows = len(measured.area_m2)
-    outcomes, code = np.unique(judgement.outcome.astype(str), return_inverse=True)
     columns = [
         shapes.view(np.uint8).reshape(rows, DIGEST),
         *(np.ascontiguousarray(a, np.float64).view(np.uint8).reshape(rows, 8) for a in areas),
         *(np.asarray(mask, np.uint8).reshape(rows, 1) for mask in told),
-        text_digests(outcomes.tolist())[code],
-        _facts(judgement.given, rows),
+        _facts(given, rows),
     ]
     return row_digests(np.concatenate(columns, axis=1))
+
+
+def firm_keys(judgement: Judgement, shapes: Digests) -> Digests:
+    """Return for every parcel the hash of its shape and of all that is known of it, its outcome included.
+
+    Parameters
+    ----------
+    shapes : ndarray of raw bytes
+        Hashes of the parcels' shapes.
+    """
+    known = row_keys(judgement.measured, judgement.given, shapes).view(np.uint8).reshape(-1, DIGEST)
+    outcomes, code = np.unique(judgement.outcome.astype(str), return_inverse=True)
+    mixed = known ^ text_digests(outcomes.tolist())[code]
+    return np.ascontiguousarray(mixed).view(f"V{DIGEST}").ravel()
 
 
 def firm_table(keys: Digests, found: Firmness, roles: Sequence[str]) -> pa.Table:
@@ -107,48 +119,11 @@ def some_judgement(judgement: Judgement, rows: Ints) -> Judgement:
         judgement,
         ids=ids,
         polygons=PolygonSet(judgement.polygons.wkb.take(pa.array(rows))),
-        measured=_some_measured(judgement.measured, rows),
-        given={name: FactColumn(c.codes[rows], c.values) for name, c in judgement.given.items()},
+        measured=some_measured(judgement.measured, rows),
+        given=some_facts(judgement.given, rows),
         overlaps=judgement.overlaps.filter(own),
         decided=replace(decided, code=decided.code[rows], trace_id=decided.trace_id[rows]),
         outcome=judgement.outcome[rows],
-    )
-
-
-def some_edges(
-    layers: Sequence[Layer],
-    near: Sequence[npt.NDArray[np.bool_]],
-    parcels: PolygonSet,
-    measured: Measured,
-    limit_m: float,
-) -> LayerEdges:
-    """Return the layers' edges near some parcels.
-
-    Parameters
-    ----------
-    near : sequence of ndarray of bool
-        Which features of each layer may have an edge there.
-    parcels, measured
-        Of these parcels alone.
-    """
-    local = []
-    for layer, wanted in zip(layers, near, strict=True):
-        wkb = pc.if_else(pa.array(wanted), layer.polygons.wkb, pa.scalar(None, layer.polygons.wkb.type))
-        local.append(replace(layer, polygons=PolygonSet(wkb)))
-    return LayerEdges(local, parcels, measured.features, limit_m)
-
-
-def _some_measured(measured: Measured, rows: Ints) -> Measured:
-    place = np.full(len(measured.area_m2), -1, np.int32)
-    place[rows] = np.arange(len(rows), dtype=np.int32)
-    use = measured.land_use
-    if use is not None:
-        own = place[use.parcel] >= 0
-        use = GroupAreas(use.units, place[use.parcel[own]], use.group[own], use.area_m2[own])
-    parcel = place[measured.features["parcel"].to_numpy()]
-    features = measured.features.set_column(0, measured.features.schema.field(0), pa.array(parcel))
-    return replace(
-        measured_rows(measured, rows), land_use=use, features=features.filter(pa.array(parcel >= 0))
     )
 
 

@@ -26,12 +26,16 @@ from landremed.overlay.tables import (
 )
 from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, Digests
+from landremed.slivers import VOTES_BY_PARCEL
+from landremed.tables import TRACE_SCHEMA
 
 __all__ = [
     "FINE_SCHEMA",
     "FIRM_SCHEMA",
     "KEY_SCHEMA",
     "MEASURED",
+    "ROW_KEY",
+    "SLIVER_SCHEMA",
     "Kept",
     "measures_path",
     "raw_array",
@@ -65,8 +69,22 @@ FIRM_SCHEMA: Final = pa.schema(
 )
 """How firm outcomes are, under the hash of what they hang on; ``sensitive`` has a bit for every layer."""
 
-_MAGIC: Final = b"landremed measures 3\n"
+SLIVER_SCHEMA: Final = pa.schema(
+    [
+        ("parcel", pa.int32()),
+        ("layer", pa.int16()),
+        ("kind", pa.string()),
+        ("numbers", pa.list_(pa.float64())),
+    ]
+)
+"""What overlaps seem to come from, where there is something to say; ``parcel`` as in ``MEASURED``."""
+
+ROW_KEY: Final = "_key"
+"""Column of ``rows`` with the hash of what a parcel's row hangs on."""
+
+_MAGIC: Final = b"landremed measures 4\n"
 _SEAL: Final = 32
+_NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
         ("digest", pa.binary(DIGEST)),
@@ -91,7 +109,12 @@ class Kept:
     layers : sequence of Features
         The layers' state, in the engine's order.
     tables : mapping of name to pyarrow.Table
-        ``fine``, ``keys``, those of ``MEASURED``, and ``firm``.
+        ``fine``, ``keys``, those of ``MEASURED``, ``slivers``, ``votes`` and ``firm``; ``rows``, the columns
+        of ``decisions`` that are ours with ``ROW_KEY``, and ``trace``, which are empty when parcels were cut.
+    evidence_ground, row_ground : str
+        Hash of all that ``slivers`` and ``votes``, and all that ``rows`` hang on besides.
+    parcels : int
+        How many of the shapes are parcels; parts of parcels follow.
     """
 
     machine: str = ""
@@ -99,8 +122,11 @@ class Kept:
     firm_ground: str = ""
     layers: Sequence[Features] = ()
     tables: Mapping[str, pa.Table] = field(
-        default_factory=lambda: {n: s.empty_table() for n, s in _schemas().items()}
+        default_factory=lambda: {n: (s or _NO_ROWS).empty_table() for n, s in _schemas().items()}
     )
+    evidence_ground: str = ""
+    row_ground: str = ""
+    parcels: int = 0
 
 
 def measures_path(result: str | Path) -> Path:
@@ -169,8 +195,17 @@ def read_kept(result: Path) -> Kept:
         raise InputError("measures_damaged", Where(file=str(path))) from error
 
 
-def _schemas() -> dict[str, pa.Schema]:
-    return {"fine": FINE_SCHEMA, "keys": KEY_SCHEMA, **MEASURED, "firm": FIRM_SCHEMA}
+def _schemas() -> dict[str, pa.Schema | None]:
+    return {
+        "fine": FINE_SCHEMA,
+        "keys": KEY_SCHEMA,
+        **MEASURED,
+        "slivers": SLIVER_SCHEMA,
+        "votes": VOTES_BY_PARCEL,
+        "firm": FIRM_SCHEMA,
+        "rows": None,  # hangs on the layers
+        "trace": TRACE_SCHEMA,
+    }
 
 
 def _require_result(path: Path) -> None:
@@ -188,6 +223,9 @@ def _blocks(kept: Kept) -> Iterator[Any]:
         "machine": kept.machine,
         "ground": kept.ground,
         "firm_ground": kept.firm_ground,
+        "evidence_ground": kept.evidence_ground,
+        "row_ground": kept.row_ground,
+        "parcels": kept.parcels,
         "groups": [list(layer.groups) for layer in kept.layers],
     }
     yield json.dumps(head, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -208,7 +246,9 @@ def _kept(body: memoryview) -> Kept:
         boxes, names = np.stack(sides, axis=1), [str(name) for name in groups]
         layers.append(Features(raw_column(table["digest"]), boxes, codes, names))
     tables = {name: _unpacked(next(blocks), schema) for name, schema in _schemas().items()}
-    return Kept(head["machine"], head["ground"], head["firm_ground"], layers, tables)
+    grounds = {name: head[name] for name in ("ground", "firm_ground", "evidence_ground", "row_ground")}
+    known = {"machine": head["machine"], "parcels": int(head["parcels"])}
+    return Kept(layers=layers, tables=tables, **known, **grounds)
 
 
 def _spans(body: memoryview) -> Iterator[memoryview]:
@@ -226,8 +266,9 @@ def _packed(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _unpacked(block: memoryview, schema: pa.Schema) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(block)).read_all().cast(schema)
+def _unpacked(block: memoryview, schema: pa.Schema | None) -> pa.Table:
+    table = pa.ipc.open_stream(pa.py_buffer(block)).read_all()
+    return table if schema is None else table.cast(schema)
 
 
 def raw_array(found: Digests) -> pa.Array:

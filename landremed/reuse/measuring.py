@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import shapely
+import pyarrow.compute as pc
 
 from landremed.overlay import LayerInput, OverlapTables, PolygonSet, prepare
 from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure
 from landremed.reuse.hashes import Digests
 from landremed.reuse.kept import KEY_SCHEMA, MEASURED, raw_array
+from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
+from landremed.reuse.splice import Splice
 
-__all__ = ["KeepingEngine", "near"]
+__all__ = ["KeepingEngine", "some_features"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Boxes: TypeAlias = npt.NDArray[np.float64]
 
+_FEW: Final = 1 / 4  # share of the parcels up to which only features near them are indexed
+
 
 class KeepingEngine:
     """Takes over what an earlier run measured, measures the rest, and keeps both.
+
+    Parameters
+    ----------
+    parcels : PolygonSet
+        All parcels; others, as parts of them, may be measured too.
 
     Attributes
     ----------
@@ -40,6 +50,7 @@ class KeepingEngine:
         past: Past,
         layers: Sequence[LayerInput],
         hashed: Callable[[pa.Array], Digests],
+        parcels: PolygonSet,
         *,
         outside: Sequence[tuple[str, str]],
         area: AreaMeasure,
@@ -50,65 +61,69 @@ class KeepingEngine:
         self.reused = self.measured = 0
         self.kept: list[dict[str, pa.Table]] = []
         self._past, self._digests = past, hashed
-        self._layers = list(layers)
+        self._layers, self._parcels = list(layers), parcels
         self._outside, self._area, self._jobs = list(outside), area, jobs
 
     def measure(self, parcels: PolygonSet) -> OverlapTables:
         """Measure one chunk of parcels."""
         keys = self._digests(parcels.wkb)
-        places = self._past.places(keys)
-        places[near(parcels.boxes, self._past.changed)] = -1
-        rows = np.flatnonzero(places >= 0)
-        missing = np.flatnonzero(places < 0)
-        self.reused += len(rows)
+        splice = self.splice(parcels)
+        missing = splice.missing
+        self.reused += len(keys) - len(missing)
         self.measured += len(missing)
-        if not len(rows):
+        if len(missing) == len(keys):
             tables = self._whole.measure(parcels)
         else:
-            fresh = self._fresh(parcels, missing)
-            tables = self._merged(len(parcels), (rows, places[rows]), (missing, fresh))
+            tables = self._merged(splice, self._fresh(parcels, keys, missing))
         kept = pa.table([raw_array(keys), pa.array(tables.parcel_area)], schema=KEY_SCHEMA)
         self.kept.append({"keys": kept, **{name: getattr(tables, name) for name in MEASURED}})
         return tables
 
-    @cached_property
-    def _whole(self) -> Engine:
-        return prepare(
-            self._layers, outside=self._outside, area=self._area, engine=self.name, jobs=self._jobs
-        )
+    def splice(self, parcels: PolygonSet) -> Splice:
+        """Tell which shapes were measured before, on the same ground, and where they stand."""
+        places = self._past.places(self._digests(parcels.wkb))
+        places[near(parcels.boxes, self._past.changed)] = -1
+        return Splice(places)
 
-    def _fresh(self, parcels: PolygonSet, missing: Ints) -> OverlapTables:
+    def _fresh(self, parcels: PolygonSet, keys: Digests, missing: Ints) -> OverlapTables:
         if not len(missing):
             return OverlapTables(np.zeros(0), *(schema.empty_table() for schema in MEASURED.values()))
-        return self._whole.measure(PolygonSet(parcels.wkb.take(pa.array(missing))))
+        few = self._few is not None and self._few[0].issuperset(keys[missing].tolist())
+        engine = self._few[1] if few and self._few is not None else self._whole
+        return engine.measure(PolygonSet(parcels.wkb.take(pa.array(missing))))
 
-    def _merged(self, total: int, old: tuple[Ints, Ints], new: tuple[Ints, OverlapTables]) -> OverlapTables:
-        rows, places = old
-        missing, fresh = new
-        area = np.full(total, np.nan)
-        area[rows] = self._past.area_m2[places]
-        area[missing] = fresh.parcel_area
-        tables = {}
-        for name, schema in MEASURED.items():
-            kept = self._past.rows_of(name, rows, places)
-            added = getattr(fresh, name)
-            added = added.set_column(0, schema.field(0), pa.array(missing, pa.int32()).take(added["parcel"]))
-            tables[name] = _sorted(pa.concat_tables([kept.cast(schema), added.cast(schema)]))
+    @cached_property
+    def _whole(self) -> Engine:
+        return self._prepared(self._layers)
+
+    @cached_property
+    def _few(self) -> tuple[frozenset[bytes], Engine] | None:
+        """An engine for the parcels that are not known; shapely's local origin hangs on all features."""
+        missing = self.splice(self._parcels).missing
+        if self.name != "native" or len(missing) > _FEW * len(self._parcels):
+            return None
+        boxes = self._parcels.boxes[missing]
+        engine = self._prepared(
+            [some_features(layer, near(layer.polygons.boxes, boxes)) for layer in self._layers]
+        )
+        return frozenset(self._digests(self._parcels.wkb)[missing].tolist()), engine
+
+    def _prepared(self, layers: Sequence[LayerInput]) -> Engine:
+        return prepare(layers, outside=self._outside, area=self._area, engine=self.name, jobs=self._jobs)
+
+    def _merged(self, splice: Splice, fresh: OverlapTables) -> OverlapTables:
+        area = np.empty(len(splice))
+        area[splice.old] = self._past.area_m2[splice.places[splice.old]]
+        area[splice.missing] = fresh.parcel_area
+        tables = {
+            name: splice.about(self._past.today(name), getattr(fresh, name).cast(schema))
+            for name, schema in MEASURED.items()
+        }
         return OverlapTables(parcel_area=area, **tables)
 
 
-def near(boxes: Boxes, changed: Boxes, reach_m: float = 0.0) -> npt.NDArray[np.bool_]:
-    """Tell which boxes come within a distance of any of those that changed."""
-    hit = np.zeros(len(boxes), bool)
-    rows = np.flatnonzero(~np.isnan(boxes[:, 0]))
-    if len(changed) and len(rows):
-        low, high = boxes[rows, :2] - reach_m, boxes[rows, 2:] + reach_m
-        shapes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
-        hit[rows[shapely.STRtree(shapely.box(*changed.T)).query(shapes)[0]]] = True
-    return hit
-
-
-def _sorted(table: pa.Table) -> pa.Table:
-    names = [n for n in ("parcel", "layer", "pair", "feature", "group") if n in table.column_names]
-    order = np.lexsort([table[name].to_numpy() for name in reversed(names)])
-    return table.take(pa.array(order)).combine_chunks()
+def some_features(layer: LayerInput, wanted: npt.NDArray[np.bool_]) -> LayerInput:
+    """Return a layer with only some of its features; the others have no shape."""
+    wkb = layer.polygons.wkb
+    some = pc.if_else(pa.array(wanted), wkb, pa.scalar(None, wkb.type))
+    return replace(layer, polygons=PolygonSet(some))

@@ -45,9 +45,11 @@ class Past:
         self._moves = [moves(old, new) for old, new in zip(self._kept.layers, layers, strict=False)]
         self.changed = np.concatenate([np.zeros((0, 4)), *(found.changed for found in self._moves)])
         keys = self._kept.tables["keys"]
-        self._places = {key: row for row, key in enumerate(keys["key"].to_pylist())}
+        # the first of equal shapes: parcels stand before parts of parcels
+        self._places = {key: row for row, key in reversed(list(enumerate(keys["key"].to_pylist())))}
         self.area_m2 = keys["area_m2"].to_numpy()
         self.firm = self._kept.tables["firm"]
+        self._today: dict[str, pa.Table] = {}
 
     def places(self, keys: Digests) -> Ints:
         """Return where each shape stands among those kept, -1 where it does not."""
@@ -57,32 +59,27 @@ class Past:
         """Return where each parcel's firmness stands among what is kept, -1 where it does not."""
         return _looked_up({key: row for row, key in enumerate(self.firm["key"].to_pylist())}, keys)
 
-    def rows_of(self, name: str, rows: Ints, places: Ints) -> pa.Table:
-        """Return what a table holds of some shapes, as rows of today, with today's features and groups."""
+    def today(self, name: str) -> pa.Table:
+        """Return a table of the engine by row of the earlier run, with today's features and groups."""
+        if name not in self._today:
+            self._today[name] = self._mapped(name)
+        return self._today[name]
+
+    def _mapped(self, name: str) -> pa.Table:
         table = self._kept.tables[name]
-        last = int(places.max(initial=-1)) + 1
-        start = np.searchsorted(table["parcel"].to_numpy(), np.arange(last + 1))
-        found = table.take(pa.array(_spans(start, places)))
-        today = np.repeat(rows, start[places + 1] - start[places]).astype(np.int32)
-        found = found.set_column(0, table.schema.field(0), pa.array(today))
-        if name not in ("features", "groups"):
-            return found
-        layer, value = (found.column(i).to_numpy() for i in (1, 2))
+        if name not in ("features", "groups") or all(move.still for move in self._moves):
+            return table
+        layer, value = (table.column(i).to_numpy() for i in (1, 2))
         again = value.copy()
         for number, move in enumerate(self._moves):
             here = layer == number
             again[here] = (move.rows if name == "features" else move.groups)[value[here]]
-        return found.set_column(2, table.schema.field(2), pa.array(again.astype(np.int32)))
+        if name == "groups":  # their names may stand in another order
+            order = np.lexsort((again, layer, table.column(0).to_numpy()))
+            table, again = table.take(pa.array(order)), again[order]
+        return table.set_column(2, table.schema.field(2), pa.array(again.astype(np.int32)))
 
 
 def _looked_up(places: Mapping[bytes, int], keys: Digests) -> Ints:
     get = places.get
     return np.array([get(key, -1) for key in keys.tolist()], np.int64)
-
-
-def _spans(start: Ints, rows: Ints) -> Ints:
-    """Return the positions start[r]..start[r + 1] of every row, one after the other."""
-    count = start[rows + 1] - start[rows]
-    ends = np.cumsum(count)
-    whole: Ints = np.arange(ends[-1] if len(ends) else 0) + np.repeat(start[rows] - ends + count, count)
-    return whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,20 +12,34 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.layers import Layer
-from landremed.overlay import LayerInput
+from landremed.layers import Layer, Parcels
+from landremed.measure import Measured
+from landremed.overlay import LayerInput, PolygonSet
 from landremed.overlay.engine import Engine, chosen_engine
 from landremed.overlay.reference import round_origin
 from landremed.overlay.tables import AreaMeasure
+from landremed.project import Tolerance
 from landremed.repair import Repaired
+from landremed.reuse.evidence import (
+    evidence_ground,
+    evidence_of_some,
+    evidence_table,
+    with_kept_evidence,
+)
 from landremed.reuse.features import Features
-from landremed.reuse.firm import firm_keys, firm_table, merged, some_edges, some_judgement
+from landremed.reuse.firm import firm_keys, firm_table, merged, row_keys, some_judgement
 from landremed.reuse.hashes import Digests, hashed, surroundings
 from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, read_kept, write_kept
-from landremed.reuse.measuring import KeepingEngine, near
+from landremed.reuse.measuring import KeepingEngine
+from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
 from landremed.reuse.reading import Shapes
-from landremed.sensitivity import Edges, Firmness, Judgement
+from landremed.reuse.rows import RowsOfRuns
+from landremed.reuse.some import some_edges
+from landremed.reuse.splice import Splice
+from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges
+from landremed.slivers import with_evidence
+from landremed.tables import FactColumn
 from landremed.text import message_text
 
 __all__ = ["Reuse"]
@@ -48,6 +62,8 @@ class Reuse:
     ----------
     firm_reused, firm_judged : int
         Parcels whose firmness was taken over, and judged.
+    rows : RowsOfRuns
+        Rows of the result, of the earlier run and of this one.
 
     Raises
     ------
@@ -63,13 +79,16 @@ class Reuse:
         self._machine = hashed(repr(surroundings()).encode()).hex()
         self._kept = self._kept if self._kept.machine == self._machine else Kept()
         self._shapes = Shapes(self._kept.tables["fine"])
-        self._ground = self._firm_ground = ""
+        self._ground = self._firm_ground = self._evidence_ground = ""
         self._layers: Sequence[Layer] = ()
         self._crs = ""
+        self._parcels = PolygonSet(pa.array([], pa.large_binary()))
         self._states: list[Features] = []
         self._past = Past(Kept(), "", [])
         self._engine: KeepingEngine | None = None
+        self._looked: dict[str, pa.Table] = {}
         self._firm = FIRM_SCHEMA.empty_table()
+        self.rows = RowsOfRuns(self._kept)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,15 +99,18 @@ class Reuse:
             "measured": engine.measured if engine else 0,
             "firm_reused": self.firm_reused,
             "firm_judged": self.firm_judged,
+            "rows_reused": self.rows.reused,
+            "decided": self.rows.decided,
         }
 
     def repair(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
         """Repair shapes that were read; those found fine in the earlier run are not looked at again."""
         return self._shapes.repair(wkb, most=most)
 
-    def stand_on(self, crs: str, layers: Sequence[Layer]) -> None:
-        """Say what parcels will be held against: CRS and layers."""
-        self._crs, self._layers = crs, layers
+    def stand_on(self, parcels: Parcels, layers: Sequence[Layer]) -> None:
+        """Say which parcels will be held against which layers."""
+        self._crs, self._layers = parcels.crs.to_wkt(), layers
+        self._parcels = parcels.polygons
 
     def prepare(
         self,
@@ -111,10 +133,52 @@ class Reuse:
         self._states = [self._state(layer, units.get(layer.name, ())) for layer in layers]
         self._past = Past(self._kept, self._ground, self._states)
         made = KeepingEngine(
-            self._past, layers, self._shapes.digests, outside=outside, area=area, name=name, jobs=jobs
+            self._past,
+            layers,
+            self._shapes.digests,
+            self._parcels,
+            outside=outside,
+            area=area,
+            name=name,
+            jobs=jobs,
         )
         self._engine = made
         return made
+
+    def evidence(
+        self,
+        overlaps: pa.Table,
+        parcels: Parcels,
+        layers: Sequence[Layer],
+        measured: Measured,
+        tolerance: Tolerance,
+    ) -> tuple[pa.Table, pa.Table]:
+        """Add to overlaps what they seem to come from, as ``landremed.slivers.with_evidence`` does."""
+        self._evidence_ground = evidence_ground(parcels, layers, tolerance)
+        found, votes = self._evidence(overlaps, parcels, layers, measured, tolerance)
+        self._looked = {"slivers": evidence_table(measured, found), "votes": _by_parcel(votes)}
+        return found, self._looked["votes"]
+
+    def _evidence(
+        self,
+        overlaps: pa.Table,
+        parcels: Parcels,
+        layers: Sequence[Layer],
+        measured: Measured,
+        tolerance: Tolerance,
+    ) -> tuple[pa.Table, pa.Table]:
+        splice = self._engine.splice(parcels.polygons) if self._engine is not None else None
+        if splice is not None:  # parts of parcels were measured, but not looked at
+            splice = Splice(np.where(splice.places < self._kept.parcels, splice.places, -1))
+        same = self._kept.evidence_ground == self._evidence_ground
+        if splice is None or not same or len(splice.missing) > _FEW * len(splice):
+            return with_evidence(overlaps, parcels, layers, measured, tolerance)
+        slivers, votes = evidence_of_some(
+            with_evidence, overlaps, parcels, layers, measured, tolerance, splice.missing
+        )
+        slivers = splice.about(self._past.today("slivers"), slivers)
+        votes = splice.about(self._past.today("votes"), _by_parcel(votes))
+        return with_kept_evidence(overlaps, measured, slivers), votes
 
     def _state(self, layer: LayerInput, names: Sequence[str]) -> Features:
         wkb, group = layer.polygons.wkb, layer.group
@@ -146,8 +210,7 @@ class Reuse:
         missing = np.flatnonzero(places < 0)
         if len(missing) > _FEW * len(keys):
             missing = np.arange(len(keys))
-        self.firm_judged += len(missing)
-        self.firm_reused += len(keys) - len(missing)
+        self.firm_judged, self.firm_reused = len(missing), len(keys) - len(missing)
         if len(missing) == len(keys):
             found = ask(judgement, edges)
         else:
@@ -156,13 +219,63 @@ class Reuse:
             kept = self._past.firm
             found = merged(kept, (rows, places[rows]), (missing, fresh), judgement.roles)
         self._firm = firm_table(keys, found, judgement.roles)
-        self._tell("firmness_reused", reused=self.firm_reused, judged=self.firm_judged)
         return found
+
+    def edges_near(self, polygons: PolygonSet, measured: Measured, limit_m: float) -> LayerEdges:
+        """Return the layers' edges near some parcels, and their measures."""
+        boxes = polygons.boxes
+        wanted = [near(layer.polygons.boxes, boxes, limit_m + _CLEAR_M) for layer in self._layers]
+        return some_edges(self._layers, wanted, polygons, measured, limit_m)
+
+    def take_rows(
+        self, measured: Measured, given: Mapping[str, FactColumn], told: object, limit_m: float
+    ) -> Splice:
+        """Find the rows of the result that are as they were.
+
+        Parameters
+        ----------
+        measured, given
+            What is known of all parcels before they are decided.
+        told : object
+            All that rows hang on besides, as ``repr`` shows it.
+        limit_m : float
+            How far from a parcel an edge may matter.
+        """
+        kinds = []
+        if measured.admin_units is not None:
+            units = measured.admin_units.units
+            kinds = sorted((n, sorted(k)) for n, k in zip(units.names, units.kinds, strict=True))
+        ground = hashed(repr((told, kinds, self._ground, limit_m)).encode()).hex()
+        keys = row_keys(measured, given, self._shapes.digests(self._parcels.wkb))
+        stale = near(self._parcels.boxes, self._past.changed, limit_m + _CLEAR_M)
+        return self.rows.find(keys, ground, stale)
+
+    def keep_rows(self, splice: Splice, rows: pa.Table, trace: pa.Table) -> None:
+        """Keep the rows of the result.
+
+        Parameters
+        ----------
+        splice : Splice
+            Which of them were taken over.
+        rows, trace : pyarrow.Table
+            All rows of ``decisions`` and of ``trace``.
+        """
+        self.rows.keep(splice, rows, trace)
+        if len(splice.missing) < len(splice):
+            if len(self._firm):
+                self._firm = splice.rows(self._past.firm, self._firm)
+            self.firm_reused += len(splice) - len(splice.missing)
 
     def tell(self) -> None:
         """Log how many measures were taken over, where an earlier run was given."""
         counts = self.counts
         self._tell("measures_reused", reused=counts["reused"], measured=counts["measured"])
+
+    def tell_decided(self) -> None:
+        """Log how many decisions, and how firm they are, were taken over."""
+        counts = self.counts
+        self._tell("rows_reused", reused=counts["rows_reused"], decided=counts["decided"])
+        self._tell("firmness_reused", reused=counts["firm_reused"], judged=counts["firm_judged"])
 
     def write(self, result: str | Path) -> None:
         """Write what this run computed and took over beside a result."""
@@ -174,8 +287,18 @@ class Reuse:
                 joined[name].append(table if name == "keys" else _numbered(table, start))
             start += len(chunk["keys"])
         tables = {name: pa.concat_tables(parts) for name, parts in joined.items() if parts}
-        tables = {**Kept().tables, **tables, "fine": self._shapes.table(), "firm": self._firm}
-        write_kept(result, Kept(self._machine, self._ground, self._firm_ground, self._states, tables))
+        tables = {**Kept().tables, **tables, **self._looked, "fine": self._shapes.table(), "firm": self._firm}
+        kept = Kept(
+            self._machine,
+            self._ground,
+            self._firm_ground,
+            self._states,
+            {**tables, **self.rows.tables()},
+            self._evidence_ground,
+            self.rows.ground,
+            len(self._parcels),
+        )
+        write_kept(result, kept)
 
     def _firm_places(self, keys: Digests) -> Ints:
         if self._kept.firm_ground != self._firm_ground:
@@ -190,10 +313,7 @@ class Reuse:
         limit_m: float,
     ) -> Firmness:
         some = some_judgement(judgement, rows)
-        boxes = some.polygons.boxes
-        boxes = boxes[~np.isnan(boxes[:, 0])]
-        wanted = [near(layer.polygons.boxes, boxes, limit_m + _CLEAR_M) for layer in self._layers]
-        return ask(some, some_edges(self._layers, wanted, some.polygons, some.measured, limit_m))
+        return ask(some, self.edges_near(some.polygons, some.measured, limit_m))
 
     def _tell(self, code: str, **params: object) -> None:
         if not self._asked_for:
@@ -218,6 +338,11 @@ def _firm_ground(judgement: Judgement, limit_m: float) -> str:
         measured.cultivated_m2 is not None,
     )
     return hashed(repr(told).encode()).hex()
+
+
+def _by_parcel(votes: pa.Table) -> pa.Table:
+    order = np.argsort(votes["parcel"].to_numpy(), kind="stable")
+    return votes.take(pa.array(order))
 
 
 def _numbered(table: pa.Table, start: int) -> pa.Table:

@@ -6,11 +6,13 @@ to the same whole: ``merged_votes``, ``find_shifts``, then ``named`` for each sh
 """
 
 from landremed.slivers.evidence import examined, with_evidence
-from landremed.slivers.kinds import VOTES_SCHEMA, SliverKind
+from landremed.slivers.kinds import EVIDENCE, VOTES_BY_PARCEL, VOTES_SCHEMA, SliverKind
 from landremed.slivers.naming import KindCounts, added_counts, kind_counts, named, sliver_findings, telling
 from landremed.slivers.shift import Shift, find_shifts, merged_votes
 
 __all__ = [
+    "EVIDENCE",
+    "VOTES_BY_PARCEL",
     "VOTES_SCHEMA",
     "KindCounts",
     "Shift",

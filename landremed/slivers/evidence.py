@@ -25,7 +25,7 @@ from landremed.slivers.kinds import (
     PART_NUMBERS,
     REACH,
     SIDE_SHARE,
-    VOTES_SCHEMA,
+    VOTES_BY_PARCEL,
     SliverKind,
 )
 from landremed.slivers.offsets import facing, part_numbers, votes
@@ -103,7 +103,7 @@ def with_evidence(
         With ``sliver_kind`` as far as it follows from one parcel, and the column ``EVIDENCE``, from which
         ``landremed.slivers.named`` makes the final one.
     votes : pyarrow.Table
-        ``VOTES_SCHEMA``: how far each layer lies from the parcels' edges.
+        ``VOTES_BY_PARCEL``: how far each layer lies from the parcels' edges.
     """
     rows = measured.overlaps
     parcel, number = rows["parcel"].to_numpy().astype(np.int64), rows["layer"].to_numpy()
@@ -128,7 +128,7 @@ def with_evidence(
     names = pa.array([str(kind) for kind in _KINDS])
     table = overlaps.append_column("sliver_kind", names.take(pa.array(kind, mask=kind == _NOTHING)))
     table = table.append_column(EVIDENCE, _lists(len(rows), found.parts))
-    return table, pa.concat_tables([VOTES_SCHEMA.empty_table(), *found.votes])
+    return table, pa.concat_tables([VOTES_BY_PARCEL.empty_table(), *found.votes])
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _look(found: _Found, rows: IntArray, near: BoolArray, ground: _Ground) -> No
     kind[_chords(shapes, strip, parcel, ground)] = _CHORD
     open_ = kind <= _EDGE
     pairs = facing(shapes, open_ & strip, REACH * tolerance.position_m)
-    found.votes.append(votes(ground.layer.spec.role, shapes, pairs))
+    found.votes.append(votes(ground.layer.spec.role, shapes, pairs, parcel))
     weighs = shapes.area_m2 >= _MINOR * np.bincount(shapes.piece, shapes.area_m2, len(rows))[shapes.piece]
     least = np.full(len(rows), _NOTHING, np.int8)
     np.minimum.at(least, shapes.piece[weighs], kind[weighs])

@@ -17,6 +17,7 @@ __all__ = [
     "PART_NUMBERS",
     "REACH",
     "SIDE_SHARE",
+    "VOTES_BY_PARCEL",
     "VOTES_SCHEMA",
     "SliverKind",
 ]
@@ -73,3 +74,6 @@ VOTES_SCHEMA: Final = pa.schema(
 Sums of whole numbers (normals in millionths, offsets in hundredths of a millimetre), so that the votes of
 shares of the parcels add up to those of the whole, in any order.
 """
+
+VOTES_BY_PARCEL: Final = pa.schema([("parcel", pa.int32()), *VOTES_SCHEMA])
+"""The same, one vote a row, with the parcel that casts it."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from landremed.slivers.kinds import VOTES_SCHEMA
+from landremed.slivers.kinds import VOTES_BY_PARCEL
 from landremed.slivers.outlines import Outlines
 
 __all__ = ["Facing", "facing", "part_numbers", "votes"]
@@ -78,8 +78,8 @@ def facing(shapes: Outlines, tried: BoolArray, reach_m: float) -> Facing:
     )
 
 
-def votes(role: str, shapes: Outlines, pairs: Facing) -> pa.Table:
-    """Return the votes of overlaps with one layer (``VOTES_SCHEMA``): one an overlap and direction.
+def votes(role: str, shapes: Outlines, pairs: Facing, parcel: IntArray) -> pa.Table:
+    """Return the votes of overlaps with one layer (``VOTES_BY_PARCEL``): one an overlap and direction.
 
     Parameters
     ----------
@@ -87,10 +87,12 @@ def votes(role: str, shapes: Outlines, pairs: Facing) -> pa.Table:
         The layer.
     shapes, pairs
         Their parts, and the edges that face each other in them.
+    parcel : ndarray of int
+        Parcel of each overlap.
     """
     angle = np.degrees(np.arctan2(pairs.normal[:, 1], pairs.normal[:, 0])) % 360.0
     sector = np.floor(angle / _SECTOR_DEGREES).astype(np.int64)
-    _, voter = np.unique(shapes.piece[pairs.part] * 1000 + sector, return_inverse=True)
+    voters, voter = np.unique(shapes.piece[pairs.part] * 1000 + sector, return_inverse=True)
     length = np.bincount(voter, pairs.length_m)
     told = length >= _VOTE_FROM_M
     normal = np.column_stack([np.bincount(voter, pairs.length_m * n)[told] for n in pairs.normal.T])
@@ -99,13 +101,14 @@ def votes(role: str, shapes: Outlines, pairs: Facing) -> pa.Table:
     degree = np.floor(np.degrees(np.arctan2(normal[:, 1], normal[:, 0])) % 360.0)
     whole = np.rint(np.column_stack([normal / NORMAL_UNIT, offset / OFFSET_UNIT_M])).astype(np.int64)
     columns = [
+        pa.array(parcel[voters[told] // 1000].astype(np.int32)),
         pa.array([role] * len(offset), pa.string()),
         pa.array(degree.astype(np.int16)),
         pa.array(np.floor(offset / _STEP_M).astype(np.int32)),
         pa.array(np.ones(len(offset), np.int64)),
         *(pa.array(column) for column in whole.T),
     ]
-    return pa.table(columns, schema=VOTES_SCHEMA)
+    return pa.table(columns, schema=VOTES_BY_PARCEL)
 
 
 def part_numbers(shapes: Outlines, pairs: Facing) -> FloatArray:

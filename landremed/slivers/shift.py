@@ -64,9 +64,10 @@ def merged_votes(tables: Iterable[pa.Table]) -> pa.Table:
     Parameters
     ----------
     tables : iterable of pyarrow.Table
-        ``VOTES_SCHEMA``.
+        ``VOTES_SCHEMA``, with or without the parcels.
     """
-    joined = pa.concat_tables([VOTES_SCHEMA.empty_table(), *tables])
+    known = [table.select(VOTES_SCHEMA.names) for table in tables]
+    joined = pa.concat_tables([VOTES_SCHEMA.empty_table(), *known])
     names = [name for name in VOTES_SCHEMA.names if name not in _KEYS]
     summed = joined.group_by(list(_KEYS), use_threads=False).aggregate([(name, "sum") for name in names])
     summed = summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])

@@ -1,0 +1,78 @@
+"""Some of the parcels, as if there were no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from landremed.layers import Layer
+from landremed.measure import GroupAreas, Measured
+from landremed.overlay import PolygonSet
+from landremed.sensitivity import LayerEdges
+from landremed.sensitivity.judged import measured_rows
+from landremed.tables import FactColumn
+
+__all__ = ["some_edges", "some_facts", "some_measured"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+def some_measured(measured: Measured, rows: Ints) -> Measured:
+    """Return what was measured of some parcels, given by rising rows."""
+    place = np.full(len(measured.area_m2), -1, np.int32)
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    return replace(
+        measured_rows(measured, rows),
+        land_use=_own(measured.land_use, place),
+        admin_units=_own(measured.admin_units, place),
+        overlaps=_renumbered(measured.overlaps, place),
+        features=_renumbered(measured.features, place),
+        disputed=_renumbered(measured.disputed, place),
+    )
+
+
+def some_facts(columns: Mapping[str, FactColumn], rows: Ints) -> dict[str, FactColumn]:
+    """Return given facts of some parcels."""
+    return {name: FactColumn(column.codes[rows], column.values) for name, column in columns.items()}
+
+
+def some_edges(
+    layers: Sequence[Layer],
+    near: Sequence[npt.NDArray[np.bool_]],
+    parcels: PolygonSet,
+    measured: Measured,
+    limit_m: float,
+) -> LayerEdges:
+    """Return the layers' edges near some parcels.
+
+    Parameters
+    ----------
+    near : sequence of ndarray of bool
+        Which features of each layer may have an edge there.
+    parcels, measured
+        Of these parcels alone.
+    """
+    local = []
+    for layer, wanted in zip(layers, near, strict=True):
+        wkb = pc.if_else(pa.array(wanted), layer.polygons.wkb, pa.scalar(None, layer.polygons.wkb.type))
+        local.append(replace(layer, polygons=PolygonSet(wkb)))
+    return LayerEdges(local, parcels, measured.features, limit_m)
+
+
+def _own(areas: GroupAreas | None, place: npt.NDArray[np.int32]) -> GroupAreas | None:
+    if areas is None:
+        return None
+    own = place[areas.parcel] >= 0
+    return GroupAreas(areas.units, place[areas.parcel[own]], areas.group[own], areas.area_m2[own])
+
+
+def _renumbered(table: pa.Table, place: npt.NDArray[np.int32]) -> pa.Table:
+    parcel = place[table["parcel"].to_numpy()]
+    own = pa.array(parcel >= 0)
+    return table.filter(own).set_column(0, table.schema.field(0), pa.array(parcel[parcel >= 0]))
