@@ -1,37 +1,37 @@
-"""Deciding all parcels: once per distinct combination of facts, then spread over the rows."""
+"""Deciding all parcels: once per distinct facts, then spread over the rows."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from landremed.decision_elements import Deciding
 from landremed.law import (
     Decision,
+    Frame,
     RuleBook,
-    decide_alike,
-    facts_used,
+    frame_of,
+    frame_selectors,
     outcome_facts,
     outcome_known,
     outcome_of,
     value_keys,
 )
+from landremed.numbering import by_first, distinct, grouped
 from landremed.tables import FactColumn
-from landremed.trace_table import OVERRIDE, trace_table
+from landremed.trace_table import OVERRIDE
 from landremed.types import FactValue, Outcome, PartialDate
 
 __all__ = ["OVERRIDE", "Decided", "days_alike", "decide_outcomes", "decide_rows", "with_overrides"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-
-_WIDEST: Final = 1 << 62
 
 FactsAsked: TypeAlias = Callable[[RuleBook, str | None, str | None, str | None], tuple[str, ...]]
 
@@ -43,15 +43,14 @@ class Decided:
     Attributes
     ----------
     decisions : sequence of Decision
-        One per distinct combination, in the order of its first row. Combinations that differ only in days
-        that lie alike to every day a rule compares with share one, whose own dates are those of its first
-        row.
+        Distinct ones, in the order of the first row that has each; without traces. Days that lie alike to
+        every day a rule compares with share one, whose grounds show one of these days.
     code : ndarray of int
         Index into ``decisions`` per row.
     trace_id : ndarray of int
         Trace of every row.
     trace : pyarrow.Table
-        ``TRACE_SCHEMA``, one set of rows per combination, with each combination's own dates.
+        ``TRACE_SCHEMA``, one set of rows per distinct trace.
     """
 
     decisions: Sequence[Decision]
@@ -111,16 +110,30 @@ def decide_rows(
         Number of traces that stand before these in the file.
     """
     alike = days_alike(book, columns, as_of)
-    code, first = _combinations(book, alike, has_geometry)
-    decisions = decide_alike(
-        book,
-        _facts_of(columns, first),
-        _keys(book, columns, first, facts_used),
-        as_of=as_of,
-        has_geometry=has_geometry[first].tolist(),
-    )
-    trace_id, trace = trace_table(decisions, code, columns)
-    return Decided(decisions, code, trace_id + first_trace + 1, _numbered_from(trace, first_trace + 1))
+    deciding = Deciding(book, alike, as_of)
+    decision, trace = np.zeros((2, len(has_geometry)), np.int64)
+    for frame, members in _frames(book, alike, len(has_geometry)):
+        facts = [n for fact in frame.facts for n in (fact, OVERRIDE + fact) if n in alike]
+        own = [has_geometry[members], *(alike[name].codes[members] for name in facts)]
+        number, first = distinct(own, len(members))
+        found = deciding.decide(frame, members[first], has_geometry[members[first]])
+        decision[members], trace[members] = found[0][number], found[1][number]
+    code, first = by_first(*distinct([decision], len(decision)))
+    trace_id, table = deciding.lines.table(trace, columns, first_trace + 1)
+    return Decided([deciding.decisions[n] for n in decision[first].tolist()], code, trace_id, table)
+
+
+def _frames(book: RuleBook, columns: Mapping[str, FactColumn], rows: int) -> Iterator[tuple[Frame, IntArray]]:
+    """Yield the frames of all rows, each with its own."""
+    absent = FactColumn(np.zeros(rows, np.int32), [None])
+    category = columns.get("category", absent)
+    for members in grouped(category.codes):
+        names = frame_selectors(book, category[int(members[0])])
+        number, _ = distinct([columns.get(name, absent).codes[members] for name in names], len(members))
+        for own in grouped(number):
+            row = int(members[own[0]])
+            known = {name: columns.get(name, absent)[row] for name in ("category", *names)}
+            yield frame_of(book, known), members[own]
 
 
 def decide_outcomes(
@@ -174,22 +187,17 @@ def _keys(
     return found
 
 
-def _numbered_from(trace: pa.Table, start: int) -> pa.Table:
-    shifted = pc.add(trace["trace_id"], pa.scalar(start, pa.int64()))
-    return trace.set_column(0, trace.schema.field(0), shifted)
-
-
 def _combinations(
     book: RuleBook,
     columns: Mapping[str, FactColumn],
     has_geometry: npt.NDArray[np.bool_],
-    asked: FactsAsked = facts_used,
+    asked: FactsAsked,
 ) -> tuple[IntArray, IntArray]:
     """Return the number of every row's combination of facts that can matter, and each one's first row."""
     rows = len(has_geometry)
     hand_overs = {code: found.hand_over.fact for code, found in book.classes.items() if found.hand_over}
     selectors = dict.fromkeys(("category", "subtype", *hand_overs.values()))
-    selector = _factor([columns[name].codes for name in selectors if name in columns], has_geometry)
+    selector, _ = distinct([has_geometry, *(columns[n].codes for n in selectors if n in columns)], rows)
     key = np.zeros(rows, dtype=np.int64)
     offset = 0
     for value in np.unique(selector):
@@ -200,30 +208,12 @@ def _combinations(
         # an absent claim of a hand-over is no hand-over; only an unreadable one leaves all classes open
         handed = "" if related is None else _code(related)
         used = asked(book, category, _code(known["subtype"]), handed)
-        names = [n for fact in used for n in (fact, OVERRIDE + fact) if n in columns]
-        part = _factor([columns[n].codes[members] for n in names], has_geometry[members])
+        part, own = distinct(
+            [has_geometry[members], *(columns[n].codes[members] for n in used if n in columns)], len(members)
+        )
         key[members] = part + offset
-        offset += int(part.max()) + 1
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[inverse], first[order]
-
-
-def _factor(codes: Sequence[npt.NDArray[np.int32]], flag: npt.NDArray[np.bool_]) -> IntArray:
-    """Return the number of every row's tuple of codes."""
-    key = flag.astype(np.int64)
-    size = 2
-    for column in codes:
-        width = int(column.max(initial=0)) + 1
-        if size * width > _WIDEST:
-            _, key = np.unique(key, return_inverse=True)
-            size = int(key.max(initial=0)) + 1
-        key = key * width + column
-        size *= width
-    _, key = np.unique(key, return_inverse=True)
-    return key.astype(np.int64)
+        offset += len(own)
+    return by_first(*distinct([key], rows))
 
 
 def _code(value: FactValue) -> str | None:

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from landremed.law import Decision, TraceStep
+from landremed.law import RuleBook, TraceStep, fact_text
+from landremed.numbering import by_first, distinct, grouped
 from landremed.tables import TRACE_SCHEMA, FactColumn
 from landremed.types import UNKNOWN, FactValue, PartialDate
 
-__all__ = ["OVERRIDE", "trace_table", "value_text"]
+__all__ = ["OVERRIDE", "TraceLines", "has_slot", "shown_text", "value_text"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-_SOME_DAY: Final = PartialDate(date.min, date.max)
-
 OVERRIDE: Final = "override_"
 """Prefix of a given fact that stands in for a computed one."""
-
-
-def trace_table(
-    decisions: Sequence[Decision], code: IntArray, columns: Mapping[str, FactColumn]
-) -> tuple[IntArray, pa.Table]:
-    """Return the trace of every row, and the traces themselves.
-
-    Parameters
-    ----------
-    decisions, code
-        Decisions and the index of each row's.
-    columns : mapping of fact to FactColumn
-        All facts; rows of one decision may differ in the days of dates.
-
-    Returns
-    -------
-    trace_id : ndarray of int
-        From 0, per row.
-    trace : pyarrow.Table
-        ``TRACE_SCHEMA``, sorted by trace and step.
-    """
-    names = list(columns)
-    dates = [n for n in names if any(isinstance(v, PartialDate) for v in columns[n].values)]
-    shown = _mentioned(decisions, dates)
-    key = _alike(decisions, code, columns, set(dates))[code]
-    for i, name in enumerate(dates):
-        day = np.where(shown[code, i], _days(columns[name])[columns[name].codes], 0)
-        _, key = np.unique(key * (int(day.max(initial=0)) + 1) + day, return_inverse=True)
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[inverse], _rows(decisions, code[first[order]], first[order], columns, set(dates))
 
 
 def value_text(value: FactValue) -> str:
@@ -68,132 +34,180 @@ def value_text(value: FactValue) -> str:
     return str(value)
 
 
-def _alike(
-    decisions: Sequence[Decision], code: IntArray, columns: Mapping[str, FactColumn], dates: set[str]
-) -> IntArray:
-    """Return a number per decision: those whose traces read alike, but for the days of dates, have one.
+def shown_text(book: RuleBook, name: str, value: FactValue) -> str:
+    """Return a fact's value, or an override's ("" for none), as a line of a trace shows it."""
+    if not name.startswith(OVERRIDE):
+        return fact_text(book, name, value)
+    return "" if value is None else value_text(value)
 
-    What is not in the trace may differ: an absent and an unreadable value both read "unknown".
+
+def has_slot(value: FactValue) -> bool:
+    """Tell whether lines of traces leave a slot for such a value: a date or number, mostly each row's own."""
+    return isinstance(value, (PartialDate, float))
+
+
+class _Slot(NamedTuple):
+    """Where a line shows a date or number of its row."""
+
+    column: str
+
+
+class _Line(NamedTuple):
+    """What one step says, in whatever rows; ``facts`` are the pieces of its text."""
+
+    rule: str
+    clause: str
+    condition: str
+    facts: tuple[str | _Slot, ...]
+    value: str
+    decides: bool
+
+    @property
+    def slots(self) -> list[str]:
+        """Columns that fill its slots."""
+        return [piece.column for piece in self.facts if isinstance(piece, _Slot)]
+
+
+_Column: TypeAlias = tuple[npt.NDArray[np.int32], pa.DictionaryArray]
+"""Codes of rows, and the text of every code."""
+
+
+class TraceLines:
+    """Lines of traces, and traces, known by what they say: equal ones have one number.
+
+    Dates and numbers leave slots, which the rows' own values fill in the end.
     """
-    known, first = np.unique(code, return_index=True)
-    row = dict(zip(known.tolist(), first.tolist(), strict=True))
-    masked = {
-        name: FactColumn(
-            column.codes, [_SOME_DAY if isinstance(v, PartialDate) else v for v in column.values]
-        )
-        if name in dates
-        else column
-        for name, column in columns.items()
-    }
-    texts = _Texts(masked, dates)
-    numbers: dict[tuple[object, ...], int] = {}
-    found = [tuple([texts.number(s, row.get(at, 0)) for s in d.trace]) for at, d in enumerate(decisions)]
-    return np.array([numbers.setdefault(steps, len(numbers)) for steps in found], np.int64)
 
+    def __init__(self, book: RuleBook) -> None:
+        self._book = book
+        self._lines: dict[_Line, int] = {}
+        self._traces: dict[tuple[int, ...], int] = {}
 
-def _days(column: FactColumn) -> IntArray:
-    """Return a number per value of a date, by what is shown of it; 0 for what is no date."""
-    numbers: dict[str, int] = {}
-    shown = (str(v) if isinstance(v, PartialDate) else "" for v in column.values)
-    return np.array([numbers.setdefault(text, len(numbers) + 1) if text else 0 for text in shown], np.int64)
+    def line(self, step: TraceStep, values: Mapping[str, FactValue]) -> int:
+        """Return the number of a line.
 
+        Parameters
+        ----------
+        step : TraceStep
+            What it says.
+        values : mapping
+            Values of its facts, and of their overrides.
+        """
+        pieces: list[str | _Slot] = [""]
 
-def _mentioned(decisions: Sequence[Decision], facts: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Tell for every decision which of some facts its trace shows."""
-    place = {fact: i for i, fact in enumerate(facts)}
-    known: dict[int, list[int]] = {}
-    found = np.zeros((len(decisions), len(facts)), dtype=bool)
-    for at, decision in enumerate(decisions):
-        for step in decision.trace:
-            own = known.get(id(step))
-            if own is None:
-                own = known[id(step)] = [place[name] for name, _ in step.facts if name in place]
-            if own:
-                found[at, own] = True
-    return found
+        def put(piece: str | _Slot) -> None:
+            last = pieces[-1]
+            if isinstance(piece, str) and isinstance(last, str):
+                pieces[-1] = last + piece
+            else:
+                pieces.append(piece)
 
+        for number, (name, text) in enumerate(step.facts):
+            put(f"{',' if number else ''}{name}=")
+            put(_Slot(name) if has_slot(values.get(name)) else text)
+            override = values.get(OVERRIDE + name)
+            if override is not None:
+                put(f",{OVERRIDE}{name}=")
+                put(_Slot(OVERRIDE + name) if has_slot(override) else value_text(override))
+        told = _Line(step.rule, step.clause, step.condition, tuple(pieces), step.value, step.decides)
+        return self._lines.setdefault(told, len(self._lines))
 
-class _Texts:
-    """Facts of steps as text. Most steps are shared by many decisions, and read the same in every row."""
+    def trace(self, lines: Sequence[int]) -> int:
+        """Return the number of a trace of these lines."""
+        return self._traces.setdefault(tuple(lines), len(self._traces))
 
-    def __init__(self, columns: Mapping[str, FactColumn], dates: set[str]) -> None:
-        self._columns = columns
-        self._of_row = dates | {name for name in columns if OVERRIDE + name in columns}
-        self._texts: dict[int, str | None] = {}
-        self._numbers: dict[int, int] = {}
-        self._known: dict[tuple[object, ...], int] = {}
+    def table(
+        self, trace: IntArray, columns: Mapping[str, FactColumn], first_id: int = 1
+    ) -> tuple[IntArray, pa.Table]:
+        """Return the trace of every row, and the traces themselves.
 
-    def text(self, step: TraceStep, row: int) -> str | None:
-        """Return a step's facts as a row has them."""
-        if id(step) in self._texts:
-            return self._texts[id(step)]
-        found = _facts_text(step, self._columns, row)
-        if not self._hangs_on_row(step):
-            self._texts[id(step)] = found
-        return found
+        Parameters
+        ----------
+        trace : ndarray of int
+            Number of every row's trace, from ``trace``.
+        columns : mapping of fact to FactColumn
+            All facts; rows with traces that read alike may differ in dates and numbers.
+        first_id : int
+            Id of the first trace.
 
-    def number(self, step: TraceStep, row: int) -> int:
-        """Return a number for all that a step says; steps that say the same have the same."""
-        known = self._numbers.get(id(step))
-        if known is None:
-            told = (step.rule, step.clause, step.condition, self.text(step, row), step.value, step.decides)
-            known = self._known.setdefault(told, len(self._known))
-            if not self._hangs_on_row(step):
-                self._numbers[id(step)] = known
-        return known
+        Returns
+        -------
+        trace_id : ndarray of int
+            Per row, in the order in which traces come first.
+        table : pyarrow.Table
+            ``TRACE_SCHEMA``, sorted by trace and step.
+        """
+        lines = list(self._lines)
+        slots = list(dict.fromkeys(name for line in lines for name in line.slots))
+        texts = {name: self._texts(name, columns[name]) for name in slots}
+        own = [{name for at in found for name in lines[at].slots} for found in self._traces]
+        filled = []
+        for name in slots:
+            there = np.array([name in names for names in own], dtype=bool)[trace]
+            filled.append(np.where(there, texts[name].indices.to_numpy()[columns[name].codes] + 1, 0))
+        number, row = by_first(*distinct([trace, *filled], len(trace)))
+        slot_texts = {name: (columns[name].codes, texts[name]) for name in slots}
+        return number + first_id, self._laid_out(lines, trace[row], row, slot_texts, first_id)
 
-    def _hangs_on_row(self, step: TraceStep) -> bool:
-        return any(name in self._of_row for name, _ in step.facts)
+    def _texts(self, name: str, column: FactColumn) -> pa.DictionaryArray:
+        """Return the text of every value of a column."""
+        shown = [shown_text(self._book, name, value) for value in column.values]
+        return pa.array(shown, pa.string()).dictionary_encode()
 
-
-def _rows(
-    decisions: Sequence[Decision],
-    code: IntArray,
-    row: IntArray,
-    columns: Mapping[str, FactColumn],
-    dates: set[str],
-) -> pa.Table:
-    """Lay out the steps of every trace; only texts that show a date are made one by one."""
-    steps = [step for decision in decisions for step in decision.trace]
-    count = np.array([len(decision.trace) for decision in decisions], dtype=np.int64)
-    start = np.r_[0, np.cumsum(count)]
-    length = count[code]
-    trace = np.repeat(np.arange(len(code)), length)
-    within = np.arange(len(trace)) - np.repeat(np.cumsum(length) - length, length)
-    at = start[code][trace] + within
-    dated = np.array([any(name in dates for name, _ in step.facts) for step in steps], dtype=bool)
-    # facts but dates are the same for all rows of a decision: its first trace stands for them
-    source = np.zeros(len(steps), dtype=np.int64)
-    source[at[::-1]] = row[trace[::-1]]
-    shown = _Texts(columns, dates)
-    texts = [shown.text(step, row_of) for step, row_of in zip(steps, source.tolist(), strict=True)]
-    facts = np.array(texts, dtype=object)[at] if len(at) else np.zeros(0, dtype=object)
-    for i in np.flatnonzero(dated[at]):
-        facts[i] = _facts_text(steps[at[i]], columns, int(row[trace[i]]))
-    fixed = pa.table(
-        {
-            "rule": pa.array([s.rule or None for s in steps], pa.string()),
-            "clause": pa.array([s.clause or None for s in steps], pa.string()),
-            "condition": pa.array([s.condition for s in steps], pa.string()),
-            "value": pa.array([s.value for s in steps], pa.string()),
-            "decides": pa.array([int(s.decides) for s in steps], pa.int64()),
+    def _laid_out(
+        self,
+        lines: Sequence[_Line],
+        trace: IntArray,
+        row: IntArray,
+        slots: Mapping[str, _Column],
+        first_id: int,
+    ) -> pa.Table:
+        """Lay out the lines of traces, each with one row that has it."""
+        flat = np.array([line for found in self._traces for line in found], np.int64)
+        count = np.array([len(found) for found in self._traces], np.int64)
+        length = count[trace]
+        place = np.repeat(np.arange(len(trace)), length)
+        step = np.arange(len(place)) - np.repeat(np.cumsum(length) - length, length)
+        line = flat[np.repeat((np.cumsum(count) - count)[trace], length) + step]
+        fixed = pa.table(
+            {
+                "rule": pa.array([told.rule or None for told in lines], pa.string()),
+                "clause": pa.array([told.clause or None for told in lines], pa.string()),
+                "condition": pa.array([told.condition for told in lines], pa.string()),
+                "value": pa.array([told.value for told in lines], pa.string()),
+                "decides": pa.array([int(told.decides) for told in lines], pa.int64()),
+            }
+        ).take(pa.array(line))
+        arrays = {
+            "trace_id": pa.array(place + first_id, pa.int64()),
+            "step": pa.array(step + 1, pa.int64()),
+            "facts": self._facts(lines, line, row[place], slots),
+            **{name: fixed[name] for name in fixed.column_names},
         }
-    ).take(pa.array(at))
-    arrays = {
-        "trace_id": pa.array(trace, pa.int64()),
-        "step": pa.array(within + 1, pa.int64()),
-        "facts": pa.array(facts, pa.string()),
-        **{name: fixed[name] for name in fixed.column_names},
-    }
-    return pa.table([arrays[field.name] for field in TRACE_SCHEMA], schema=TRACE_SCHEMA)
+        return pa.table([arrays[field.name] for field in TRACE_SCHEMA], schema=TRACE_SCHEMA)
+
+    @staticmethod
+    def _facts(
+        lines: Sequence[_Line], line: IntArray, row: IntArray, slots: Mapping[str, _Column]
+    ) -> pa.Array:
+        """Return the facts of lines as text, slots filled from the row of each."""
+        plain = ["".join(map(str, told.facts)) if not told.slots else "" for told in lines]
+        found = [pa.array([text or None for text in plain], pa.string())]
+        at, end = line.copy(), len(lines)
+        slotted = np.array([bool(told.slots) for told in lines], dtype=bool)
+        open_lines = np.flatnonzero(slotted[line])
+        for members in grouped(line[open_lines]):
+            places = open_lines[members]
+            pieces = [
+                piece if isinstance(piece, str) else _taken(slots[piece.column], row[places])
+                for piece in lines[line[places[0]]].facts
+            ]
+            found.append(pc.binary_join_element_wise(*pieces, ""))
+            at[places] = end + np.arange(len(places))
+            end += len(places)
+        return pa.concat_arrays(found).take(pa.array(at))
 
 
-def _facts_text(step: TraceStep, columns: Mapping[str, FactColumn], row: int) -> str | None:
-    shown = []
-    for name, text in step.facts:
-        value = columns[name][row] if name in columns else None
-        shown.append(f"{name}={value if isinstance(value, PartialDate) else text}")
-        override = columns[OVERRIDE + name][row] if OVERRIDE + name in columns else None
-        if override is not None:
-            shown.append(f"{OVERRIDE}{name}={value_text(override)}")
-    return ",".join(shown) or None
+def _taken(column: _Column, row: IntArray) -> pa.Array:
+    codes, texts = column
+    return texts.dictionary.take(texts.indices.take(pa.array(codes[row])))

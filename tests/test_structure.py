@@ -33,8 +33,9 @@ ALLOWED = {
     | {"slivers", "tables"},
     "facts": BASE | {"tables", "law", "measure", "project"},
     "units": BASE | {"facts", "measure", "project"},
-    "decisions": BASE | {"tables", "law", "trace_table"},
-    "trace_table": BASE | {"tables", "law"},
+    "numbering": set(),
+    "decisions": BASE | {"tables", "law", "numbering", "trace_table"},
+    "trace_table": BASE | {"tables", "law", "numbering"},
     "why": BASE | {"law", "tables"},
     "parts": BASE | {"facts", "law", "layers", "measure", "overlay", "project"},
     "same_place": BASE | {"overlay"},
@@ -91,6 +92,7 @@ ALLOWED = {
     | {"api", "area", "crs", "io", "law", "ledger", "project", "provenance", "report", "tables", "values"},
 }
 FAMILIES = {
+    "decision_elements": "decisions",
     "convert_losses": "convert",
     "crs_guard": "crs",
     "crs_kinds": "crs",

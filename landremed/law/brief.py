@@ -9,7 +9,7 @@ from typing import NamedTuple
 from landremed.law.book import RuleBook
 from landremed.law.compiled import Compiled, compiled
 from landremed.law.completion import variables_of
-from landremed.law.decide import clauses_of, rule_leaves, schedules_of
+from landremed.law.elements import clauses_of, rule_leaves, schedules_of
 from landremed.law.schedule import due_dates
 from landremed.law.situation import Situation
 from landremed.types import FactValue, Outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
 from typing import Final
@@ -160,8 +161,11 @@ class Compiled:
         return tuple(sorted([numbers[0] - 1, *numbers, *between, numbers[-1] + 1]))
 
     def key(self, name: str, value: FactValue) -> Hashable:
-        """Return what matters of a value, so that days without a threshold between them count as one."""
+        """Return what matters of a value: days and numbers without a threshold between them count as one."""
         spec = self.book.vocabulary[name]
+        if spec.kind == "number" and isinstance(value, float):
+            cuts = [cut for cut in self._cuts.get(name, ()) if isinstance(cut, float)]
+            return bisect_left(cuts, value), bisect_right(cuts, value)
         if spec.kind in {"date", "number"}:
             return value if value is None and spec.claim else self.cells(name, value)
         if spec.kind == "bool" and not isinstance(value, bool):

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from landremed.law.compiled import Compiled
 from landremed.law.conditions import Complete, Condition, Group, Test, condition_text, kleene, tests_of
 from landremed.law.decision import TraceStep
 from landremed.law.records import HandOver, Rule, Table
-from landremed.law.situation import Context, Situation, fact_text
+from landremed.law.situation import Situation, fact_text
 
-__all__ = ["grounds", "trace_steps"]
+__all__ = ["Place", "grounds", "places", "present", "trace_steps"]
 
 _STEPS_LIMIT = 50_000
 
 
-def trace_steps(situation: Situation, fired: set[str]) -> Iterator[TraceStep]:
+class Place(NamedTuple):
+    """Where a step of a trace can stand.
+
+    Attributes
+    ----------
+    rule, table : str
+        Rule and table; of a step that shows no rule of a table, ``table`` is "".
+    facts : tuple of str
+        Facts that the step shows or asks for.
+    step : callable (situation, decides)
+        Makes the step.
+    """
+
+    rule: str
+    table: str
+    facts: tuple[str, ...]
+    step: Callable[[Situation, bool], TraceStep]
+
+
+_NO_CLASS = TraceStep("", "", "category is given", (("category", "unknown"),), "unknown", False)
+
+
+def places(situation: Situation) -> tuple[Place, ...]:
+    """Return where the steps of such a combination's trace can stand, in order.
+
+    Parameters
+    ----------
+    situation : Situation
+        Only class, subtype and the fact of a hand-over are looked at.
+    """
+    if situation.category is None:
+        return (Place("", "", (), lambda situation, decides: _NO_CLASS),)
+    found: list[Place] = []
+    hand_over = situation.hand_over
+    if hand_over is not None and situation.targets != (situation.category,):
+        over = hand_over
+        found.append(Place(over.id, "", (over.fact,), lambda own, decides: _hand_over_step(own, over)))
+    for table, subtypes in _tables(situation):
+        for rule in table.rules:
+            found.append(_rule_place(situation.ready, table, rule, subtypes))
+    return tuple(found)
+
+
+def present(found: Sequence[Place], fired: Set[str]) -> tuple[bool, ...]:
+    """Tell which places a trace fills: of every table the rules down to the last that decides, else all."""
+    last: dict[str, int] = {}
+    for at, place in enumerate(found):
+        if place.table and place.rule in fired:
+            last[place.table] = at
+    return tuple(at <= last.get(place.table, len(found)) for at, place in enumerate(found))
+
+
+def trace_steps(situation: Situation, fired: Set[str]) -> Iterator[TraceStep]:
     """Yield the rules of every table concerned, down to the last that decides in some completion.
 
     Parameters
@@ -25,19 +77,13 @@ def trace_steps(situation: Situation, fired: set[str]) -> Iterator[TraceStep]:
         Rules that decide in some completion. A table in which none does is shown whole.
     """
     if situation.category is None:
-        yield TraceStep("", "", "category is given", (("category", "unknown"),), "unknown", False)
+        yield _NO_CLASS
         return
     hand_over = situation.hand_over
     if hand_over is not None and situation.targets != (situation.category,):
         yield _hand_over_step(situation, hand_over)
-    tables: dict[str, list[Context]] = {}
-    for context in situation.contexts:
-        if context.table is not None:
-            tables.setdefault(context.table.id, []).append(context)
-    for contexts in tables.values():
-        table = contexts[0].table
-        if table is not None:
-            yield from _table_steps(situation, table, [context.subtype for context in contexts], fired)
+    for table, subtypes in _tables(situation):
+        yield from _table_steps(situation, table, subtypes, fired)
 
 
 def grounds(situation: Situation, rules: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,6 +102,30 @@ def grounds(situation: Situation, rules: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _tables(situation: Situation) -> list[tuple[Table, list[str]]]:
+    """Return the tables concerned, each with the subtypes that may fall under it."""
+    found: dict[str, tuple[Table, list[str]]] = {}
+    for context in situation.contexts:
+        if context.table is not None:
+            found.setdefault(context.table.id, (context.table, []))[1].append(context.subtype)
+    return list(found.values())
+
+
+def _rule_place(ready: Compiled, table: Table, rule: Rule, subtypes: list[str]) -> Place:
+    shown = _shown(ready, table, rule, subtypes)
+
+    def step(situation: Situation, decides: bool) -> TraceStep:
+        def possible(name: str) -> tuple[Complete, ...]:
+            return situation.possible(table, name)
+
+        def text(name: str) -> str:
+            return fact_text(situation.book, name, situation.facts.get(name))
+
+        return _step(ready, shown, possible, text, {rule.id} if decides else set())
+
+    return Place(rule.id, table.id, tuple(dict.fromkeys((*shown.names, *shown.asked))), step)
+
+
 def _hand_over_step(situation: Situation, hand_over: HandOver) -> TraceStep:
     fact = hand_over.fact
     value = situation.facts.get(fact)
@@ -66,7 +136,7 @@ def _hand_over_step(situation: Situation, hand_over: HandOver) -> TraceStep:
 
 
 def _table_steps(
-    situation: Situation, table: Table, subtypes: list[str], fired: set[str]
+    situation: Situation, table: Table, subtypes: list[str], fired: Set[str]
 ) -> Iterator[TraceStep]:
     last = max((i for i, rule in enumerate(table.rules) if rule.id in fired), default=len(table.rules))
     values: dict[str, tuple[Complete, ...]] = {}
@@ -128,7 +198,7 @@ def _step(
     shown: _Shown,
     possible: Callable[[str], tuple[Complete, ...]],
     text: Callable[[str], str],
-    fired: set[str],
+    fired: Set[str],
 ) -> TraceStep:
     """Return one step; the same one for the same facts."""
     facts = tuple([(name, text(name)) for name in shown.names])
