@@ -248,6 +248,19 @@ def test_a_job_file_maps_its_arrays(tmp_path):
     assert open_job(tmp_path / "job")["numbers"][0] == 0.0
 
 
+def test_a_job_file_lays_down_shared_memory_once(tmp_path):
+    numbers = np.random.default_rng(1).random(100_000)
+    nothing = np.zeros(0)
+    write_job(tmp_path / "job", [nothing, numbers, nothing, numbers.view(), numbers[:10], numbers + 1.0])
+    assert (tmp_path / "job").stat().st_size < 2.1 * numbers.nbytes
+    for found, wanted in zip(
+        open_job(tmp_path / "job"),
+        [nothing, numbers, nothing, numbers, numbers[:10], numbers + 1.0],
+        strict=True,
+    ):
+        assert found.tolist() == wanted.tolist()
+
+
 def test_a_run_refused_before_its_work_leaves_nothing(tmp_path, sample):
     for memory in (10**7, 3 * 10**8):
         with pytest.raises(LandremedError) as caught:

@@ -1,7 +1,8 @@
 """An object in a file that many processes can hold at once: its large arrays stay pages of the file.
 
 Pickle protocol 5 hands the arrays over apart; they are laid one behind the other, and a process that opens
-the file maps them. Pages that nobody writes to are shared by all processes of a machine.
+the file maps them. Pages that nobody writes to are shared by all processes of a machine. Memory that several
+objects stand on, such as the shapes of a layer and their index, is laid down once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import pickle
 import struct
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 __all__ = ["open_job", "write_job"]
 
@@ -35,16 +38,20 @@ def write_job(path: Path, job: object) -> None:
     data = pickle.dumps(job, protocol=5, buffer_callback=found.append)
     views = [buffer.raw() for buffer in found]
     places = []
+    laid: dict[tuple[int, int], tuple[int, memoryview]] = {}
     at = _aligned(_HEAD.size + _PLACE.size * len(views) + len(data))
     for view in views:
-        places.append((at, view.nbytes))
-        at = _aligned(at + view.nbytes)
+        memory = (_address(view), view.nbytes)
+        if memory not in laid:
+            laid[memory] = (at, view)
+            at = _aligned(at + view.nbytes)
+        places.append((laid[memory][0], view.nbytes))
     with path.open("wb") as stream:
         stream.write(_HEAD.pack(_MAGIC, len(views), len(data)))
         for place in places:
             stream.write(_PLACE.pack(*place))
         stream.write(data)
-        for view, (start, _) in zip(views, places, strict=True):
+        for start, view in laid.values():
             stream.seek(start)
             stream.write(view)
         stream.truncate(at)
@@ -67,6 +74,11 @@ def open_job(path: Path) -> Any:
     start = _HEAD.size + _PLACE.size * count
     buffers = [view[at : at + size] for at, size in places]
     return pickle.loads(view[start : start + length], buffers=buffers)  # noqa: S301  written by this program
+
+
+def _address(view: memoryview) -> int:
+    """Return where in memory a view begins."""
+    return int(np.frombuffer(view, np.uint8).__array_interface__["data"][0]) if view.nbytes else 0
 
 
 def _aligned(at: int) -> int:
