@@ -1,13 +1,18 @@
 """A layer read in windows is the layer that is read at once."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
+from pyarrow import parquet
 
 from landremed.errors import InputError
 from landremed.io import hashing, windows
+from landremed.io.drivers import open_dataset
+from landremed.io.geoparquet import geoparquet_batches
 from landremed.io.limits import Limits, window_limits
 from landremed.io.vector import read_vector
 from landremed.io.windows import NotInWindowsError, WindowReader
@@ -102,3 +107,23 @@ def test_limits_of_the_project_hold(tmp_path, small_blocks):
     assert caught.value.code == "limit_exceeded"
     assert window_limits({}).max_features > 1e12
     assert window_limits({"max_columns": 3}).max_columns == 3
+
+
+def test_what_was_read_does_not_stay_in_memory(tmp_path):
+    rng = np.random.default_rng(1)
+    rows, groups = 500, 40
+    noise = [rng.bytes(2_000) for _ in range(rows * groups)]  # 40 MB that cannot be compressed
+    point = shapely.to_wkb(shapely.box(560000, 4300000, 560010, 4300010))
+    geo = {"version": "1.0.0", "primary_column": "geometry"}
+    geo["columns"] = {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}}
+    table = pa.table({"noise": noise, "geometry": [point] * len(noise)})
+    table = table.replace_schema_metadata({"geo": json.dumps(geo)})
+    for size, name in [(rows, "groups.parquet"), (rows * groups, "one.parquet")]:
+        parquet.write_table(table, tmp_path / name, row_group_size=size, use_dictionary=False)
+    del table
+    for name in ("groups.parquet", "one.parquet"):
+        dataset = open_dataset(name, tmp_path, window_limits({}))
+        before, most = pa.total_allocated_bytes(), 0
+        for _ in geoparquet_batches(dataset, window_limits({}), rows):
+            most = max(most, pa.total_allocated_bytes() - before)
+        assert 0 < most < 12e6

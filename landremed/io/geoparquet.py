@@ -16,6 +16,7 @@ from landremed.io.limits import Limits, check_limit
 __all__ = ["geoparquet_batches", "parquet_rows", "read_geoparquet"]
 
 _BOX = "bbox"
+_BUFFER = 1 << 20
 _BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -49,7 +50,7 @@ def read_geoparquet(dataset: Dataset, columns: list[str] | None, limits: Limits)
 
 def geoparquet_batches(dataset: Dataset, limits: Limits, rows: int) -> Iterator[RawLayer]:
     """Read a GeoParquet file some rows at a time; otherwise as ``read_geoparquet``."""
-    file = _open(dataset)
+    file = _open(dataset, buffer_size=_BUFFER, pre_buffer=False)  # else all that was read stays in memory
     names, primary, crs = _wanted(dataset, file, limits)
     try:
         for batch in file.iter_batches(rows, columns=[*names, primary]):
@@ -79,11 +80,11 @@ def _raw(table: pa.Table, primary: str, crs: str | None) -> RawLayer:
     return RawLayer(table.remove_column(place).replace_schema_metadata(None), table.column(place), crs)
 
 
-def _open(dataset: Dataset) -> Any:
+def _open(dataset: Dataset, **how: Any) -> Any:
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(dataset.path)
+        file = parquet.ParquetFile(dataset.path, **how)
         _ = file.schema_arrow.names  # read when first asked for, and not always text
     except _BROKEN as error:
         raise InputError("file_truncated", Where(file=dataset.shown), reason=str(error)[:200]) from error
