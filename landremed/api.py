@@ -299,7 +299,7 @@ def _run_partitions(
     )
     crs_wkt = done.basis.crs.to_wkt()
     stage("write")
-    write_result(output, done.layers, crs_wkt, project, overwrite, done.basis)
+    write_result(output, done.layers, crs_wkt, project, overwrite, done.basis, threads=done.writers)
     done.remove()
     layers = WrittenLayers(path, {layer.name: layer for layer in done.layers})
     return RunResult(layers, crs_wkt, project, partitions=done)
@@ -513,6 +513,7 @@ def write_result(
     overwrite: bool,
     basis: Basis | None,
     early: EarlyLayers | None = None,
+    threads: int | None = None,
 ) -> None:
     language = project.language or "zh"
     titles = {}
@@ -520,7 +521,7 @@ def write_result(
         titles = basis.book.titles(language)
     if basis is not None and names_folder(output):
         named = titled_layers(layers, language, titles, basis)
-        write_folder(Path(output), named, crs_wkt=crs_wkt, overwrite=overwrite)
+        write_folder(Path(output), named, crs_wkt=crs_wkt, overwrite=overwrite, threads=threads)
         return
     write_layers(
         Path(output),

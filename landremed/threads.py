@@ -29,10 +29,15 @@ def limit_threads(count: int) -> None:
     pa.set_io_thread_count(_limit[0])
 
 
-def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return what a function gives for items, in their order, worked on by all threads worth starting."""
+def in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], most: int | None = None
+) -> list[Result]:
+    """Return what a function gives for items, in their order, worked on by all threads worth starting.
+
+    ``most`` is the number of items worked on at a time where that takes memory.
+    """
     listed = list(items)
-    count = min(usable_threads(), len(listed))
+    count = min(most or usable_threads(), usable_threads(), len(listed))
     if count < 2:
         return [function(item) for item in listed]
     with ThreadPoolExecutor(count) as pool:

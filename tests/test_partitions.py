@@ -13,11 +13,12 @@ import shapely
 
 from landremed.api import run
 from landremed.errors import InputError, LandremedError, Where
+from landremed.io import result_folder
 from landremed.io.result_folder import write_folder
 from landremed.layers import Parcels, load_parcels
 from landremed.output import titled_layers
 from landremed.overlay import PolygonSet
-from landremed.partitions import InProcess, LocalProcesses
+from landremed.partitions import InProcess, LocalProcesses, spool
 from landremed.partitions.curve import hilbert_places
 from landremed.partitions.job_file import open_job, write_job
 from landremed.partitions.memory import Bounds, fitting, parse_memory
@@ -70,8 +71,10 @@ def gathered(layers):
     return tables
 
 
-@pytest.mark.parametrize("rows", [9, 170, 5000])
-def test_every_table_is_that_of_one_piece(sample, whole, tmp_path, rows):
+@pytest.mark.parametrize(("rows", "block"), [(9, 16), (170, 7), (5000, 32_768)])
+def test_every_table_is_that_of_one_piece(sample, whole, tmp_path, monkeypatch, rows, block):
+    monkeypatch.setattr(spool, "_BLOCK", block)
+    monkeypatch.setattr(spool, "_BLOCKS", 1_000)
     found = divided(sample, tmp_path / "r.gpkg", InProcess(), rows)
     expected = gathered(whole.layers.values())
     got = gathered(found.layers)
@@ -79,17 +82,30 @@ def test_every_table_is_that_of_one_piece(sample, whole, tmp_path, rows):
     for name, table in expected.items():
         assert table or name == "land_use", name
         assert got[name] == table, name
+    for layer in found.layers:
+        if layer.stream is None:
+            continue
+        for start in {0, 1, block, layer.rows // 2, max(layer.rows - 1, 0), layer.rows}:
+            rest = [row for table, _ in layer.stream.chunks(start) for row in table.to_pylist()]
+            known = [
+                {k: v for k, v in row.items() if k != "geometry"} for row in expected[layer.name][start:]
+            ]
+            assert rest == known, (layer.name, start)
 
 
-def test_processes_and_folders(sample, whole, tmp_path):
+def test_processes_and_folders(sample, whole, tmp_path, monkeypatch):
     """Two processes, and the same command in one piece, write the same bytes."""
+    monkeypatch.setattr(spool, "_BLOCK", 16)
+    monkeypatch.setattr(result_folder, "ROWS", 20)
+    monkeypatch.setattr(result_folder, "GROUP", 5)
+    monkeypatch.setattr(result_folder, "_SHARE", 2)
     with LocalProcesses(2) as executor:
         found = divided(sample, tmp_path / "r", executor, 100)
     for name, layers in (("one", list(whole.layers.values())), ("two", found.layers)):
         titled = titled_layers([at for at in layers if at.name != "provenance"], "zh", {}, found.basis)
         write_folder(tmp_path / name, titled, crs_wkt=found.basis.crs.to_wkt())
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*"))
-    assert len(files) > 8
+    assert len(files) > 30
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
@@ -282,17 +298,19 @@ def test_memory():
         with pytest.raises(LandremedError) as caught:
             parse_memory(text)
         assert caught.value.code == "memory_unreadable"
-    ample = fitting(10**11, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000)
+    ample = fitting(10**11, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000, block=32_768)
     assert (ample.processes, ample.rows) == (4, 50_000)
-    tight = fitting(2 * 10**9, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000)
+    tight = fitting(2 * 10**9, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000, block=32_768)
     assert tight.processes < 4
     assert tight.rows <= 50_000
     with pytest.raises(LandremedError) as caught:
-        fitting(10**8, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000)
+        fitting(10**8, parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000, block=32_768)
     assert caught.value.code == "memory_too_small"
     needed = float(str(caught.value.params["needed"]).split()[0])
     assert (
-        fitting(int(needed * 10**9), parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000).processes
+        fitting(
+            int(needed * 10**9), parcels=10**6, layers_bytes=10**8, processes=4, rows=50_000, block=32_768
+        ).processes
         == 1
     )
 

@@ -15,6 +15,7 @@ import landremed
 from landremed.errors import OutputError
 from landremed.io import result_folder
 from landremed.io.gpkg import OutLayer
+from landremed.io.row_stream import RowStream
 
 LAYERS = [
     "decisions",
@@ -83,8 +84,11 @@ def test_manifest_counts_every_layer(both):
         assert ds.dataset(both / "out" / name).count_rows() == entry["rows"]
 
 
-def test_many_files_keep_the_order(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("group", "share"), [(25_000, 8), (1, 8), (7, 1)])
+def test_many_files_keep_the_order(tmp_path, monkeypatch, group, share):
     monkeypatch.setattr(result_folder, "ROWS", 7)
+    monkeypatch.setattr(result_folder, "GROUP", group)
+    monkeypatch.setattr(result_folder, "_SHARE", share)
     rows = 20
     shapes = shapely.to_wkb(shapely.box(np.arange(rows), 0, np.arange(rows) + 1, 1))
     layer = OutLayer(
@@ -96,6 +100,19 @@ def test_many_files_keep_the_order(tmp_path, monkeypatch):
     assert table["n"].to_pylist() == list(range(rows))
     assert table["fid"].to_pylist() == list(range(1, rows + 1))
     assert [b["xmin"] for b in table["bbox_"].to_pylist()] == list(range(rows))
+
+
+@pytest.mark.parametrize("given", [0, 6, 14, 19, 21, 30])
+def test_a_stream_of_too_few_or_too_many_rows(tmp_path, monkeypatch, given):
+    monkeypatch.setattr(result_folder, "ROWS", 7)
+    monkeypatch.setattr(result_folder, "_SHARE", 1)
+    table = pa.table({"n": list(range(given))})
+    stream = RowStream(20, lambda start: iter([(table.slice(start), None)]))
+    layer = OutLayer("a", table.slice(0, 0), stream=stream)
+    with pytest.raises(OutputError) as caught:
+        result_folder.write_folder(tmp_path / "out", [layer], crs_wkt=CRS)
+    assert caught.value.code == "output_rows_differ"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_result_is_never_replaced(tmp_path):

@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,16 +25,22 @@ from landremed.errors import OutputError, Where
 from landremed.io.exchange import replace_folder
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer
 from landremed.io.gpkg_columns import as_multi, storable_column
+from landremed.io.wkb_scan import polygon_bounds
+from landremed.threads import in_threads
 
 __all__ = ["MANIFEST", "ROWS", "check_folder", "names_folder", "write_folder"]
 
 ROWS: Final = 100_000
 """Rows of one file."""
 
+GROUP: Final = 25_000
+"""Rows of a file that are written, and can be read, at a time; a file has a whole number of such groups."""
+
 MANIFEST: Final = "landremed.json"
 """File that tells a result folder from any other: layers, rows, titles of columns."""
 
 _FID: Final = "fid"
+_SHARE: Final = 8  # files that follow each other and are written one after the other
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -63,7 +71,14 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
         raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
 
 
-def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwrite: bool = False) -> None:
+def write_folder(
+    path: Path,
+    layers: Sequence[OutLayer],
+    *,
+    crs_wkt: str,
+    overwrite: bool = False,
+    threads: int | None = None,
+) -> None:
     """Write layers as GeoParquet 1.1, ``path/LAYER/part-00000.parquet`` and so on.
 
     Every table begins with ``fid`` (1, 2, … in the order of the rows, as in the GeoPackage); polygons stand
@@ -79,6 +94,8 @@ def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwr
         Working CRS of every geometry.
     overwrite : bool
         Replace an existing result folder.
+    threads : int, optional
+        Files written at a time; all cores by default.
 
     Raises
     ------
@@ -92,8 +109,14 @@ def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwr
     shutil.rmtree(temp, ignore_errors=True)
     try:
         temp.mkdir()
+        shares = [share for layer in layers for share in _shares(temp, layer)]
+        written = in_threads(partial(_write_share, crs_wkt=crs_wkt), shares, threads)
         for layer in layers:
-            _write_layer(temp / layer.name, layer, crs_wkt)
+            rows = sum(n for share, n in zip(shares, written, strict=True) if share.layer is layer)
+            if rows != layer.rows:
+                raise OutputError(
+                    "output_rows_differ", Where(layer=layer.name), given=layer.rows, written=rows
+                )
         text = json.dumps(_manifest(layers), ensure_ascii=False, indent=1)
         (temp / MANIFEST).write_text(text, encoding="utf-8")
         replace_folder(temp, target)
@@ -104,33 +127,61 @@ def write_folder(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, overwr
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def _write_layer(folder: Path, layer: OutLayer, crs_wkt: str) -> None:
+@dataclass(frozen=True)
+class _Share:
+    """Files of a layer that follow each other."""
+
+    folder: Path
+    layer: OutLayer
+    files: range
+
+
+def _shares(temp: Path, layer: OutLayer) -> list[_Share]:
+    """Divide the files of a layer among those who write them, and make its folder."""
+    if layer.stream is None and layer.geometry is not None and len(layer.geometry) != layer.rows:
+        raise OutputError(
+            "output_rows_differ", Where(layer=layer.name), given=layer.rows, written=len(layer.geometry)
+        )
+    folder = temp / layer.name
+    folder.mkdir()
+    files = max(1, -(-layer.rows // ROWS))
+    count = -(-files // _SHARE)
+    ends = [files * i // count for i in range(count + 1)]
+    return [_Share(folder, layer, range(low, high)) for low, high in pairwise(ends)]
+
+
+def _write_share(share: _Share, crs_wkt: str) -> int:
+    """Write files; return the rows that stand in them."""
     from pyarrow import parquet
 
-    rows = layer.rows
-    if layer.stream is None and layer.geometry is not None and len(layer.geometry) != rows:
-        raise OutputError(
-            "output_rows_differ", Where(layer=layer.name), given=rows, written=len(layer.geometry)
-        )
-    folder.mkdir()
+    step = min(GROUP, ROWS)
+    start = share.files.start * ROWS
+    groups = _groups(share.layer, start, step)
     written = 0
-    for number, part in enumerate(_parts(layer)):
-        file = folder / f"part-{number:05d}.parquet"
-        parquet.write_table(_block(part, number * ROWS, crs_wkt), file, compression="zstd")
+    for number in share.files:
+        file = share.folder / f"part-{number:05d}.parquet"
+        writer = None
+        for group in islice(groups, ROWS // step):
+            table = _block(group, start, crs_wkt)
+            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd")
+            writer.write_table(table)
+            start += table.num_rows
+        if writer is None:  # fewer rows than there should be
+            break
+        writer.close()
         written += parquet.read_metadata(file).num_rows
-    if written != rows:
-        raise OutputError("output_rows_differ", Where(layer=layer.name), given=rows, written=written)
+    return written
 
 
-def _parts(layer: OutLayer) -> Iterator[OutLayer]:
-    """Yield the rows of one file after the other; one file without rows where there are none."""
+def _groups(layer: OutLayer, start: int, step: int) -> Iterator[OutLayer]:
+    """Yield the rows from one on, so many at a time; none at all as one group."""
     if layer.stream is not None and layer.rows:
-        for table, geometry in layer.stream.cut(ROWS):
+        for table, geometry in layer.stream.cut(step, start):
             yield replace(layer, table=table, geometry=geometry, stream=None)
         return
-    for start in range(0, max(layer.table.num_rows, 1), ROWS):
-        geometry = layer.geometry.slice(start, ROWS) if layer.geometry is not None else None
-        yield replace(layer, table=layer.table.slice(start, ROWS), geometry=geometry)
+    for low in range(start, max(layer.table.num_rows, 1), step):
+        geometry = layer.geometry.slice(low, step) if layer.geometry is not None else None
+        yield replace(layer, table=layer.table.slice(low, step), geometry=geometry)
 
 
 def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
@@ -149,13 +200,16 @@ def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
     while box in columns:
         box = f"{box}_"
     columns[GEOMETRY_COLUMN] = wkb.cast(pa.binary())
-    columns[box] = _boxes(wkb)
+    columns[box] = _boxes(wkb, layer.geometry_type)
     geo = _geo(layer.geometry_type, box, crs_wkt)
     return pa.table(columns).replace_schema_metadata({b"geo": json.dumps(geo).encode()})
 
 
-def _boxes(wkb: pa.ChunkedArray) -> pa.Array:
-    bounds = shapely.bounds(shapely.from_wkb(wkb.to_numpy())).reshape(-1, 4)
+def _boxes(wkb: pa.ChunkedArray, kind: str) -> pa.Array:
+    if kind == "MultiPolygon":
+        bounds = polygon_bounds(pa.concat_arrays(wkb.chunks))
+    else:
+        bounds = shapely.bounds(shapely.from_wkb(wkb.to_numpy())).reshape(-1, 4)
     missing = np.isnan(bounds[:, 0])
     sides = [pa.array(bounds[:, i], pa.float64()) for i in range(4)]
     return pa.StructArray.from_arrays(sides, _SIDES, mask=pa.array(missing))

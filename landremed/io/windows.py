@@ -19,7 +19,7 @@ from landremed.io.gdal import RawLayer, describe, pick_layer, quiet, unreadable
 from landremed.io.geoparquet import geoparquet_batches
 from landremed.io.hashing import BLOCK, BlockHash
 from landremed.io.limits import Limits, check_limit
-from landremed.io.row_stream import RowStream
+from landremed.io.row_stream import cut
 from landremed.io.stated_rows import require_all_rows
 from landremed.io.vector import crs_text, file_and_layer, layer_stem, plain_attributes
 from landremed.io.where import matching_rows
@@ -104,7 +104,7 @@ class WindowReader:
                 yield table, wkb
             self._check_whole(read, nulls if empty else [])
 
-        for table, wkb in RowStream(0, chunks).cut(BLOCK):
+        for table, wkb in cut(chunks(), BLOCK):
             if wkb is None:
                 raise NotInWindowsError
             self.rows += len(wkb)

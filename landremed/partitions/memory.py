@@ -26,7 +26,7 @@ _PROCESS: Final = 330_000_000  # interpreter, libraries and compiled kernels
 _LAYERS: Final = 3.2  # index and shapes that all processes share, by bytes of the layers' shapes
 _OWN_LAYERS: Final = 1.7  # shapes as each process holds them
 _PARCEL: Final = 200  # what the first process keeps of every parcel
-_MERGED: Final = 350_000_000  # rows that are put in order at a time
+_MERGED: Final = 9_000  # what a parcel takes while its rows are put in order and written
 _LEAST_ROWS: Final = 1_000
 
 
@@ -48,10 +48,11 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What fits: processes at a time, and the most parcels of a partition."""
+    """What fits: processes at a time, the most parcels of a partition, and files written at a time."""
 
     processes: int
     rows: int
+    writers: int
 
 
 def parse_memory(text: str) -> int:
@@ -84,7 +85,7 @@ def default_memory() -> int:
     return int(_SHARE * min(whole))
 
 
-def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, rows: int) -> Share:
+def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, rows: int, block: int) -> Share:
     """Return how many processes, and parcels at a time, stay within the memory.
 
     Parameters
@@ -99,6 +100,8 @@ def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, row
         Processes wanted.
     rows : int
         Parcels of a partition where memory is no concern.
+    block : int
+        Parcels whose rows are put in order at a time.
 
     Raises
     ------
@@ -107,10 +110,14 @@ def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, row
     """
     fixed = _PROCESS + _PARCEL * parcels + int(_LAYERS * layers_bytes)
     each = _PROCESS + int(_OWN_LAYERS * layers_bytes)
-    least = fixed + max(each + ROW_BYTES * min(_LEAST_ROWS, max(parcels, 1)), _MERGED)
+    merged = _MERGED * min(block, parcels)
+    least = max(
+        fixed + each + ROW_BYTES * min(_LEAST_ROWS, max(parcels, 1)), _PROCESS + _PARCEL * parcels + merged
+    )
     if memory < least:
         needed = -(-least // 10**8) / 10
         raise LandremedError("memory_too_small", given=f"{memory / 1e9:.1f} GB", needed=f"{needed:.1f} GB")
+    writers = min(processes, max(1, (memory - _PROCESS - _PARCEL * parcels) // max(merged, 1)))
     for count in range(processes, 0, -1):
         fit = (memory - fixed - count * each) // (count * ROW_BYTES)
         if fit >= min(rows, _LEAST_ROWS) or (count == 1 and fit > 0):
@@ -119,8 +126,8 @@ def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, row
                 good > fit and good > _LEAST_ROWS
             ):  # halves only, so that runs are resumed with other figures
                 good = -(-good // 2)
-            return Share(count, min(good, rows))
-    return Share(1, min(_LEAST_ROWS, rows))
+            return Share(count, min(good, rows), writers)
+    return Share(1, min(_LEAST_ROWS, rows), writers)
 
 
 def give_back() -> None:

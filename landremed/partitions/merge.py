@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -86,7 +86,7 @@ class Merged:
             if name in _JUDGED:
                 table = _sample(table, "missing_facts", self.counts(name)["missing_facts"].unique())
             rows = sum(done["rows"][name] for done in self._done)
-            stream = RowStream(rows, lambda name=name: self._rows(name))  # type: ignore[misc]
+            stream = RowStream(rows, partial(self._rows, name))
             geometry = pa.array([], pa.large_binary()) if spatial else None
             found[name] = OutLayer(name, table, geometry, stream=stream)
         rows = sum(self._trace_rows(name) for name in _JUDGED.values())
@@ -118,38 +118,60 @@ class Merged:
             fired.update(done["rules_fired"])
         return dict(fired)
 
-    def _rows(self, name: str) -> Iterator[tuple[pa.Table, pa.Array | None]]:
-        """Yield the rows of a layer, block by block."""
-        for block in self._blocks(name):
-            rows = named(block, self.shifts) if name == "overlaps" else block
+    def _rows(self, name: str, start: int) -> Iterator[tuple[pa.Table, pa.Array | None]]:
+        """Yield the rows of a layer from one on, block by block."""
+        until = np.cumsum(sum(self._counts(laid) for laid in self._laid(name)))
+        first = int(np.searchsorted(until, start, side="right"))
+        skipped = start - int(until[first - 1]) if first else start
+        for block in self._blocks(name, first):
+            rows = named(block.slice(skipped), self.shifts) if name == "overlaps" else block.slice(skipped)
+            del block
+            skipped = 0
             if name in _SPATIAL:
                 shapes = pa.concat_arrays(rows[GEOMETRY].chunks)
                 yield rows.drop_columns([GEOMETRY]), shapes
+                del shapes
             else:
                 yield rows, None
+            del rows
 
-    def _traces(self) -> Iterator[tuple[pa.Table, None]]:
+    def _traces(self, start: int) -> Iterator[tuple[pa.Table, None]]:
         for name in _JUDGED.values():
             for table in self._blocks(name):
-                yield table, None
+                yield table.slice(start), None
+                start = max(0, start - len(table))
 
-    def _blocks(self, name: str) -> Iterator[pa.Table]:
-        """Yield the rows about every block of parcels, in the order of the parcels."""
-        blocks = -(-self._manifest.total // self._manifest.block)
-        for block in range(blocks):
-            tables = []
-            for number, done in enumerate(self._done):
-                at = block_of(done["blocks"].get(name, []), block)
-                if at is not None:
-                    tables.append(self._numbered(name, number, read_block(self._path(number, name), at)))
-            if not tables:
-                continue
-            whole = pa.concat_tables(tables).combine_chunks()
-            if len(tables) > 1:
-                order = np.argsort(whole[ROW].to_numpy(), kind="stable")
-                whole = whole.take(pa.array(order)).combine_chunks()
-            if whole.num_rows:
-                yield whole.drop_columns([ROW])
+    def _laid(self, name: str) -> list[Ints]:
+        """Return, for every partition, the blocks that a layer has rows about, and how many rows."""
+        return [np.array(done["blocks"].get(name, []), np.int64).reshape(-1, 2) for done in self._done]
+
+    def _counts(self, laid: Ints) -> Ints:
+        """Return the rows about every block."""
+        counts = np.zeros(self._number_of_blocks, np.int64)
+        counts[laid[:, 0]] = laid[:, 1]
+        return counts
+
+    @property
+    def _number_of_blocks(self) -> int:
+        return -(-self._manifest.total // self._manifest.block)
+
+    def _blocks(self, name: str, first: int = 0) -> Iterator[pa.Table]:
+        """Yield the rows about every block of parcels from one on, in the order of the parcels."""
+        laid = [blocks[:, 0] for blocks in self._laid(name)]
+        for block in range(first, self._number_of_blocks):
+            rows = self._block(name, [block_of(blocks, block) for blocks in laid])
+            if rows is not None and rows.num_rows:
+                yield rows
+            del rows  # may be large, and the next block is wanted now
+
+    def _block(self, name: str, places: Sequence[int | None]) -> pa.Table | None:
+        """Return the rows about a block of parcels, which stand at these places of the partitions."""
+        tables = [
+            self._numbered(name, number, read_block(self._path(number, name), at))
+            for number, at in enumerate(places)
+            if at is not None
+        ]
+        return _in_order(pa.concat_tables(tables)) if tables else None
 
     def _numbered(self, name: str, number: int, table: pa.Table) -> pa.Table:
         """Give traces their numbers in the whole; leave out those that stand in another partition first."""
@@ -180,6 +202,19 @@ class Merged:
 
     def _path(self, number: int, name: str) -> Path:
         return done_files(self._folder, number) / f"{name}.arrow"
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Sort rows by their parcels, column by column so that few copies lie in memory; drop the row column."""
+    rows = table[ROW].to_numpy()
+    order = pa.array(np.argsort(rows, kind="stable")) if (np.diff(rows) < 0).any() else None
+    table = table.drop_columns([ROW])
+    columns = []
+    for column in table.columns:
+        whole = column.combine_chunks()
+        whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+        columns.append(whole if order is None else whole.take(order))
+    return pa.table(columns, schema=table.schema)
 
 
 def _sample(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -30,6 +30,7 @@ ROW: Final = "_row"
 
 GEOMETRY: Final = "_geometry"
 
+_BUFFER: Final = 1 << 16  # two hundred files are written side by side
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -43,14 +44,18 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[Any]:
         The file cannot be written.
     """
     try:
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=_OPTIONS) as writer:
+        # Arrow writes every column of every batch by itself, some of them a few bytes
+        with (
+            pa.output_stream(str(path), compression=None, buffer_size=_BUFFER) as sink,
+            pa.ipc.new_file(sink, schema, options=_OPTIONS) as writer,
+        ):
             yield writer
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise OutputError("scratch_write_failed", Where(file=str(path)), reason=reason) from error
 
 
-def write_rows(path: Path, table: pa.Table, rows: npt.NDArray[np.int64], block: int) -> list[int]:
+def write_rows(path: Path, table: pa.Table, rows: npt.NDArray[np.int64], block: int) -> list[tuple[int, int]]:
     """Write a table, one record batch for every block of parcels.
 
     Parameters
@@ -66,15 +71,15 @@ def write_rows(path: Path, table: pa.Table, rows: npt.NDArray[np.int64], block: 
 
     Returns
     -------
-    list of int
-        Number of the block of every batch.
+    list of (int, int)
+        Number of the block of every batch, and its rows.
     """
     whole = table.add_column(0, ROW, pa.array(rows, pa.int64())).combine_chunks()
     runs = stretches(rows // block)
     with writing(path, whole.schema) as writer:
         for _, low, high in runs:
             writer.write_table(whole.slice(low, high - low).combine_chunks(), high - low)
-    return [number for number, _, _ in runs]
+    return [(number, high - low) for number, low, high in runs]
 
 
 def stretches(rising: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
@@ -104,7 +109,7 @@ def read_rows(path: Path, fields: list[int] | None = None) -> pa.Table:
         return pa.ipc.open_file(source, options=options).read_all()
 
 
-def block_of(blocks: list[int], number: int) -> int | None:
+def block_of(blocks: npt.NDArray[np.int64], number: int) -> int | None:
     """Return which batch holds a block, None where none does."""
     at = int(np.searchsorted(blocks, number))
     return at if at < len(blocks) and blocks[at] == number else None

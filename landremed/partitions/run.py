@@ -27,7 +27,7 @@ from landremed.overlay_tables import IssueGroups, issue_groups
 from landremed.partitions.dask_cluster import DaskCluster
 from landremed.partitions.executors import Executor, LocalProcesses
 from landremed.partitions.job_file import write_job
-from landremed.partitions.memory import Bounds, default_memory, fitting, give_back
+from landremed.partitions.memory import Bounds, Share, default_memory, fitting, give_back
 from landremed.partitions.merge import Merged
 from landremed.partitions.parcels import NotInWindowsError, ReadParcels, forget_windows, in_memory, in_windows
 from landremed.partitions.scratch import (
@@ -42,7 +42,7 @@ from landremed.partitions.scratch import (
     write_manifest,
 )
 from landremed.partitions.spool import (
-    BLOCK,
+    block_rows,
     digest_of,
     partition_rows,
     plan,
@@ -97,6 +97,8 @@ class Partitioned:
         Scratch folder, to be removed when the result is written.
     reused : int
         Partitions that had been done before.
+    writers : int
+        Files that memory lets be written at a time.
     """
 
     layers: Sequence[OutLayer]
@@ -104,6 +106,7 @@ class Partitioned:
     counts: pa.Table
     folder: Path
     reused: int
+    writers: int
 
     def remove(self) -> None:
         """Remove the scratch folder."""
@@ -182,7 +185,7 @@ def run_partitions(
         OutLayer("summary", summary_table(merged.sums())),
         OutLayer("provenance", provenance_table(result_provenance(spooled.inputs, fired, entries()))),
     ]
-    return Partitioned(layers, spooled.basis, merged.counts(), folder, reused)
+    return Partitioned(layers, spooled.basis, merged.counts(), folder, reused, spooled.writers)
 
 
 @contextmanager
@@ -215,6 +218,7 @@ class _Spooled:
     inputs: Mapping[str, object]
     issues: IssueGroups
     files: Mapping[str, str]
+    writers: int
 
 
 def _spool(
@@ -223,7 +227,7 @@ def _spool(
     engine: str,
     stage: Stage,
     boundaries: tuple[str, Mapping[str, bytes]],
-    sized: Callable[[int, int], int],
+    sized: Callable[[int, int], Share],
 ) -> _Spooled:
     stage("rules")
     claim(folder)
@@ -242,10 +246,12 @@ def _spool(
     stage("spool")
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)
     shapes = sum(layer.polygons.wkb.nbytes for layer in layers)
-    wanted = plan(parcels.boxes, sized(len(parcels.ids), shapes))
+    share = sized(len(parcels.ids), shapes)
+    wanted = plan(parcels.boxes, share.rows)
     drawn = {"boundaries": [boundaries[0], sorted((k, v.hex()) for k, v in boundaries[1].items())]}
-    digest = digest_of(inputs, {**drawn, "rows": wanted.rows, "block": BLOCK})
-    manifest = Manifest(digest, parcels.source.display, wanted.rows, wanted.spans, BLOCK)
+    block = block_rows(len(parcels.ids))
+    digest = digest_of(inputs, {**drawn, "rows": wanted.rows, "block": block})
+    manifest = Manifest(digest, parcels.source.display, wanted.rows, wanted.spans, block)
     _prepare(folder, digest)
     extents = write_shares(folder, parcels.tables, wanted, parcels.schema)
     forget_windows(folder)
@@ -267,23 +273,25 @@ def _spool(
         ),
     )
     write_manifest(folder, manifest)
-    return _Spooled(manifest, Basis(project, book, parcels.crs), inputs, issues, shown_files(layers))
+    basis = Basis(project, book, parcels.crs)
+    return _Spooled(manifest, basis, inputs, issues, shown_files(layers), share.writers)
 
 
-def _sized(executor: Executor, bounds: Bounds, parcels: int, shapes: int) -> int:
-    """Return the most parcels of a partition; let no more processes run than memory holds."""
+def _sized(executor: Executor, bounds: Bounds, parcels: int, shapes: int) -> Share:
+    """Return what fits into memory; let no more processes run than that."""
     wanted = bounds.rows or partition_rows(parcels)
     if not isinstance(executor, LocalProcesses | DaskCluster):
-        return wanted
+        return Share(1, wanted, 1)
     share = fitting(
         bounds.memory or default_memory(),
         parcels=parcels,
         layers_bytes=shapes,
         processes=executor.processes,
         rows=wanted,
+        block=block_rows(parcels),
     )
     executor.keep(share.processes)
-    return share.rows
+    return share
 
 
 def _parcels(project: Project, folder: Path, boundaries: tuple[str, Mapping[str, bytes]]) -> ReadParcels:

@@ -52,7 +52,7 @@ DONE: Final = "done"
 _MANIFEST: Final = "manifest.json"
 _LISTED: Final = "done.json"
 _OWNER: Final = "owner"
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from landremed.partitions.twins import extents_by_width, no_extents
 from landremed.tables import VectorSource
 
 __all__ = [
-    "BLOCK",
     "Plan",
+    "block_rows",
     "digest_of",
     "parcel_table",
     "partition_rows",
@@ -41,11 +41,10 @@ __all__ = [
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-BLOCK: Final = 32_768
-"""Parcels that are merged at a time."""
-
 _MOST: Final = 25_000  # more would leave the processes of a cluster without work
 _LEAST: Final = 4_096
+_BLOCK: Final = 32_768
+_BLOCKS: Final = 128  # every partition has rows in every one of them, where the file is in no order
 _SHARES: Final = 8  # more would decide the same combinations of facts again and again
 _OPEN_FILES: Final = 200
 
@@ -72,6 +71,11 @@ class Plan:
 def partition_rows(total: int) -> int:
     """Return how many parcels a partition has, by their number alone, so that runs can be resumed."""
     return min(max(-(-total // _SHARES), _LEAST), _MOST)
+
+
+def block_rows(total: int) -> int:
+    """Return how many parcels are merged at a time, by their number alone."""
+    return max(_BLOCK, -(-total // _BLOCKS))
 
 
 def plan(boxes: Floats, size: int) -> Plan:
