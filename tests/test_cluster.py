@@ -25,6 +25,7 @@ from landremed.partitions.dask_cluster import DaskCluster, is_cluster_address
 from landremed.partitions.scratch import Manifest, write_manifest
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.usefixtures("time_limit")
 PARTS = 8
 
 
@@ -35,7 +36,7 @@ def running():
         cluster = dask_cluster._local_cluster(distributed, 2)
     yield cluster
     with dask_cluster._hushed():
-        cluster.close()
+        cluster.close(timeout=60)
 
 
 @pytest.fixture
@@ -186,6 +187,57 @@ def test_no_worker_then_a_killed_scheduler(scheduler, folder, caplog):
     assert caught.value.code == "cluster_lost"
     assert address in caught.value.text("en")
     assert "run the same command" in caught.value.text("en")
+
+
+def test_what_does_not_answer(running, folder, monkeypatch):
+    """A scheduler that is there and says nothing is lost; a worker that says nothing is left out."""
+    monkeypatch.setattr(dask_cluster, "_ANSWER_S", 0.5)
+    with DaskCluster(running.scheduler_address, work=cluster_work.does) as executor:
+        asked = executor._client.run
+        executor._client.run = lambda *args, **options: time.sleep(5)
+        with pytest.raises(LandremedError) as caught:
+            list(executor.run(str(folder), [0]))
+        assert caught.value.code == "worker_silent"
+        assert "no answer in 0.5 s" in caught.value.text("en")
+        executor._client.run = asked
+        executor._client.nthreads = lambda: time.sleep(5)
+        with pytest.raises(LandremedError) as caught:
+            list(executor.run(str(folder), [0]))
+        assert caught.value.code == "cluster_lost"
+        assert caught.value.params["reason"] == "no answer in 0.5 s"
+
+
+def test_a_worker_lost_when_it_was_done(running, folder, monkeypatch, caplog):
+    """What it did is taken from another worker, and the cluster is not given up."""
+    lost = []
+
+    def nthreads(client, ask=distributed.Client.nthreads):
+        return {w: n for w, n in ask(client).items() if w not in lost}
+
+    def result(future, timeout=None, ask=distributed.Future.result):
+        if not lost and timeout is not None:
+            lost.append(next(iter(future.client.who_has([future])[future.key])))
+            raise TimeoutError
+        return ask(future, timeout)
+
+    monkeypatch.setattr(distributed.Client, "nthreads", nthreads)
+    monkeypatch.setattr(distributed.Future, "result", result)
+    done, error = run(running, folder, cluster_work.does)
+    assert error is None
+    assert sorted(done) == list(range(PARTS))
+    assert len(lost) == 1
+    assert told(caplog)[0] == "partition_worker_lost"
+
+
+def test_leaving_in_time(running, folder, monkeypatch):
+    """What cannot be closed in time does not spoil a run that is done."""
+
+    def close(client, timeout=None, really=distributed.Client.close):
+        really(client)
+        raise TimeoutError
+
+    monkeypatch.setattr(distributed.Client, "close", close)
+    assert run(running, folder, cluster_work.does, [0]) == ([0], None)
 
 
 def test_nobody_listens(monkeypatch):

@@ -27,6 +27,7 @@ from landremed.partitions.scratch import scratch_folder
 from landremed.project import load_project, make_project
 from landremed.samples import sample_project
 
+pytestmark = pytest.mark.usefixtures("time_limit")
 PARCELS = 600
 PARTS = PARCELS // SIZE
 
@@ -62,7 +63,7 @@ def workers():
         cluster = dask_cluster._local_cluster(distributed, 2)
     yield cluster.scheduler_address
     with dask_cluster._hushed():
-        cluster.close()
+        cluster.close(timeout=60)
 
 
 @pytest.fixture(params=["processes", "dask"])

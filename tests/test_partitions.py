@@ -12,12 +12,13 @@ import pytest
 import shapely
 
 from landremed.api import run
+from landremed.area import PlaneArea
 from landremed.errors import InputError, LandremedError, Where
 from landremed.io import result_folder
 from landremed.io.result_folder import write_folder
 from landremed.layers import Parcels, load_parcels
 from landremed.output import titled_layers
-from landremed.overlay import PolygonSet
+from landremed.overlay import LayerInput, PolygonSet, prepare
 from landremed.partitions import InProcess, LocalProcesses, spool
 from landremed.partitions.curve import hilbert_places
 from landremed.partitions.job_file import open_job, write_job
@@ -262,6 +263,17 @@ def test_a_job_file_maps_its_arrays(tmp_path):
     assert found["wkb"].equals(job["wkb"])
     found["numbers"][0] = 7.0  # a page of one's own
     assert open_job(tmp_path / "job")["numbers"][0] == 0.0
+
+
+def test_the_native_engine_in_a_job_file(tmp_path):
+    corners = np.random.default_rng(2).uniform(0, 1000, (300, 2))
+    layer = PolygonSet.from_geometries(shapely.box(*corners.T, *(corners.T + 40)))
+    parcels = PolygonSet.from_geometries(shapely.box(*(corners.T + 15), *(corners.T + 70)))
+    engine = prepare([LayerInput("a", layer)], area=PlaneArea(), engine="native", jobs=1)
+    write_job(tmp_path / "job", engine)
+    found, expected = open_job(tmp_path / "job").measure(parcels), engine.measure(parcels)
+    assert found.overlaps.equals(expected.overlaps)
+    assert found.overlaps.num_rows == 300
 
 
 def test_a_job_file_lays_down_shared_memory_once(tmp_path):

@@ -7,6 +7,7 @@ a time for each, so that a partition whose worker dies is known for certain, and
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import re
 import signal
@@ -16,7 +17,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -24,6 +25,7 @@ from typing import Any, Final, TypeAlias
 from landremed.errors import LandremedError, short
 from landremed.partitions.dask_fitness import failed, probe, unfit
 from landremed.partitions.executors import TRIES, Closing
+from landremed.partitions.patience import in_time
 from landremed.partitions.scratch import Manifest, require_manifest
 from landremed.partitions.work import Done, partition_failed, run_partition
 from landremed.text import message_text
@@ -37,6 +39,8 @@ _LOCAL: Final = re.compile(r"local:([1-9]\d*)")
 _REMOTE: Final = re.compile(r"[a-z][a-z0-9+]*://(\[[^\[\]\s]+\]|[^\[\]\s:]+):\d+")
 _CONNECT_S: Final = 15
 _LOOK_S: Final = 1.0  # between looks at which workers there are
+_ANSWER_S: Final = 120  # a scheduler or worker that says nothing for so long is lost
+_LEAVE_S: Final = 10
 _STUCK: Final = 3  # so many failures one after the other: the fault lies elsewhere
 
 _OWN_WORKERS: Final = {
@@ -46,6 +50,9 @@ _OWN_WORKERS: Final = {
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), 1
     ),
 }
+
+_UNCLOSED: Final = (OSError, TimeoutError, RuntimeError, AssertionError)
+"""What dask raises where something cannot be closed, or not in time."""
 
 _log = logging.getLogger("landremed.partitions")
 
@@ -105,8 +112,10 @@ class DaskCluster(Closing):
             self._leaving.join()
 
     def _leave(self) -> None:
+        """Leave; what cannot be closed in time is let go of, since the work is done."""
         with _hushed():
-            self._client.close(timeout=5)
+            with suppress(*_UNCLOSED):
+                self._client.close(timeout=_LEAVE_S)
             self._end_local()
 
     @property
@@ -151,8 +160,14 @@ class DaskCluster(Closing):
                     self._leaving.start()
 
     def _end_local(self) -> None:
-        if self._local is not None:
-            self._local.close(timeout=5)
+        if self._local is None:
+            return
+        nannies = list(self._local.workers.values())
+        with suppress(*_UNCLOSED):
+            self._local.close(timeout=_LEAVE_S)
+        for alive in filter(None, [nanny.pid for nanny in nannies]):
+            with suppress(OSError):
+                os.kill(alive, signal.SIGTERM)
 
 
 @dataclass
@@ -223,10 +238,7 @@ class _Crew:
         self.fit = {w: fault for w, fault in self.fit.items() if w in present}
         new = [worker for worker in present if worker not in self.fit]
         if new:
-            found = self._asked(
-                self.client.run, probe, self.folder, self.manifest.digest, workers=new, on_error="return"
-            )
-            for worker, answer in found.items():
+            for worker, answer in self._probed(new).items():
                 self.fit[worker] = fault = unfit(self.address, worker, self.folder, answer)
                 if fault is not None:
                     _tell(fault.code, **fault.params)
@@ -239,9 +251,22 @@ class _Crew:
                 faults[0] if faults else failed("cluster_empty", self.address, seconds=int(self.patience_s))
             )
 
+    def _probed(self, workers: list[str]) -> dict[str, Any]:
+        """Ask workers what they see; one that says nothing does not stop the others."""
+        options = {"workers": workers, "on_error": "return"}
+        try:
+            found: dict[str, Any] = in_time(
+                _ANSWER_S, self.client.run, probe, self.folder, self.manifest.digest, **options
+            )
+        except TimeoutError as error:
+            return dict.fromkeys(workers, error)
+        except (OSError, RuntimeError) as error:
+            raise self._gone(error) from error
+        return found
+
     def _asked(self, question: Callable[..., Any], *args: Any, **options: Any) -> Any:
         try:
-            return question(*args, **options)
+            return in_time(_ANSWER_S, question, *args, **options)
         except (OSError, TimeoutError, RuntimeError) as error:
             raise self._gone(error) from error
 
@@ -280,7 +305,14 @@ class _Crew:
         """Return what came of a partition; one that failed waits again or is given up."""
         status = errand.future.status
         if status == "finished":
-            done: Done = self._asked(errand.future.result, timeout=_CONNECT_S)
+            try:
+                done: Done = self._asked(errand.future.result, timeout=_CONNECT_S)
+            except LandremedError:
+                # the worker may have been lost just after it was done
+                if errand.worker in self._asked(self.client.nthreads):
+                    raise
+                self._lost(errand)
+                return None
             self.failures.pop(errand.worker, None)
             return done
         if status != "error":

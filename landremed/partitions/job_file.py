@@ -7,11 +7,14 @@ objects stand on, such as the shapes of a layer and their index, is laid down on
 
 from __future__ import annotations
 
+import copyreg
+import io
 import mmap
 import os
 import pickle
 import struct
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -32,10 +35,14 @@ def write_job(path: Path, job: object) -> None:
     path : Path
         New file.
     job : object
-        Its numpy arrays and Arrow buffers are laid apart.
+        Its numpy arrays and Arrow buffers are laid apart; locks are not taken along, but made anew.
     """
     found: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(job, protocol=5, buffer_callback=found.append)
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, protocol=5, buffer_callback=found.append)
+    pickler.dispatch_table = {**copyreg.dispatch_table, type(Lock()): lambda lock: (Lock, ())}
+    pickler.dump(job)
+    data = stream.getvalue()
     views = [buffer.raw() for buffer in found]
     places = []
     laid: dict[tuple[int, int], tuple[int, memoryview]] = {}
@@ -46,17 +53,17 @@ def write_job(path: Path, job: object) -> None:
             laid[memory] = (at, view)
             at = _aligned(at + view.nbytes)
         places.append((laid[memory][0], view.nbytes))
-    with path.open("wb") as stream:
-        stream.write(_HEAD.pack(_MAGIC, len(views), len(data)))
+    with path.open("wb") as file:
+        file.write(_HEAD.pack(_MAGIC, len(views), len(data)))
         for place in places:
-            stream.write(_PLACE.pack(*place))
-        stream.write(data)
+            file.write(_PLACE.pack(*place))
+        file.write(data)
         for start, view in laid.values():
-            stream.seek(start)
-            stream.write(view)
-        stream.truncate(at)
-        stream.flush()
-        os.fsync(stream.fileno())
+            file.seek(start)
+            file.write(view)
+        file.truncate(at)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def open_job(path: Path) -> Any:
