@@ -9,7 +9,9 @@ from shapely import box
 
 import landremed
 from landremed.errors import InputError
+from landremed.overlay.native.band import band_areas
 from landremed.project import make_project
+from landremed.sensitivity import Judgement, bands
 from landremed.sensitivity.bounds import distances, staying_m2
 
 X, Y = 560_000.0, 4_300_000.0
@@ -214,6 +216,38 @@ def test_moved_layers_run_anew_say_the_same(mode):
     at_two = outcomes(2.0).any(axis=1) | at_one.any(axis=1)
     assert (base["margin_m"].notna() == at_two).all()
     assert (base["margin_m"].fillna(9) <= 1.0).equals(~(base["robust"].astype(bool)))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_moved_edge_drawn_says_the_same(monkeypatch, compiled):
+    rng = np.random.default_rng(6)
+    layers = {
+        "red_line": [ragged(rng, x, 0, 120, 300) for x in (0, 150, 700)],
+        "farmland": [ragged(rng, x, 200, 90) for x in (0, 90, 400)],
+        "urban_boundary": [ragged(rng, 300, 100, 260, 80)],
+    }
+    edges = [shapely.boundary(shapely.union_all(shapes)) for shapes in layers.values()]
+    classes = [OCCUPIED, PARK, RESERVE, {**RESERVE, "quota_available": "0", "swap_possible": "0"}]
+    parcels = []
+    for i in range(120):
+        place = edges[i % 3].interpolate(rng.uniform(0, edges[i % 3].length))
+        aside = rng.uniform(-9, 9, 2)
+        shape = ragged(rng, place.x - X + aside[0], place.y - Y + aside[1], rng.uniform(4, 12), 9)
+        parcels.append((classes[int(rng.integers(4))], shape))
+    if compiled:
+        monkeypatch.setattr(bands, "_MANY", 0)
+        monkeypatch.setattr(bands, "_ready_kernel", lambda: band_areas)
+    settings = ["tolerance.position_m=1.5", "sensitivity.limit_m=3"]
+    by_areas = run(parcels, layers, *settings)
+    # parcels that may be cut have no bounds, and their edges are drawn and halved between
+    monkeypatch.setattr(Judgement, "may_be_cut", lambda _, rows: np.ones(len(rows), dtype=bool))
+    drawn = run(parcels, layers, *settings)
+    assert (by_areas["robust"] == 0).sum() >= 10
+    assert by_areas["robust"].equals(drawn["robust"])
+    assert by_areas["flags"].equals(drawn["flags"])
+    assert by_areas["margin_m"].notna().equals(drawn["margin_m"].notna())
+    # halving stops at 4 mm, and chords in place of arcs lie up to 3 mm nearer
+    assert (by_areas["margin_m"] - drawn["margin_m"]).abs().max() < 0.006
 
 
 def test_an_overlay_keeps_what_deciding_needs(tmp_path):

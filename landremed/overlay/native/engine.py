@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from landremed.io.bulk_polygons import PolygonRows
 from landremed.overlay.native.arrays import F8, I8, U1
+from landremed.overlay.native.band import measure_once
 from landremed.overlay.native.compiled import is_warm, mark_warm
 from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
@@ -162,6 +163,7 @@ def _run_everything() -> None:
         1, np.zeros((3, 2), np.int64), 1, pa.array([b"", b"", b""], table.wkb.type), table.wkb, 1
     )
     NativePages()(rows, np.arange, 4096)
+    measure_once()
 
 
 def _kind_code(area: AreaMeasure) -> AreaKindCode:
