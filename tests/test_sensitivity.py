@@ -296,15 +296,18 @@ def test_what_surely_stays_of_a_piece_is_no_more_than_stays(cells):
     parcels = np.array([shapely.affinity.rotate(square(0, 0), a) for a in random.uniform(0, 90, 40)])
     pieces = shapely.intersection(parcels, layers)
     distance = random.uniform(0.05, 8, 40)
-    stays = staying_m2(pieces, parcels, shapely.boundary(layers), distance, cells)
-    true = shapely.area(shapely.difference(pieces, shapely.buffer(shapely.boundary(layers), distance)))
-    assert (stays <= true).all()
-    assert (stays > 0).any() or cells == 3
+    distances_m = [distance, 2 * distance]
+    for moved_m, stays in zip(
+        distances_m, staying_m2(pieces, parcels, shapely.boundary(layers), distances_m, cells), strict=True
+    ):
+        true = shapely.area(shapely.difference(pieces, shapely.buffer(shapely.boundary(layers), moved_m)))
+        assert (stays <= true).all()
+        assert (stays > 0).any() or cells == 3
 
 
 def test_what_surely_stays_of_a_big_piece_is_most_of_it():
     parcel, red_line = np.array([square(0, 0)]), box(X - 100, Y - 100, X + 100, Y + 300)
-    stays = staying_m2(parcel, parcel, np.array([shapely.boundary(red_line)]), np.array([1.0]), 16)
+    [stays] = staying_m2(parcel, parcel, np.array([shapely.boundary(red_line)]), [np.array([1.0])], 16)
     # the last column of cells lies on the edge, and each border on the parcel's
     assert 0.7 * 10_000 < stays[0] < 99 * 100
 

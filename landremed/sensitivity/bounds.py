@@ -6,6 +6,7 @@ Nothing here changes what is found: whatever could change is looked at exactly a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Final, Self, TypeAlias
@@ -95,7 +96,7 @@ def open_cases(
     at = wanted[np.searchsorted(rows[wanted], edge.rows)]
     inward, place = np.nonzero(may[:, at])
     bound = _Bound(judgement, role, edge.rows[place], inward.astype(bool), edge.lines[place])
-    near, far = (bound.may_change(distance[at][place]) for distance in distances_m)
+    near, far = bound.may_change([distance[at][place] for distance in distances_m])
     kept = np.flatnonzero(near | far)
     # edges between the layer's own features only made the bounds wider; now they have to go
     edge = edges.united(role, edge.take(np.unique(place[kept])))
@@ -144,42 +145,45 @@ class _Bound:
         self._base = measured_rows(judgement.measured, rows)
         self._by_parts = judgement.may_be_cut(rows)
 
-    def may_change(self, distance_m: FloatArray) -> BoolArray:
-        """Tell which cases could have another outcome with the edge moved so far."""
-        may = self._by_parts.copy()
-        rest = np.flatnonzero(~may)
-        most = self._most_by_length(distance_m[rest], rest)
-        rest = rest[self._changes(most, rest)]
-        may[rest] = True
-        rest = rest[self.inward[rest]]
+    def may_change(self, distances_m: Sequence[FloatArray]) -> Sequence[BoolArray]:
+        """Tell for each distance which cases could have another outcome with the edge moved so far."""
+        may = [self._by_parts.copy() for _ in distances_m]
+        rest = np.flatnonzero(~self._by_parts)
+        for hit, most in zip(may, self._most_by_length([d[rest] for d in distances_m], rest), strict=True):
+            hit[rest] = self._changes(most, rest)
+        inward = rest[self.inward[rest]]
         for cells in _GRIDS:
-            most = self._most_by_distance(distance_m[rest], rest, cells)
-            hit = self._changes(most, rest)
-            may[rest[~hit]] = False
-            rest = rest[hit]
+            left = inward[np.any([hit[inward] for hit in may], axis=0)]
+            stays = self._stays([d[left] for d in distances_m], left, cells)
+            for hit, kept in zip(may, stays, strict=True):
+                hit[left] &= self._changes(
+                    np.maximum(self._base.overlap_m2[self._role][left] - kept, 0.0), left
+                )
         return may
 
-    def _most_by_length(self, distance_m: FloatArray, which: IntArray) -> FloatArray:
-        """Return the ground that could change hands.
+    def _most_by_length(self, distances_m: Sequence[FloatArray], which: IntArray) -> Sequence[FloatArray]:
+        """Return the ground that could change hands, for each distance.
 
         No more than 2dL + πd² lies within d of a line of length L.
         """
-        slack = distance_m * _SLACK_SHARE
-        parcels = self._judgement.polygons.some(self.rows[which])
-        lines = shapely.line_merge(clipped(self.lines[which], parcels, 2 * distance_m))
-        lines = shapely.simplify(lines, slack, preserve_topology=False)
-        wide = distance_m + slack
-        most = 2 * wide * shapely.length(lines) + np.pi * wide**2 * shapely.get_num_geometries(lines)
+        boxes = self._judgement.polygons.boxes[self.rows[which]]
+        segments = _Segments.of(self.lines[which])
         overlap = self._base.overlap_m2[self._role][which]
         ground = np.where(self.inward[which], overlap, self._base.area_m2[which] - overlap)
-        return np.asarray(np.minimum(most * _AREA_SCALE, ground))
+        found = []
+        for distance in distances_m:
+            reach = distance[:, None] * np.array([-1, -1, 1, 1])
+            length, parts = segments.within(boxes + reach)
+            most = 2 * distance * length + np.pi * distance**2 * parts
+            found.append(np.asarray(np.minimum(most * _AREA_SCALE, ground)))
+        return found
 
-    def _most_by_distance(self, distance_m: FloatArray, which: IntArray, cells: int) -> FloatArray:
-        """Return what parcels could lose: all but the cells of a grid that surely stay."""
+    def _stays(self, distances_m: Sequence[FloatArray], which: IntArray, cells: int) -> Sequence[FloatArray]:
+        """Return what parcels surely keep, for each distance: the cells of a grid that surely stay."""
         pieces = self._judgement.pieces_of(self._role, self.rows[which])
         parcels = self._judgement.polygons.some(self.rows[which])
-        stays = staying_m2(pieces, parcels, self.lines[which], distance_m, cells)
-        return np.maximum(self._base.overlap_m2[self._role][which] - stays / _AREA_SCALE, 0.0)
+        stays = staying_m2(pieces, parcels, self.lines[which], distances_m, cells)
+        return [area / _AREA_SCALE for area in stays]
 
     def _changes(self, most_m2: FloatArray, which: IntArray) -> BoolArray:
         """Tell which cases have another outcome when so much ground changes hands."""
@@ -204,9 +208,47 @@ class _Bound:
         return np.asarray(hit, dtype=bool)
 
 
+class _Segments:
+    """Segments of lines, and how much of them lies in boxes."""
+
+    def __init__(
+        self, case: IntArray, start: FloatArray, end: FloatArray, first: BoolArray, cases: int
+    ) -> None:
+        self._case, self._start, self._way, self._first = case, start, end - start, first
+        self._cases = cases
+
+    @classmethod
+    def of(cls, lines: Geometries) -> Self:
+        """Take the segments of lines, one line of any number of parts for each case."""
+        parts, case = shapely.get_parts(lines, return_index=True)
+        points, part = shapely.get_coordinates(parts, return_index=True)
+        one = np.flatnonzero(part[1:] == part[:-1])
+        first = np.diff(part[one], prepend=-1) != 0
+        return cls(case[part[one]], points[one].T, points[one + 1].T, first, len(lines))
+
+    def within(self, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return for every case the length within its box, and in how many parts at most."""
+        own = boxes[self._case].T
+        low, high = np.zeros(len(self._case)), np.ones(len(self._case))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for axis in (0, 1):
+                at, step = self._start[axis], self._way[axis]
+                one, other = (own[axis] - at) / step, (own[axis + 2] - at) / step
+                still = step == 0
+                outside = still & ((at < own[axis]) | (at > own[axis + 2]))
+                low = np.maximum(low, np.where(still, np.where(outside, 2.0, 0.0), np.minimum(one, other)))
+                high = np.minimum(high, np.where(still, 1.0, np.maximum(one, other)))
+        met = np.flatnonzero(low <= high)
+        case, share = self._case[met], (high - low)[met]
+        # a part goes on from the segment before where that reaches its end, and this one begins in the box
+        goes_on = ~self._first[met] & (low[met] == 0) & (np.diff(met, prepend=-2) == 1)
+        length = np.bincount(case, share * np.hypot(*self._way[:, met]), self._cases)
+        return np.asarray(length), np.asarray(np.bincount(case, ~goes_on, self._cases), np.float64)
+
+
 def staying_m2(
-    pieces: Geometries, parcels: Geometries, lines: Geometries, distance_m: FloatArray, cells: int
-) -> FloatArray:
+    pieces: Geometries, parcels: Geometries, lines: Geometries, distances_m: Sequence[FloatArray], cells: int
+) -> Sequence[FloatArray]:
     """Return what surely stays of pieces when the edge moves inward: grid cells far from the edge.
 
     A cell that no edge reaches lies on one side of it, on that of its middle.
@@ -215,26 +257,34 @@ def staying_m2(
     ----------
     pieces, parcels, lines : ndarray of geometry
         What parcels share with a layer, the parcels, and the layer's edge nearby.
-    distance_m : ndarray of float
-        How far the edge moves, metres.
+    distances_m : sequence of ndarray of float
+        How far the edge moves, metres; what stays is returned for each.
     cells : int
         Along each side of the box around a piece.
     """
     x0, y0, x1, y1 = shapely.bounds(pieces).T
-    slack = distance_m * _SLACK_SHARE
+    least, most = np.min(distances_m, axis=0), np.max(distances_m, axis=0)
+    slack = least * _SLACK_SHARE
     at = (np.arange(cells) + 0.5) / cells
     across, up = (part.ravel() for part in np.meshgrid(at, at))
     x = x0[:, None] + (x1 - x0)[:, None] * across
     y = y0[:, None] + (y1 - y0)[:, None] * up
     half = np.hypot(x1 - x0, y1 - y0) / (2 * cells)
-    near = clipped(lines, pieces, distance_m + slack + half)
+    near = clipped(lines, pieces, most + slack + half)
     rough = shapely.simplify(shapely.line_merge(near), slack, preserve_topology=False)
-    stays = distances(x, y, rough) > (distance_m + slack + half)[:, None]
-    stays &= distances(x, y, shapely.boundary(parcels)) > half[:, None]
-    case, cell = np.nonzero(stays)
+    from_edge = distances(x, y, rough)
+    case, cell = np.nonzero(from_edge > (least + slack + half)[:, None])
     inside = shapely.contains_xy(pieces[case], x[case, cell], y[case, cell])
+    case, cell = case[inside], cell[inside]
+    whole = np.zeros(x.shape, dtype=bool)
+    whole[case, cell] = True
+    some = np.unique(case)
+    whole[some] &= distances(x[some], y[some], shapely.boundary(parcels[some])) > half[some, None]
     size = (x1 - x0) * (y1 - y0) / cells**2
-    return np.asarray(np.bincount(case[inside], minlength=len(pieces)) * size)
+    return [
+        np.asarray((whole & (from_edge > (distance + slack + half)[:, None])).sum(axis=1) * size)
+        for distance in distances_m
+    ]
 
 
 def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:

@@ -14,6 +14,7 @@ import shapely
 
 from landremed.layers import Layer
 from landremed.overlay import PolygonSet
+from landremed.sensitivity.occupied import Occupied
 
 __all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "clipped", "kept_table"]
 
@@ -101,7 +102,7 @@ class LayerEdges:
         met, within = _meeting(reach, layer.polygons.boxes)
         if not len(within):
             return none
-        chunks, owner = _chunks(layer.polygons.some(within), _around(reach[met]))
+        chunks, owner = _chunks(layer.polygons.some(within), Occupied(reach[met]))
         at, chunk = shapely.STRtree(chunks).query(
             self._parcels.some(rows[met]), predicate="dwithin", distance=self._limit_m
         )
@@ -245,21 +246,9 @@ def clipped(lines: Geometries, ground: Geometries, reach_m: FloatArray) -> Geome
 
 def _meeting(ones: FloatArray, others: FloatArray) -> tuple[IntArray, IntArray]:
     """Return which boxes of each side meet some of the other's."""
-    close = _meets(others, _around(ones))
-    places = np.flatnonzero(close)
+    places = np.flatnonzero(Occupied(ones).met_by(others))
     one, other = shapely.STRtree(shapely.box(*others[places].T)).query(shapely.box(*ones.T))
     return np.unique(one), places[np.unique(other)]
-
-
-def _around(boxes: FloatArray) -> FloatArray:
-    return np.asarray(
-        np.r_[boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)]
-    )
-
-
-def _meets(boxes: FloatArray, box: FloatArray) -> npt.NDArray[np.bool_]:
-    """Tell which boxes meet another; none that is NaN does."""
-    return np.asarray(((boxes[:, :2] <= box[2:]) & (boxes[:, 2:] >= box[:2])).all(axis=1))
 
 
 def _of(pair: IntArray, i: int) -> IntArray:
@@ -267,8 +256,8 @@ def _of(pair: IntArray, i: int) -> IntArray:
     return pair[low:high] & 0xFFFFFFFF
 
 
-def _chunks(polygons: Geometries, around: FloatArray) -> tuple[Geometries, IntArray]:
-    """Cut all rings into short lines; return those that meet a box, with the polygon each belongs to."""
+def _chunks(polygons: Geometries, around: Occupied) -> tuple[Geometries, IntArray]:
+    """Cut all rings into short lines; return those that may meet boxes, with the polygon each belongs to."""
     parts, part_of = shapely.get_parts(polygons, return_index=True)
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     points = shapely.get_num_coordinates(rings)
@@ -280,7 +269,7 @@ def _chunks(polygons: Geometries, around: FloatArray) -> tuple[Geometries, IntAr
     high = np.minimum(low + _CHUNK, start[ring] + points[ring] - 1)
     xy = shapely.get_coordinates(rings)
     boxes = np.c_[_of_stretches(np.minimum, xy, low, high), _of_stretches(np.maximum, xy, low, high)]
-    kept = np.flatnonzero(_meets(boxes, around))
+    kept = np.flatnonzero(around.met_by(boxes))
     ring, low, high = ring[kept], low[kept], high[kept]
     length = high - low + 1
     offset = np.r_[0, np.cumsum(length)[:-1]]

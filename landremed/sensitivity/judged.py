@@ -144,20 +144,22 @@ class Judgement:
 
     def pieces(self, role: str) -> Mapping[int, shapely.Geometry]:
         """Return what each parcel shares with a layer, by row."""
-        known = self._pieces.get(role)
-        if known is None:
-            own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
-            rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_pylist()
-            known = _Pieces(dict(zip(rows, range(len(rows)), strict=True)), own["geometry"].combine_chunks())
-            self._pieces[role] = known
-        return known
+        return self._pieces_in(role)
 
     def pieces_of(self, role: str, rows: IntArray) -> Geometries:
         """Return what parcels share with a layer; empty where that is nothing."""
-        pieces = self.pieces(role)
-        found = np.empty(len(rows), dtype=object)
-        found[:] = [pieces.get(row, _EMPTY) for row in rows.tolist()]
-        return found
+        return self._pieces_in(role).some(rows)
+
+    def _pieces_in(self, role: str) -> _Pieces:
+        known = self._pieces.get(role)
+        if known is None:
+            own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
+            rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_numpy()
+            place = np.full(len(self.ids), -1, np.int64)
+            place[rows] = np.arange(len(rows))
+            known = _Pieces(place, own["geometry"].combine_chunks())
+            self._pieces[role] = known
+        return known
 
     def _with(self, rows: IntArray, columns: Columns, forced: Mapping[str, FactValue]) -> Geometries:
         same = np.zeros(len(rows), np.int32)
@@ -166,22 +168,29 @@ class Judgement:
 
     def _reached(self, facts: set[str]) -> BoolArray:
         """Tell which parcels' tables ask for any of the facts."""
+        used, code = self._asked_facts
+        return np.array([bool(facts & each) for each in used], dtype=bool)[code]
+
+    @cached_property
+    def _asked_facts(self) -> tuple[list[frozenset[str]], IntArray]:
+        """Facts that tables ask for, by kind of parcel, and the kind of every parcel."""
         none = FactColumn(np.zeros(len(self.measured.area_m2), np.int32), [None])
         hand_overs = {c: rules.hand_over.fact for c, rules in self.book.classes.items() if rules.hand_over}
         names = ["category", *sorted(set(hand_overs.values()))]
-        given = {name: self.given.get(name, none) for name in names}
-        kinds, code = np.unique(
-            np.stack([column.codes for column in given.values()]), axis=1, return_inverse=True
-        )
-        reached = []
-        for kind in kinds.T:
-            value = {name: given[name].values[c] for name, c in zip(names, kind, strict=True)}
+        given = [self.given.get(name, none) for name in names]
+        code = np.zeros(len(none.codes), np.int64)
+        for column in given:
+            _, code = np.unique(code * len(column.values) + column.codes, return_inverse=True)
+        _, first = np.unique(code, return_index=True)
+        used: list[frozenset[str]] = []
+        for row in first.tolist():
+            value = {name: column[row] for name, column in zip(names, given, strict=True)}
             own = value["category"]
             other = value.get(hand_overs.get(own, "")) if isinstance(own, str) else None
             related = "" if other is None else other if isinstance(other, str) else None
-            used = outcome_facts(self.book, own, None, related) if isinstance(own, str) else ()
-            reached.append(bool(facts & set(used)))
-        return np.array(reached, dtype=bool)[code.ravel()]
+            facts = outcome_facts(self.book, own, None, related) if isinstance(own, str) else ()
+            used.append(frozenset(facts))
+        return used, code
 
     @cached_property
     def _numeric(self) -> list[str]:
@@ -201,20 +210,34 @@ class Judgement:
 
 
 class _Pieces(Mapping[int, shapely.Geometry]):
-    """Geometries read from their bytes when they are asked for."""
+    """Geometries by row, read from their bytes when they are asked for."""
 
-    def __init__(self, place: Mapping[int, int], wkb: pa.Array) -> None:
+    def __init__(self, place: IntArray, wkb: pa.Array) -> None:
         self._place = place
         self._wkb = wkb
 
+    def some(self, rows: IntArray) -> Geometries:
+        """Return the geometries of rows; empty where there is none."""
+        found = np.full(len(rows), _EMPTY, dtype=object)
+        place = self._place[rows]
+        there = np.flatnonzero(place >= 0)
+        wkb = self._wkb.take(pa.array(place[there])).to_numpy(zero_copy_only=False)
+        found[there] = shapely.from_wkb(wkb)
+        return found
+
     def __getitem__(self, row: int) -> shapely.Geometry:
-        return shapely.from_wkb(self._wkb[self._place[row]].as_py())
+        if row not in self:
+            raise KeyError(row)
+        return shapely.from_wkb(self._wkb[int(self._place[row])].as_py())
+
+    def __contains__(self, row: object) -> bool:
+        return isinstance(row, int) and 0 <= row < len(self._place) and bool(self._place[row] >= 0)
 
     def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(self._place)
+        return iter(np.flatnonzero(self._place >= 0).tolist())
 
     def __len__(self) -> int:
-        return len(self._place)
+        return int((self._place >= 0).sum())
 
 
 def measured_rows(measured: Measured, rows: IntArray) -> Measured:

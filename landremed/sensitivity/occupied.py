@@ -1,0 +1,62 @@
+"""Which boxes may meet any of many others, by a grid of the cells that these reach."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Occupied"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+_MOST: Final = 1024
+"""Cells along each side."""
+
+
+class Occupied:
+    """Cells of a grid that boxes reach.
+
+    Parameters
+    ----------
+    boxes : ndarray of float, (n, 4)
+        x min, y min, x max, y max; NaN where there is none.
+    """
+
+    def __init__(self, boxes: FloatArray) -> None:
+        boxes = boxes[~np.isnan(boxes).any(axis=1)]
+        self._low = boxes[:, :2].min(axis=0, initial=np.inf)
+        self._high = boxes[:, 2:].max(axis=0, initial=-np.inf)
+        self._cells = int(np.clip(2 * np.sqrt(len(boxes)), 1, _MOST))
+        first, last = self._cells_of(boxes)
+        steps = np.zeros((self._cells + 1, self._cells + 1), np.int32)
+        for x, y, sign in (
+            (first, first, 1),
+            (last + 1, last + 1, 1),
+            (first, last + 1, -1),
+            (last + 1, first, -1),
+        ):
+            np.add.at(steps, (x[:, 0], y[:, 1]), sign)
+        reached = steps.cumsum(axis=0).cumsum(axis=1) > 0
+        self._sums = np.zeros((self._cells + 1, self._cells + 1), np.int32)
+        self._sums[1:, 1:] = reached[:-1, :-1].cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+
+    def met_by(self, boxes: FloatArray) -> BoolArray:
+        """Tell which boxes may meet some of those the grid was made of; "no" is certain, and so for NaN."""
+        if not np.isfinite(self._low).all():
+            return np.zeros(len(boxes), dtype=bool)
+        inside = ((boxes[:, :2] <= self._high) & (boxes[:, 2:] >= self._low)).all(axis=1)
+        (x0, y0), (x1, y1) = (ends.T for ends in self._cells_of(np.where(inside[:, None], boxes, 0.0)))
+        sums = self._sums
+        reached = sums[x1 + 1, y1 + 1] - sums[x0, y1 + 1] - sums[x1 + 1, y0] + sums[x0, y0]
+        return np.asarray(inside & (reached > 0))
+
+    def _cells_of(self, boxes: FloatArray) -> tuple[IntArray, IntArray]:
+        """Return the first and last cells of boxes in x and y; the same rounding for all of them."""
+        size = np.maximum(self._high - self._low, 1e-9) / self._cells
+        places = [(boxes[:, ends] - self._low) / size for ends in (slice(0, 2), slice(2, 4))]
+        first, last = (np.clip(np.floor(place), 0, self._cells - 1).astype(np.int64) for place in places)
+        return first, last
