@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from landremed.law import NOTHING_DUE, Decision, Frame, RuleBook, Verdict, assembled, present, value_keys
-from landremed.numbering import distinct
+from landremed.law import (
+    NOTHING_DUE,
+    Decision,
+    Frame,
+    RuleBook,
+    Timing,
+    Verdict,
+    assembled,
+    present,
+    value_keys,
+)
+from landremed.numbering import distinct, grouped
 from landremed.tables import FactColumn
 from landremed.trace_table import OVERRIDE, TraceLines, has_slot, shown_text
 from landremed.types import FactValue
@@ -66,11 +77,7 @@ class Deciding:
             Number of each one's decision in ``decisions``, and of its trace in ``lines``.
         """
         verdict, verdicts = self._verdicts(frame, rows, has_geometry)
-        timing, timings = np.zeros(len(rows), np.int64), [NOTHING_DUE]
-        due = np.flatnonzero(np.array([found.decided for found in verdicts], dtype=bool)[verdict])
-        found, more = self._found(rows[due], frame.timing_facts, frame.timing)
-        timing[due] = found + 1
-        timings += more
+        timing, timings = self._timings(frame, rows, verdict, verdicts)
         rank, ranks = self._found(rows, frame.rank_facts, frame.rank)
         asked_on = [{name for s in t.schedules for name in _dates(self._book, s)} for t in timings]
         dates = self._codes_where(rows, frame.due_facts, timing, asked_on)
@@ -97,6 +104,22 @@ class Deciding:
             for i in first
         ]
         return _merged(number, found)
+
+    def _timings(
+        self, frame: Frame, rows: IntArray, verdict: IntArray, verdicts: Sequence[Verdict]
+    ) -> tuple[IntArray, list[Timing]]:
+        timing, timings = np.zeros(len(rows), np.int64), [NOTHING_DUE]
+        kinds: dict[tuple[str, ...] | None, int] = {None: 0}
+        kind = [kinds.setdefault(v.alone if v.decided else None, len(kinds)) for v in verdicts]
+        for members in grouped(np.array(kind, np.int64)[verdict]):
+            first = verdicts[verdict[members[0]]]
+            if not first.decided:
+                continue
+            ask = partial(frame.timing, first.alone)
+            found, more = self._found(rows[members], frame.timing_facts(first.alone), ask)
+            timing[members] = found + len(timings)
+            timings += more
+        return _merged(timing, timings)
 
     def _found(
         self, rows: IntArray, facts: Sequence[str], ask: Callable[[Mapping[str, FactValue]], T]

@@ -555,13 +555,15 @@ def _judged(
     if measured.admin_units is not None:
         duties = [book.duties(v if isinstance(v, str) else None) for v in category.values]
         every = frozenset(("zone", "town"))
-        kinds = [frozenset(d.unit_kinds) or every for d in duties]
-        words = [(d.unit_name_contains,) if d.unit_name_contains else () for d in duties]
+        wishes = [
+            (frozenset(d.unit_kinds) or every, (d.unit_name_contains,) if d.unit_name_contains else ())
+            for d in duties
+        ]
         units = choose_units(
             measured.admin_units,
             measured.area_m2,
-            [kinds[c] for c in category.codes],
-            [words[c] for c in category.codes],
+            wishes,
+            category.codes,
             project.tolerance,
         )
     return Judged(

@@ -16,6 +16,7 @@ from landremed.decisions import Decided
 from landremed.facts import ComputedFacts
 from landremed.law import Decision, RuleBook
 from landremed.measure import Measured
+from landremed.numbering import distinct
 from landremed.project import LayerSpec
 from landremed.sensitivity import Firmness
 from landremed.tables import FactColumn
@@ -91,19 +92,18 @@ def decision_columns(
     why = why_sentences(book, decisions, code, Measures(areas, measured.area_m2, judged.dates), language)
     labels = _decision_labels(book, decisions, code, language)
     duties = _duty_columns(book, judged.category)
-    units = judged.units or UnitChoice([None] * len(ids), [()] * len(ids))
     head: Columns = {
         "parcel_id": pa.array(ids, pa.string()),
         "outcome": labels["outcome"],
         "outcome_label": labels["outcome_label"],
         "measure": labels["measure"],
         "measure_label": labels["measure_label"],
-        "why": pa.array(why, pa.string()),
+        "why": why,
         "missing_facts": labels["missing_facts"],
         "missing_facts_label": labels["missing_facts_label"],
         "due_on": labels["due_on"],
         "overdue": labels["overdue"],
-        "implementing_unit": pa.array(units.implementing, pa.string()),
+        "implementing_unit": _implementing(judged),
     }
     areas_part = measured_columns(measured) | {
         "demolish_area_m2": _areas(judged.demolish_m2),
@@ -123,9 +123,9 @@ def decision_columns(
         "priority": labels["priority"],
         "zero_tolerance": labels["zero_tolerance"],
         **duties,
-        "other_units": _joined(units.others),
+        "other_units": _other_units(judged),
         **_firmness_columns(judged),
-        "flags": _joined(_flags(judged, layers)),
+        "flags": _flags(judged, layers),
         **{f"fact_{fact}": _truth_text(truth) for fact, truth in judged.computed.truth.items()},
         "trace_id": pa.array(judged.decided.trace_id, pa.int64()),
     }
@@ -190,13 +190,31 @@ def _duty_columns(book: RuleBook, category: FactColumn) -> Columns:
     }
 
 
-def _flags(judged: Judged, layers: Sequence[LayerSpec]) -> list[list[str]]:
-    """Collect the notices of every row, in a fixed order."""
-    flags: list[list[str]] = [[] for _ in range(len(judged.category))]
-    for name, mask in (*_measured_notices(judged), *_decision_notices(judged, layers)):
-        for row in np.flatnonzero(mask):
-            flags[row].append(name)
-    return flags
+def _implementing(judged: Judged) -> pa.Array:
+    if judged.units is None:
+        return pa.nulls(len(judged.category), pa.string())
+    unit = judged.units.implementing
+    return pa.array(judged.units.names, pa.string()).take(pa.array(unit, mask=unit < 0))
+
+
+def _other_units(judged: Judged) -> pa.Array:
+    """Return the further units that each row touches; most touch none."""
+    units, rows = judged.units, len(judged.category)
+    found: dict[int, list[str]] = {}
+    if units is not None:
+        for row, other in zip(units.parcel.tolist(), units.other.tolist(), strict=True):
+            found.setdefault(row, []).append(units.names[other])
+    number = np.full(rows, len(found))
+    number[list(found)] = np.arange(len(found))
+    return _joined([*found.values(), ()]).take(pa.array(number))
+
+
+def _flags(judged: Judged, layers: Sequence[LayerSpec]) -> pa.Array:
+    """Return the notices of every row, in a fixed order."""
+    notices = [*_measured_notices(judged), *_decision_notices(judged, layers)]
+    number, first = distinct([mask for _, mask in notices], len(judged.category))
+    rows = [[name for name, mask in notices if mask[row]] for row in first.tolist()]
+    return _joined(rows).take(pa.array(number))
 
 
 def _measured_notices(judged: Judged) -> Iterator[tuple[str, BoolArray]]:
@@ -212,8 +230,7 @@ def _measured_notices(judged: Judged) -> Iterator[tuple[str, BoolArray]]:
     for role, void in judged.measured.void.items():
         yield f"layer_unusable_here:{role}", void
     if judged.units is not None:
-        nobody = np.array([u is None for u in judged.units.implementing], dtype=bool)
-        yield "no_implementing_unit", nobody & known
+        yield "no_implementing_unit", (judged.units.implementing < 0) & known
 
 
 def _decision_notices(judged: Judged, layers: Sequence[LayerSpec]) -> Iterator[tuple[str, BoolArray]]:

@@ -16,23 +16,36 @@ from landremed.project import Tolerance
 __all__ = ["UnitChoice", "choose_units"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
 
 _ZONE = "zone"
 
 
 @dataclass(frozen=True)
 class UnitChoice:
-    """Unit per parcel (None where there is none) and the further units it touches, by falling area."""
+    """Which unit answers for a parcel, and the further units it touches.
 
-    implementing: list[str | None]
-    others: list[tuple[str, ...]]
+    Attributes
+    ----------
+    names : sequence of str
+        Of all units.
+    implementing : ndarray of int
+        Unit per parcel, -1 where there is none.
+    parcel, other : ndarray of int
+        Parcels with the further units each touches, by parcel and falling area.
+    """
+
+    names: Sequence[str]
+    implementing: IntArray
+    parcel: IntArray
+    other: IntArray
 
 
 def choose_units(
     areas: GroupAreas,
     parcel_m2: FloatArray,
-    kinds: Sequence[frozenset[str]],
-    name_contains: Sequence[tuple[str, ...]],
+    wishes: Sequence[tuple[frozenset[str], tuple[str, ...]]],
+    wish: npt.NDArray[np.integer],
     tolerance: Tolerance,
 ) -> UnitChoice:
     """Choose the implementing unit of every parcel.
@@ -43,10 +56,11 @@ def choose_units(
         Overlap of parcels with the units.
     parcel_m2 : ndarray
         Parcel areas, m².
-    kinds : sequence of frozenset
-        Per parcel the kinds of unit that may answer for its class.
-    name_contains : sequence of tuple of str
-        Per parcel the words of which a unit's name must hold one; empty for any name.
+    wishes : sequence of (frozenset, tuple of str)
+        Kinds of unit that may answer for a class, and words of which a unit's name must hold one; empty for
+        any name.
+    wish : ndarray of int
+        Of each parcel, its class's place in ``wishes``.
     tolerance : Tolerance
         A unit touched by less than the tolerance does not count.
 
@@ -60,31 +74,27 @@ def choose_units(
     parcel, group, area = (a[counting] for a in (areas.parcel, areas.group, areas.area_m2))
     order = np.lexsort((group, -area, parcel))
     parcel, group, area = parcel[order], group[order], area[order]
-    numbers: dict[tuple[frozenset[str], tuple[str, ...]], int] = {}
-    wish = [numbers.setdefault(pair, len(numbers)) for pair in zip(kinds, name_contains, strict=True)]
     fits = np.array(
         [
             [
                 bool(kind & wanted) and _named(name, words)
                 for name, kind in zip(names, unit_kinds, strict=True)
             ]
-            for wanted, words in numbers
+            for wanted, words in wishes
         ],
         dtype=bool,
-    ).reshape(len(numbers), len(names))
+    ).reshape(len(wishes), len(names))
     zone = np.array([_ZONE in kind for kind in unit_kinds], dtype=bool)
-    allowed = fits[np.array(wish, np.int64)[parcel], group]
+    allowed = fits[wish[parcel], group]
     major = allowed & zone[group] & (area > parcel_m2[parcel] / 2)
     order = np.lexsort((~allowed, ~major, parcel))
     first = order[np.unique(parcel, return_index=True)[1]]
     first = first[allowed[first]]
-    implementing: list[str | None] = [None] * len(parcel_m2)
-    for row, unit in zip(parcel[first].tolist(), group[first].tolist(), strict=True):
-        implementing[row] = names[unit]
-    others: list[tuple[str, ...]] = [()] * len(parcel_m2)
-    for i in np.setdiff1d(np.arange(len(parcel)), first).tolist():
-        others[parcel[i]] = (*others[parcel[i]], names[group[i]])
-    return UnitChoice(implementing, others)
+    implementing = np.full(len(parcel_m2), -1)
+    implementing[parcel[first]] = group[first]
+    rest = np.ones(len(parcel), dtype=bool)
+    rest[first] = False
+    return UnitChoice(names, implementing, parcel[rest].astype(np.int64), group[rest].astype(np.int64))
 
 
 def _named(name: str, words: tuple[str, ...]) -> bool:

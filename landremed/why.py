@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import yaml
 
 from landremed.law import Decision, RuleBook
@@ -56,7 +57,7 @@ def why_sentences(
     code: npt.NDArray[np.int64],
     measured: Measures,
     language: str,
-) -> list[str]:
+) -> pa.Array:
     """Return one sentence per row: grounds, recommendation, clause, deadline.
 
     Parameters
@@ -77,13 +78,14 @@ def why_sentences(
         if key not in known:
             known[key] = _template(book, decision, language)
         templates.append(known[key])
-    sentences = []
-    for row, number in enumerate(code.tolist()):
+    whole = [text for text, _ in templates]
+    at = code.copy()
+    own = np.flatnonzero(np.array([bool(stems) for _, stems in templates], dtype=bool)[code])
+    at[own] = len(templates) + np.arange(len(own))
+    for row, number in zip(own.tolist(), code[own].tolist(), strict=True):
         text, stems = templates[number]
-        if stems:
-            text = text.format(*(measured.text(stem, row) for stem in stems))
-        sentences.append(text)
-    return sentences
+        whole.append(text.format(*(measured.text(stem, row) for stem in stems)))
+    return pa.array(whole, pa.string()).take(pa.array(at))
 
 
 class _Filling(NamedTuple):

@@ -46,7 +46,19 @@ ALLOWED = {
     | {"decisions", "facts", "law", "layers", "measure", "overlay", "parts", "project", "tables"},
     "slivers": BASE | {"crs", "facts", "io", "layers", "measure", "overlay", "project"},
     "results": BASE
-    | {"tables", "area", "decisions", "facts", "law", "measure", "project", "sensitivity", "units", "why"},
+    | {
+        "tables",
+        "area",
+        "decisions",
+        "facts",
+        "law",
+        "measure",
+        "numbering",
+        "project",
+        "sensitivity",
+        "units",
+        "why",
+    },
     "report": BASE
     | {
         "tables",

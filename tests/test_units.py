@@ -16,8 +16,11 @@ UNITS = Units(["滨海高新区", "天津港保税区", "中塘镇", "太平镇"
 def choose(areas, kinds=BOTH, words=(), parcel=1000.0, units=UNITS):
     group = np.array([units.names.index(name) for name in areas], np.int32)
     table = GroupAreas(units, np.zeros(len(areas), np.int32), group, np.array(list(areas.values()), float))
-    chosen = choose_units(table, np.array([parcel]), [kinds], [words], Tolerance())
-    return chosen.implementing[0], chosen.others[0]
+    chosen = choose_units(table, np.array([parcel]), [(kinds, words)], np.zeros(1, np.int64), Tolerance())
+    unit = chosen.implementing[0]
+    assert not chosen.parcel.any()
+    others = tuple(chosen.names[other] for other in chosen.other)
+    return None if unit < 0 else chosen.names[unit], others
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def _why(result: ParcelRecord, decision: Decision | None) -> str:
     only = np.zeros(1, np.int32)
     dates = {name: FactColumn(only, [day]) for name, day in decision.grounds if isinstance(day, PartialDate)}
     measures = Measures(areas, whole, dates)
-    return why_sentences(book, [decision], np.zeros(1, np.int64), measures, result.language)[0]
+    return str(why_sentences(book, [decision], np.zeros(1, np.int64), measures, result.language)[0])
 
 
 def _head(result: ParcelRecord, decision: Decision | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from landremed.law.book import RuleBook
 from landremed.law.compiled import SILENT_RESULT, Compiled
-from landremed.law.completion import Assumed, node, variables_in
+from landremed.law.completion import Assumed, Program, node, variables_in
 from landremed.law.conditions import Condition
 from landremed.law.decision import Decision, Reason, TraceStep
 from landremed.law.schedule import due_dates
@@ -27,6 +27,7 @@ __all__ = [
     "common_of",
     "rank_of",
     "rule_leaves",
+    "schedule_programs",
     "schedules_of",
     "timing_of",
     "verdict_of",
@@ -42,6 +43,8 @@ class Verdict(NamedTuple):
     ----------
     fired : frozenset of str
         Rules that decide in some completion, also where that settles nothing.
+    alone : tuple of str
+        For each context the rule that decides in every completion; empty where one has none.
     grounds : tuple of str
         Known facts that made the deciding rules fire.
     """
@@ -54,6 +57,7 @@ class Verdict(NamedTuple):
     rules: tuple[str, ...]
     clauses: tuple[str, ...]
     fired: frozenset[str]
+    alone: tuple[str, ...]
     grounds: tuple[str, ...]
 
     @property
@@ -84,17 +88,46 @@ NOTHING_DUE = Timing((), frozenset())
 def verdict_of(situation: Situation, has_geometry: bool) -> Verdict:
     """Return what the rules say over all completions."""
     ready = situation.ready
-    leaves = rule_leaves(situation)
+    by_context = _leaves_by_context(situation)
+    leaves = {leaf for found in by_context for leaf in found}
     fired = {leaf for leaf in leaves if isinstance(leaf, tuple)}
     settled = _settle(situation, leaves, has_geometry)
     names = frozenset(rule for rule, _ in fired)
     rules = tuple(name for name in ready.rules if name in names) if settled.outcome != _REVIEW else ()
-    return Verdict(*settled, rules, clauses_of(ready, rules, fired), names, grounds(situation, rules))
+    sole = [next(iter(found)) for found in by_context if len(found) == 1]
+    alone = tuple(leaf[0] for leaf in sole if isinstance(leaf, tuple))
+    if len(alone) < len(by_context):
+        alone = ()
+    clauses = clauses_of(ready, rules, fired)
+    return Verdict(*settled, rules, clauses, names, alone, grounds(situation, rules))
 
 
-def timing_of(situation: Situation) -> Timing:
-    """Return the schedules of a combination of facts that is decided."""
-    return Timing(*schedules_of(situation))
+def timing_of(situation: Situation, alone: tuple[str, ...] = ()) -> Timing:
+    """Return the schedules of a combination of facts that is decided.
+
+    Parameters
+    ----------
+    alone : tuple of str
+        As in the verdict: where one rule decides in every completion of a context, only the choice of its
+        schedule is looked at.
+    """
+    if not alone:
+        return Timing(*schedules_of(situation))
+    found: set[Hashable] = set()
+    for context, program in zip(situation.contexts, schedule_programs(situation, alone), strict=True):
+        found |= context.explorer.leaves(program) if program is not None else set()
+    return Timing(tuple(name for name in situation.book.schedules if name in found), _assumed(found))
+
+
+def schedule_programs(situation: Situation, alone: tuple[str, ...]) -> list[Program | None]:
+    """Return how the schedule of each context's rule is chosen, None where it has none."""
+    programs = []
+    for context, name in zip(situation.contexts, alone, strict=True):
+        rules = context.table.rules if context.table is not None else ()
+        items = situation.ready.joint_program(context.table, context.subtype).items
+        chosen = next(leaf for rule, (_, leaf) in zip(rules, items, strict=True) if rule.id == name)
+        programs.append(chosen if isinstance(chosen, Program) else None)
+    return programs
 
 
 def rank_of(situation: Situation) -> Rank:
@@ -175,10 +208,12 @@ def assembled(
 
 def rule_leaves(situation: Situation) -> set[Hashable]:
     """Return what decides over all completions: (rule, clause), or that no rule does."""
-    found: set[Hashable] = set()
-    for context in situation.contexts:
-        found |= context.explorer.leaves(situation.ready.rule_program(context.table, context.subtype))
-    return found
+    return {leaf for found in _leaves_by_context(situation) for leaf in found}
+
+
+def _leaves_by_context(situation: Situation) -> list[frozenset[Hashable]]:
+    ready = situation.ready
+    return [c.explorer.leaves(ready.rule_program(c.table, c.subtype)) for c in situation.contexts]
 
 
 class _Settled(NamedTuple):

@@ -14,7 +14,17 @@ from landremed.law.book import RuleBook
 from landremed.law.compiled import Compiled, compiled
 from landremed.law.completion import Program, variables_of
 from landremed.law.decision import TraceStep
-from landremed.law.elements import Common, Rank, Timing, Verdict, common_of, rank_of, timing_of, verdict_of
+from landremed.law.elements import (
+    Common,
+    Rank,
+    Timing,
+    Verdict,
+    common_of,
+    rank_of,
+    schedule_programs,
+    timing_of,
+    verdict_of,
+)
 from landremed.law.situation import Situation
 from landremed.law.trace import Place, places
 from landremed.types import FactValue
@@ -36,8 +46,9 @@ class Frame:
         With no facts but the selectors.
     selectors : mapping of fact to value
         Class, subtype and, where the class has a hand-over, its fact.
-    verdict_facts, timing_facts, rank_facts : tuple of str
-        Facts besides these on which each element hangs, in the order of the vocabulary.
+    verdict_facts, schedule_facts, rank_facts : tuple of str
+        Facts besides these on which what the rules say, schedules and priority can hang, in the order of the
+        vocabulary.
     due_facts : tuple of str
         Dates that become deadlines themselves, or from which a duty is due at once.
     places : tuple of Place
@@ -49,7 +60,7 @@ class Frame:
     common: Common
     selectors: Mapping[str, FactValue]
     verdict_facts: tuple[str, ...]
-    timing_facts: tuple[str, ...]
+    schedule_facts: tuple[str, ...]
     rank_facts: tuple[str, ...]
     due_facts: tuple[str, ...]
     places: tuple[Place, ...]
@@ -60,7 +71,7 @@ class Frame:
         """Every fact besides the selectors that can matter."""
         shown = (name for place in self.places for name in place.facts)
         found = dict.fromkeys(
-            (*self.verdict_facts, *self.timing_facts, *self.rank_facts, *self.due_facts, *shown)
+            (*self.verdict_facts, *self.schedule_facts, *self.rank_facts, *self.due_facts, *shown)
         )
         return tuple(name for name in found if name not in self.selectors)
 
@@ -69,9 +80,14 @@ class Frame:
         key = ("verdict", has_geometry, *self._keys(facts))
         return self._once(key, lambda: verdict_of(self._situation(facts), has_geometry))
 
-    def timing(self, facts: Mapping[str, FactValue]) -> Timing:
+    def timing_facts(self, alone: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the facts on which schedules hang; ``alone`` as in the verdict."""
+        return self._once(("timing facts", alone), lambda: self._timing_facts(alone))
+
+    def timing(self, alone: tuple[str, ...], facts: Mapping[str, FactValue]) -> Timing:
         """Return the schedules of a decided combination; ``facts`` are those of ``timing_facts``."""
-        return self._once(("timing", *self._keys(facts)), lambda: timing_of(self._situation(facts)))
+        key = ("timing", alone, *self._keys(facts))
+        return self._once(key, lambda: timing_of(self._situation(facts), alone))
 
     def rank(self, facts: Mapping[str, FactValue]) -> Rank:
         """Return priority and zero tolerance; ``facts`` are those of ``rank_facts``."""
@@ -84,6 +100,13 @@ class Frame:
 
     def _situation(self, facts: Mapping[str, FactValue]) -> Situation:
         return Situation.of(self.ready, self.blank.category, {**self.selectors, **facts})
+
+    def _timing_facts(self, alone: tuple[str, ...]) -> tuple[str, ...]:
+        if not alone:
+            return self.schedule_facts
+        programs = schedule_programs(self.blank, alone)
+        asked = _variables(program for program in programs if program is not None)
+        return tuple(name for name in self.schedule_facts if name in asked)
 
     def _keys(self, facts: Mapping[str, FactValue]) -> list[Hashable]:
         return [self.ready.key(name, value) for name, value in facts.items()]
@@ -145,7 +168,7 @@ def _frame(ready: Compiled, selectors: Mapping[str, FactValue]) -> Frame:
         common_of(situation),
         selectors,
         verdict_facts=listed(asked),
-        timing_facts=listed(joint),
+        schedule_facts=listed(joint),
         rank_facts=listed(_variables(ready.truth_program(condition) for condition in ranked)),
         due_facts=listed(due),
         places=places(situation),

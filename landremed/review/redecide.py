@@ -162,7 +162,7 @@ def _why(book: RuleBook, row: Mapping[str, Any], decision: Decision, language: s
     only = np.zeros(1, np.int32)
     dates = {name: FactColumn(only, [day]) for name, day in decision.grounds if isinstance(day, PartialDate)}
     measures = Measures(areas, whole, dates)
-    return why_sentences(book, [decision], np.zeros(1, np.int64), measures, language)[0]
+    return str(why_sentences(book, [decision], np.zeros(1, np.int64), measures, language)[0])
 
 
 def _cultivation(case: Case, asked: bool) -> int | None:
