@@ -1,8 +1,10 @@
 """Compiling: the same answers as numba by itself, nothing left changed in numba, a cache that may fail."""
 
+import ast
 import logging
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -18,6 +20,55 @@ from landremed.overlay import LayerInput, PolygonSet, prepare
 from landremed.overlay.native import compiled, engine  # noqa: F401  (entries are made where code is kept)
 from landremed.overlay.native.compiled import kernel
 from landremed.overlay.native.compiling import linked_only, remembered_types
+
+NATIVE = Path(compiled.__file__).parent
+ARRAYS = {"F8", "I8", "I4", "I1", "U1", "B1"}
+MAKERS = {"arange", "array", "concatenate", "copy", "empty", "full", "ones", "zeros"}
+NUMBERS = {"crossing_point", "turn", "two_product", "two_sum"}  # kernels that return tuples of nothing else
+
+
+def kernels():
+    """Give every kernel's name, how it is compiled, its syntax tree."""
+    for path in sorted(NATIVE.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            how = [d.id for d in getattr(node, "decorator_list", ()) if isinstance(d, ast.Name)]
+            if isinstance(node, ast.FunctionDef) and {"kernel", "lean", "entry"} & set(how):
+                yield node.name, how[0], node
+
+
+def test_kernels_that_do_not_count_references_never_hold_the_only_one():
+    found = {name: (how, node) for name, how, node in kernels()}
+    lean_ones = {name: node for name, (how, node) in found.items() if how == "lean"}
+    assert len(lean_ones) > 30
+    for name, node in lean_ones.items():
+        assert ast.unparse(node.returns) not in ARRAYS, name
+        for call in (part for part in ast.walk(node) if isinstance(part, ast.Call)):
+            if isinstance(call.func, ast.Attribute):
+                assert call.func.attr not in MAKERS, f"{name} makes an array"
+            elif isinstance(call.func, ast.Name) and call.func.id in found.keys() - lean_ones.keys():
+                gives = ast.unparse(found[call.func.id][1].returns)
+                numbers = gives in {"int", "float", "bool", "None"} or call.func.id in NUMBERS
+                assert numbers, f"{name} may get an array from {call.func.id}"
+
+
+def test_memory_does_not_grow_with_measuring():
+    import psutil
+
+    rng = np.random.default_rng(3)
+    corners = rng.random((600, 2)) * 100
+    squares = shapely.box(*corners.T, *(corners + 12).T)
+    starred = shapely.difference(squares, shapely.box(*(corners + 3).T, *(corners + 5).T))
+    measuring = prepare(
+        [LayerInput("a", PolygonSet.from_geometries(starred), np.zeros(600, np.int32))],
+        area=PlaneArea(), engine="native", jobs=1,
+    )  # fmt: skip
+    parcels = PolygonSet.from_geometries(squares)
+    resident = []
+    for _ in range(4):
+        for _ in range(12):
+            measuring.measure(parcels)
+        resident.append(psutil.Process().memory_info().rss)
+    assert resident[-1] - resident[1] < 8_000_000
 
 
 def cross(ax, ay, bx, by):

@@ -202,7 +202,7 @@ def test_results_do_not_depend_on_chunks_or_threads(monkeypatch):
 
     parcels, layers, outside = district(4, 120)
     whole = measure(parcels, layers, outside)
-    monkeypatch.setattr(native, "_RANGE", 7)
+    monkeypatch.setattr(native, "RANGE", 7)
     cut = measure(parcels, layers, outside, jobs=3)
     assert whole.parcel_area.tobytes() == cut.parcel_area.tobytes()
     for name in TABLES:

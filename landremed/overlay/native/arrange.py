@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import F8, I8, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 from landremed.overlay.native.predicates import compare_crossings, orient, orient_value
 from landremed.overlay.native.search import outcode
 
@@ -49,7 +49,7 @@ def mix(a: int, b: int, mask: int) -> int:
     return k & mask
 
 
-@kernel
+@lean
 def find_node(table: I8, x: F8, y: F8, n: int, px: float, py: float, ox: float, oy: float) -> int:
     """Return the id of the node at (px, py); it is n, and put into the table, when there was none."""
     mask = len(table) - 1
@@ -193,7 +193,7 @@ def merge_edges(eu: I8, ev: I8, delta: I8, org: I8, r1: I8, r2: I8, n: int) -> T
     return eu[:k].copy(), ev[:k].copy(), delta[:k].copy(), org[:k].copy(), r1[:k].copy(), r2[:k].copy()
 
 
-@kernel
+@lean
 def meeting(x: F8, y: F8, a: int, b: int, c: int, d: int) -> int:
     """Tell how two edges a–b and c–d with overlapping boxes meet.
 
@@ -232,7 +232,7 @@ def meeting(x: F8, y: F8, a: int, b: int, c: int, d: int) -> int:
     return found
 
 
-@kernel
+@lean
 def between(x: F8, y: F8, p: int, a: int, b: int) -> bool:
     """Whether p, known to be on the line through a and b, lies on the edge."""
     return min(x[a], x[b]) <= x[p] <= max(x[a], x[b]) and min(y[a], y[b]) <= y[p] <= max(y[a], y[b])
@@ -247,7 +247,7 @@ def enlarge(a: I8, n: int, size: int) -> I8:
     return b
 
 
-@kernel
+@lean
 def sort_by_left(order: I8, box: F8) -> None:
     """Heap-sort box ids by their left edge."""
     n = len(order)
@@ -460,7 +460,7 @@ def crossing_point(
     return t, s, dx + r * (cx - dx), dy + r * (cy - dy)
 
 
-@kernel
+@lean
 def root(parent: I8, i: int) -> int:
     """Return the representative of i."""
     while parent[i] != i:

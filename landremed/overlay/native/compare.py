@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landremed.overlay.native.arrange import crossing_point, meeting_of_points
 from landremed.overlay.native.arrays import F8, I8, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import lean
 from landremed.overlay.native.faces import point_in_rings
 from landremed.overlay.native.predicates import certain_orient
 from landremed.overlay.native.region import EMPTY, FAILED, PARTIAL, WHOLE
@@ -19,7 +19,7 @@ _PAIRS_AT_ONCE = 2_000_000
 _APART, _TOUCHING, _CROSSING, _UNCLEAR = 0, 1, 2, 3
 
 
-@kernel
+@lean
 def list_near_edges(scratch: Tuple, pr: int, nr: int, rect: Tuple, common: Tuple, edge: I8, box: F8) -> Tuple:
     """List the edges of rings pr..nr that may meet a rectangle, with a box around every few of them.
 
@@ -63,7 +63,7 @@ def list_near_edges(scratch: Tuple, pr: int, nr: int, rect: Tuple, common: Tuple
     return near, closed
 
 
-@kernel
+@lean
 def compare_boundaries(
     scratch: Tuple, rings: Tuple, rects: Tuple, listed: Tuple, complete: bool, found: Tuple
 ) -> Tuple:
@@ -119,7 +119,7 @@ def compare_boundaries(
     return (WHOLE if place == 1 else EMPTY), 0
 
 
-@kernel
+@lean
 def meet(h: F8, rs: I8, common: Tuple, near: int, edge: I8, box: F8, one: bool, found: Tuple) -> Tuple:
     """Compare every edge of ring 0 with the listed edges.
 

@@ -1,7 +1,7 @@
 """How the kernels are compiled, and where the compiled code is kept.
 
-``entry`` kernels are called from Python and kept on disk; ``kernel`` functions are called by them and live in
-their machine code. The cache stands beside the package or, where that cannot be written, in the user's cache
+``entry`` kernels are called from Python and kept on disk; ``kernel`` and ``lean`` functions are called by them and
+live in their machine code. The cache stands beside the package or, where that cannot be written, in the user's cache
 folder. It is valid for exactly this source, this numba and this machine; a stamp file says that every entry
 has been compiled, so that a small job can tell without waiting.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
-__all__ = ["cache_folder", "entry", "is_warm", "kernel", "mark_warm", "source_digest"]
+__all__ = ["cache_folder", "entry", "is_warm", "kernel", "lean", "mark_warm", "source_digest"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,14 +32,16 @@ def kernel(function: Function) -> Function:
 
     No fast-math: the predicates rest on IEEE rounding.
     """
-    import numba
+    return _inner(function, counted=True)
 
-    from landremed.overlay.native.compiling import linked_only
 
-    compiled: Function = numba.njit(
-        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, **linked_only()
-    )(function)
-    return compiled
+def lean(function: Function) -> Function:
+    """Compile a ``kernel`` that neither makes arrays nor gets any from what it calls, and returns none.
+
+    Whoever calls it holds the arrays it works on, so that references to them need not be counted. Counting is
+    an atomic operation, and of a layer's arrays one on memory that all threads write to.
+    """
+    return _inner(function, counted=False)
 
 
 def entry(function: Function) -> Function:
@@ -54,6 +56,22 @@ def entry(function: Function) -> Function:
             compiled._cache = kept
     result: Function = compiled
     return result
+
+
+def _inner(function: Function, *, counted: bool) -> Function:
+    import numba
+
+    from landremed.overlay.native.compiling import counting, linked_only
+
+    compiled: Function = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        **linked_only(),
+        **counting(counted),
+    )(function)
+    return compiled
 
 
 @cache

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["linked_only", "remembered_types"]
+__all__ = ["counting", "linked_only", "remembered_types"]
 
 
 @cache
@@ -67,6 +67,19 @@ def linked_only() -> dict[str, Any]:
             return super().define_pipelines()
 
     return {"pipeline_class": LinkedCompiler}
+
+
+@cache
+def counting(wanted: bool) -> dict[str, Any]:
+    """Return the arguments of ``numba.njit`` that make a function count references to arrays, or not.
+
+    Said of every kernel, as numba would hand it down from callers to what they call.
+    """
+    try:
+        from numba.core.options import DefaultOptions
+    except ImportError:
+        return {}
+    return {"_nrt": wanted} if hasattr(DefaultOptions, "_nrt") else {}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from landremed.overlay.native.arrange import SETS
 from landremed.overlay.native.arrays import B1, F8, I8, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 from landremed.overlay.native.predicates import direction_cross, orient
 
 __all__ = ["link_fragments", "point_in_rings", "select_fragments", "trace_rings", "wind_fragments"]
@@ -28,7 +28,7 @@ def inside(a: int, b: int, c: int, mode: int) -> bool:
     return c <= 0
 
 
-@kernel
+@lean
 def cast_ray(h: F8, rs: I8, rset: I8, rings: int, px: float, py: float, out: I8) -> None:
     """Write the winding number per set just right of and above the point; edges through it do not count."""
     for d in range(SETS):
@@ -55,7 +55,7 @@ def cast_ray(h: F8, rs: I8, rset: I8, rings: int, px: float, py: float, out: I8)
         out[rset[r]] += w
 
 
-@kernel
+@lean
 def point_in_rings(px: float, py: float, h: F8, rs: I8, lo: int, hi: int) -> int:
     """Return 1 inside, 0 outside, -1 on the boundary of the closed rings lo..hi (odd-even rule), exactly."""
     c = 0
@@ -82,7 +82,7 @@ def point_in_rings(px: float, py: float, h: F8, rs: I8, lo: int, hi: int) -> int
     return c
 
 
-@kernel
+@lean
 def arm_before(x: F8, y: F8, a: int, b: int, c: int, d: int) -> bool:
     """Whether direction a → b comes before c → d, counter-clockwise from just above the x axis."""
     h1 = 0 if (y[b] > y[a] or (y[b] == y[a] and x[b] < x[a])) else 1
@@ -112,7 +112,7 @@ def build_arms(nodes: int, fu: I8, fv: I8) -> Tuple:
     return first, arm
 
 
-@kernel
+@lean
 def sort_arms(x: F8, y: F8, eu: I8, ev: I8, fe: I8, arm: I8, lo: int, hi: int) -> None:
     """Sort the arms of one node counter-clockwise, by the directions of their edges."""
     for i in range(lo + 1, hi):

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import F8, I8, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 
 __all__ = ["formula_area"]
 
 _CHUNK = 8  # segments whose common span is looked at first
 
 
-@kernel
+@lean
 def put_segment(seg: F8, n: int, x0: float, y0: float, x1: float, y1: float, sign: float) -> int:
     """Write one segment; return the next index."""
     seg[n, 0] = x0
@@ -43,7 +43,7 @@ def clip_segments(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> Tupl
     return seg, clip_into(h, rs, lo, hi, rect, seg)
 
 
-@kernel
+@lean
 def clip_into(h: F8, rs: I8, lo: int, hi: int, rect: Tuple, seg: F8) -> int:
     """Do what ``clip_segments`` says, with room enough; return the number of segments."""
     ox, oy, x1, y1 = rect
@@ -129,7 +129,7 @@ def pair_area(p: F8, n: int, q: F8, m: int) -> float:
     return s
 
 
-@kernel
+@lean
 def below_both(p: F8, i: int, q: F8, lo: int, hi: int) -> float:
     """Sum the signed integrals of min over segment i of p with the segments lo..hi of q, m²."""
     ax = p[i, 0]

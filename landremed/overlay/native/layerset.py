@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,12 @@ import pyarrow.compute as pc
 
 from landremed.overlay.native.arrays import B1, F8, I4, I8, U1
 from landremed.overlay.native.rings import count_rings, fill_rings, plane_areas
-from landremed.overlay.native.search import build_boxes, build_grid, join_boxes
+from landremed.overlay.native.search import build_boxes, build_grid, count_boxes, join_boxes
+from landremed.threads import in_threads, usable_threads
 
 __all__ = ["AreaKindCode", "LayerIndex", "RingSet", "wkb_bytes"]
+
+_SHARE_BYTES: Final = 16_000_000
 
 AreaKindCode: TypeAlias = tuple[int, float, float]
 """0 plane, 1 survey, 2 measured from the pieces; false easting, m; central meridian, degrees."""
@@ -53,13 +57,29 @@ class RingSet:
     @classmethod
     def from_bytes(cls, buf: U1, off: I8) -> RingSet:
         """Unpack 2-D little-endian polygon WKB; empty strings are rows without geometry."""
-        rings, points = count_rings(buf, off)
+        spans = _spans(len(off) - 1, len(buf))
+        counted = in_threads(lambda span: count_rings(buf, off, *span), spans)
+        rings = np.concatenate([found for found, _ in counted])
         if (rings < 0).any():
             row = int(np.flatnonzero(rings < 0)[0])
             raise ValueError(f"row {row} is no 2-D little-endian Polygon or MultiPolygon")
-        xy, ro, fr, bb, outer = fill_rings(buf, off, rings, points)
-        box, first = build_boxes(xy, ro)
-        return cls(buf, off, xy, ro, fr, bb, outer, box, first, plane_areas(xy, ro, fr))
+        fr, start = _offsets(rings), _offsets(np.array([points for _, points in counted]))
+        ro, outer = np.zeros(fr[-1] + 1, np.int64), np.zeros(fr[-1], np.bool_)
+        xy, bb, plane = np.empty((start[-1], 2)), np.empty((len(rings), 4)), np.empty(len(rings))
+        in_threads(
+            lambda part: fill_rings(buf, off, *part[0], part[1], fr, ro, outer, xy, bb),
+            list(zip(spans, start[:-1].tolist(), strict=True)),
+        )
+        first = count_boxes(ro)
+        box = np.empty((first[-1], 4))
+
+        def finish(span: tuple[int, int]) -> None:
+            lo, hi = span
+            build_boxes(xy, ro, first, fr[lo], fr[hi], box)
+            plane_areas(xy, ro, fr, lo, hi, plane)
+
+        in_threads(finish, spans)
+        return cls(buf, off, xy, ro, fr, bb, outer, box, first, plane)
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,17 @@ class LayerIndex:
         """Return, per bounding box, the features whose boxes meet it (offsets, ascending ids)."""
         first, feature = join_boxes(bb, 0, len(bb), self.rings.bb, *self.grid)
         return first, feature
+
+
+def _spans(rows: int, size: int) -> list[tuple[int, int]]:
+    """Divide rows of so many bytes in all into shares that are worth a thread each."""
+    shares = max(1, min(usable_threads(), size // _SHARE_BYTES))
+    at = [rows * share // shares for share in range(shares + 1)]
+    return list(pairwise(at))
+
+
+def _offsets(count: I8) -> I8:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
 
 
 def wkb_bytes(wkb: pa.Array) -> tuple[U1, I8]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from landremed.overlay.native.arrays import F8, I4, I8, Tuple
 from landremed.overlay.native.compare import CHUNK, MOST_CROSSINGS, compare_boundaries, list_near_edges
-from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.compiled import entry, kernel, lean
 from landremed.overlay.native.formula import formula_area
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.region import (
@@ -64,7 +64,7 @@ def add_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
         scratch = rings_room(scratch, 2 * len(scratch[0]), nr + more)
 
 
-@kernel
+@lean
 def put_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr: int, todo: I8) -> int:
     """Do what ``add_rings`` says; return the number of rings, -1 when there is no room for all points."""
     xy, ro, fr, bb, box, first = geo
@@ -94,7 +94,7 @@ def put_rings(geo: Tuple, feature: int, rect: Tuple, to: int, scratch: Tuple, nr
     return nr
 
 
-@kernel
+@lean
 def region_area(out: F8, ro: I8, ra: F8, rings: int, area: float, kind: Tuple, room: F8) -> float:
     """Area of a traced region in the kind asked for; NaN where it must be measured from the geometry."""
     how, fe, cm = kind
@@ -115,7 +115,7 @@ def bar_m2(exact: float, smaller: float) -> float:
     return max(1e-6 * abs(exact), 1e-9 * smaller, 1e-4)
 
 
-@kernel
+@lean
 def job_rect(pb: F8, p: int, fb: F8, features: I4, lo: int, hi: int) -> Tuple:
     """Return the smaller of the parcel's and the features' bounding rectangles, widened by the margin.
 
@@ -169,6 +169,7 @@ def run_jobs(
     jp, jfirst, jfeature, bfirst, bfeature, mode = jobs
     pplane, parea = parcel_areas
     pb = parcel[3]
+    fb = layer[3]
     n = len(jp)
     states = np.zeros(n, np.int8)
     value = np.zeros((n, 4))
@@ -202,7 +203,7 @@ def run_jobs(
         a = jfirst[i]
         b = jfirst[i + 1]
         if mode == 0:
-            rect = job_rect(pb, p, layer[3], jfeature, a, b)
+            rect = job_rect(pb, p, fb, jfeature, a, b)
         else:
             rect = (pb[p, 0] - MARGIN_M, pb[p, 1] - MARGIN_M, pb[p, 2] + MARGIN_M, pb[p, 3] + MARGIN_M)
         complete = rect[0] < pb[p, 0] and rect[1] < pb[p, 1] and rect[2] > pb[p, 2] and rect[3] > pb[p, 3]
@@ -229,7 +230,6 @@ def run_jobs(
         cover = 0.0
         if single:
             f = np.int64(jfeature[a])
-            fb = layer[3]
             common = (
                 max(pb[p, 0], fb[f, 0]) - MARGIN_M,
                 max(pb[p, 1], fb[f, 1]) - MARGIN_M,

@@ -9,7 +9,7 @@ import numpy as np
 
 from landremed.io.bulk_polygons import PolygonPages, PolygonRows, Take
 from landremed.overlay.native.arrays import F8, I8, U1, Tuple
-from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.compiled import entry, kernel, lean
 from landremed.overlay.native.layerset import wkb_bytes
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.rings import put_u32, read_u32
@@ -64,7 +64,7 @@ def varint_size(v: int) -> int:
     return n
 
 
-@kernel
+@lean
 def put_varint(b: U1, i: int, v: int) -> int:
     """Write a number, seven bits a byte, all but the last byte marked; return the place behind it."""
     n = varint_size(v)
@@ -74,14 +74,14 @@ def put_varint(b: U1, i: int, v: int) -> int:
     return i + n
 
 
-@kernel
+@lean
 def put_u16(b: U1, i: int, v: int) -> None:
     """Write a big-endian number of two bytes."""
     b[i] = (v >> 8) & 255
     b[i + 1] = v & 255
 
 
-@kernel
+@lean
 def outer_bounds(b: U1, p: int, end: int, xy: F8, box: F8) -> int:
     """Write the bounds of a polygon's or multipolygon's outer rings; NaN when it is empty.
 
@@ -188,7 +188,7 @@ def plan_pages(wkb: U1, off: I8, types: I8, column: int, tail_off: I8, first_id:
     return True, boxes, sizes, first[:leaves].copy(), ends
 
 
-@kernel
+@lean
 def put_lead(b: U1, shape: Tuple, types: I8, column: int, i: int, sizes: I8, number: F8) -> int:
     """Write what stands before a row's WKB: the record's head, the blob's head; return how long it is.
 
@@ -221,7 +221,7 @@ def put_lead(b: U1, shape: Tuple, types: I8, column: int, i: int, sizes: I8, num
     return p
 
 
-@kernel
+@lean
 def copy_common(to: U1, at: int, lo: int, hi: int, src: U1, first: int, base: int, size: int) -> None:
     """Of bytes base..base + size of a record, which begin at ``first`` of src, copy what lies within lo..hi.
 
@@ -303,7 +303,7 @@ def fill_pages(
                 spilled += 1
 
 
-@kernel
+@lean
 def put_u32_big(b: U1, i: int, v: int) -> None:
     """Write a big-endian number of four bytes."""
     put_u16(b, i, v >> 16)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import F8
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 
 __all__ = ["certain_orient", "compare_crossings", "direction_cross", "orient", "orient_value", "product_into"]
 
@@ -39,7 +39,7 @@ def two_product(a: float, b: float) -> tuple[float, float]:
     return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
 
 
-@kernel
+@lean
 def grow(e: F8, n: int, b: float) -> int:
     """Add b to the expansion e[:n] in place, dropping zeros; return its new length."""
     q = b
@@ -55,7 +55,7 @@ def grow(e: F8, n: int, b: float) -> int:
     return k
 
 
-@kernel
+@lean
 def product_into(e: F8, n: int, a: float, b: float, sign: float) -> int:
     """Add ± a · b to the expansion e[:n]."""
     if a == 0.0 or b == 0.0:
@@ -65,7 +65,7 @@ def product_into(e: F8, n: int, a: float, b: float, sign: float) -> int:
     return grow(e, n, sign * p)
 
 
-@kernel
+@lean
 def determinant(
     e: F8, p: tuple[float, float], q: tuple[float, float], r: tuple[float, float], s: tuple[float, float]
 ) -> int:
@@ -80,7 +80,7 @@ def determinant(
     return product_into(e, n, r[0], s[0], -1.0)
 
 
-@kernel
+@lean
 def total(e: F8, n: int) -> float:
     """Return an expansion's value, correct in sign and to a few ulps."""
     s = 0.0
@@ -89,7 +89,7 @@ def total(e: F8, n: int) -> float:
     return s
 
 
-@kernel
+@lean
 def orient_expansion(e: F8, ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> int:
     """Write twice the signed area of the triangle a, b, c exactly; return the number of components."""
     return determinant(e, two_sum(ax, -cx), two_sum(by, -cy), two_sum(ay, -cy), two_sum(bx, -cx))

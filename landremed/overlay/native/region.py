@@ -6,7 +6,7 @@ import numpy as np
 
 from landremed.overlay.native.arrange import collect_edges, cross_edges, find_meetings, split_edges
 from landremed.overlay.native.arrays import B1, F8, I8, U1, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 from landremed.overlay.native.faces import (
     build_arms,
     link_fragments,
@@ -132,7 +132,7 @@ def rounding_conflict(out: F8, ro: I8, moved: B1, rings: int) -> bool:
     return False
 
 
-@kernel
+@lean
 def meet_in_end(out: F8, v: int, j: int) -> bool:
     """Whether vertex v is an end of edge j."""
     return (out[v, 0] == out[j, 0] and out[v, 1] == out[j, 1]) or (
@@ -140,7 +140,7 @@ def meet_in_end(out: F8, v: int, j: int) -> bool:
     )
 
 
-@kernel
+@lean
 def conflict_at(out: F8, ro: I8, rings: int, box: F8, r: int, i: int) -> bool:
     """Whether edge i of ring r meets another edge than in a common end, or folds back."""
     x0 = min(out[i, 0], out[i + 1, 0])
@@ -178,7 +178,7 @@ def conflict_at(out: F8, ro: I8, rings: int, box: F8, r: int, i: int) -> bool:
     return False
 
 
-@kernel
+@lean
 def folds_at(out: F8, a: int, b: int, c: int) -> bool:
     """Whether b → c runs back over a → b."""
     if orient(out[a, 0], out[a, 1], out[b, 0], out[b, 1], out[c, 0], out[c, 1]) != 0.0:
@@ -188,7 +188,7 @@ def folds_at(out: F8, a: int, b: int, c: int) -> bool:
     ) > 0.0
 
 
-@kernel
+@lean
 def edges_touch(out: F8, i: int, j: int) -> bool:
     """Whether two edges meet other than in a common end, a node where rings touch; their boxes overlap."""
     for s in range(2):
@@ -205,7 +205,7 @@ def edges_touch(out: F8, i: int, j: int) -> bool:
     return not ((o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0))
 
 
-@kernel
+@lean
 def assign_holes(out: F8, ro: I8, ra: F8, rings: int, owner: I8) -> int:
     """Write the outer ring of each hole to ``owner``; return the number of outer rings, -1 when unsure."""
     shells = 0
@@ -244,7 +244,7 @@ def assign_holes(out: F8, ro: I8, ra: F8, rings: int, owner: I8) -> int:
     return shells
 
 
-@kernel
+@lean
 def write_wkb(wkb: U1, w: int, out: F8, ro: I8, ra: F8, rings: int, owner: I8, shells: int) -> int:
     """Append a Polygon or MultiPolygon to the buffer, which is large enough; return its new length."""
     if shells > 1:

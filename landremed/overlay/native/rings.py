@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from landremed.overlay.native.arrays import F8, I8, U1, Tuple
-from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.arrays import B1, F8, I8, U1, Tuple
+from landremed.overlay.native.compiled import entry, lean
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.predicates import orient
 
 __all__ = ["count_rings", "fill_rings", "gather_bytes", "plane_areas", "put_u32", "read_u32"]
 
 
-@kernel
+@lean
 def read_u32(b: U1, i: int) -> int:
     """Read a little-endian unsigned integer."""
     return (
@@ -24,7 +24,7 @@ def read_u32(b: U1, i: int) -> int:
     )
 
 
-@kernel
+@lean
 def put_u32(b: U1, i: int, v: int) -> None:
     """Write a little-endian unsigned integer."""
     b[i] = v & 255
@@ -34,21 +34,20 @@ def put_u32(b: U1, i: int, v: int) -> None:
 
 
 @entry
-def count_rings(buf: U1, off: I8) -> Tuple:
-    """Count rings per feature and coordinates in all of 2-D little-endian (Multi)Polygon WKB.
+def count_rings(buf: U1, off: I8, lo: int, hi: int) -> Tuple:
+    """Count rings per feature and coordinates in rows lo..hi of 2-D little-endian (Multi)Polygon WKB.
 
     A count of -1 marks anything else.
     """
-    n = len(off) - 1
-    rings = np.zeros(n, np.int64)
+    rings = np.zeros(hi - lo, np.int64)
     points = 0
-    for f in range(n):
+    for f in range(lo, hi):
         p = off[f]
         if off[f + 1] - p < 9:
             continue
         kind = read_u32(buf, p + 1)
         if buf[p] != 1 or (kind != 3 and kind != 6):
-            rings[f] = -1
+            rings[f - lo] = -1
             continue
         p += 5
         parts = 1
@@ -60,7 +59,7 @@ def count_rings(buf: U1, off: I8) -> Tuple:
                 p += 5
             k = read_u32(buf, p)
             p += 4
-            rings[f] += k
+            rings[f - lo] += k
             for _ in range(k):
                 c = read_u32(buf, p)
                 points += c
@@ -68,7 +67,7 @@ def count_rings(buf: U1, off: I8) -> Tuple:
     return rings, points
 
 
-@kernel
+@lean
 def is_clockwise(xy: F8, a: int, b: int) -> bool:
     """Whether the closed ring xy[a:b] runs clockwise; exact also for slivers."""
     ox = xy[a, 0]
@@ -101,34 +100,28 @@ def is_clockwise(xy: F8, a: int, b: int) -> bool:
 
 
 @entry
-def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
-    """Unpack WKB.
+def fill_rings(
+    buf: U1, off: I8, lo: int, hi: int, start: int, fr: I8, ro: I8, outer: B1, xy: F8, bb: F8
+) -> None:
+    """Unpack rows lo..hi of WKB.
 
-    Returns
-    -------
-    xy : (n, 2) coordinates
-    ro : ring offsets into xy
+    Parameters
+    ----------
+    start : first coordinate that belongs to row lo
     fr : feature offsets into the rings
-    bb : (features, 4) bounding boxes; empty ones have xmin > xmax
+    ro : ring offsets into xy; those of the rows' rings are filled in, all but the first one's
     outer : whether each ring is an outer one
+    xy : (n, 2) coordinates
+    bb : (features, 4) bounding boxes; empty ones have xmin > xmax
     """
-    n = len(off) - 1
-    fr = np.zeros(n + 1, np.int64)
-    for f in range(n):
-        fr[f + 1] = fr[f] + max(0, rings[f])
-    ro = np.zeros(fr[n] + 1, np.int64)
-    outer = np.zeros(fr[n], np.bool_)
-    xy = np.empty((points, 2))
-    bb = np.empty((n, 4))
-    r = 0
-    start = 0
-    for f in range(n):
+    r = fr[lo]
+    for f in range(lo, hi):
         p = off[f]
         x0 = np.inf
         y0 = np.inf
         x1 = -np.inf
         y1 = -np.inf
-        if rings[f] > 0:
+        if fr[f + 1] > fr[f]:
             multi = read_u32(buf, p + 1) == 6
             p += 5
             parts = 1
@@ -171,14 +164,12 @@ def fill_rings(buf: U1, off: I8, rings: I8, points: int) -> Tuple:
         bb[f, 1] = y0
         bb[f, 2] = x1
         bb[f, 3] = y1
-    return xy, ro, fr, bb, outer
 
 
 @entry
-def plane_areas(xy: F8, ro: I8, fr: I8) -> F8:
-    """Plane area per feature, m²."""
-    area = np.zeros(len(fr) - 1)
-    for f in range(len(fr) - 1):
+def plane_areas(xy: F8, ro: I8, fr: I8, lo: int, hi: int, area: F8) -> None:
+    """Write the plane areas of features lo..hi, m²."""
+    for f in range(lo, hi):
         s = 0.0
         for r in range(fr[f], fr[f + 1]):
             if ro[r + 1] - ro[r] > 3:
@@ -187,7 +178,6 @@ def plane_areas(xy: F8, ro: I8, fr: I8) -> F8:
                 for v in range(ro[r], ro[r + 1] - 1):
                     s += (xy[v, 0] - ox) * (xy[v + 1, 1] - oy) - (xy[v + 1, 0] - ox) * (xy[v, 1] - oy)
         area[f] = 0.5 * s
-    return area
 
 
 @entry

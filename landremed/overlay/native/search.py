@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import F8, I4, I8, Tuple
-from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.compiled import entry, kernel, lean
 
-__all__ = ["build_boxes", "build_grid", "join_boxes", "limit_ring", "outcode"]
+__all__ = ["build_boxes", "build_grid", "count_boxes", "join_boxes", "limit_ring", "outcode"]
 
 _LEAF = 16
 _FAN = 8
@@ -25,17 +25,21 @@ def tree_size(edges: int) -> int:
 
 
 @entry
-def build_boxes(xy: F8, ro: I8) -> Tuple:
-    """Build a tree of bounding boxes over every ring: leaves hold 16 edges, nodes 8 children.
-
-    Returns the boxes, bottom level first, and their offset per ring.
-    """
+def count_boxes(ro: I8) -> I8:
+    """Return the offsets of the rings' trees of boxes."""
     rings = len(ro) - 1
     first = np.zeros(rings + 1, np.int64)
     for r in range(rings):
         first[r + 1] = first[r] + tree_size(max(0, ro[r + 1] - ro[r] - 1))
-    box = np.empty((first[rings], 4))
-    for r in range(rings):
+    return first
+
+
+@entry
+def build_boxes(xy: F8, ro: I8, first: I8, lo: int, hi: int, box: F8) -> None:
+    """Build a tree of bounding boxes over each of the rings lo..hi, bottom level first: leaves hold 16 edges,
+    nodes 8 children.
+    """
+    for r in range(lo, hi):
         a = ro[r]
         edges = max(0, ro[r + 1] - a - 1)
         k = (edges + _LEAF - 1) // _LEAF
@@ -71,7 +75,6 @@ def build_boxes(xy: F8, ro: I8) -> Tuple:
                     box[q, 3] = max(box[q, 3], box[t, 3])
             b += k
             k = k2
-    return box, first
 
 
 @entry
@@ -145,7 +148,7 @@ def join_boxes(
     return first, feature[:k].copy()
 
 
-@kernel
+@lean
 def meeting_boxes(
     rect: Tuple, cells: Tuple, bb: F8, grid: Tuple, start: I8, ids: I4, feature: I4, k: int
 ) -> int:
@@ -173,7 +176,7 @@ def outcode(x: float, y: float, x0: float, y0: float, x1: float, y1: float) -> i
     return (x < x0) * 1 | (x > x1) * 2 | (y < y0) * 4 | (y > y1) * 8
 
 
-@kernel
+@lean
 def limit_ring(xy: F8, a: int, edges: int, box: F8, nb: int, rect: Tuple, out: F8, k: int, todo: I8) -> int:
     """Append a closed ring to out[k:], leaving out what stays on one outer side of the rectangle.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import B1, F8, I8, Tuple
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import kernel, lean
 from landremed.overlay.native.faces import point_in_rings
 from landremed.overlay.native.region import DOUBTFUL, EMPTY, FAILED, PARTIAL
 
@@ -19,7 +19,7 @@ __all__ = ["clip_simple"]
 _APART_M = 1e-6  # crossings on one edge nearer than this are left to the arrangement
 
 
-@kernel
+@lean
 def order_by(order: I8, at: I8, par: F8, k: int, column: int) -> None:
     """Sort crossings along the parcel (column 0) or the feature (column 1)."""
     for m in range(k):
@@ -38,7 +38,7 @@ def order_by(order: I8, at: I8, par: F8, k: int, column: int) -> None:
         order[s + 1] = v
 
 
-@kernel
+@lean
 def alternate(order: I8, at: I8, par: F8, k: int, side: int) -> bool:
     """Whether neighbours in the order alternate between entering and leaving, and are apart."""
     for m in range(1, k):
@@ -183,7 +183,7 @@ def clip_simple(scratch: Tuple, nr: int, rect: Tuple, near: int, k: int, work: T
     return DOUBTFUL if mixed else PARTIAL, out, moved, ro, ra, rings, total
 
 
-@kernel
+@lean
 def append(out: F8, moved: B1, a: int, o: int, x: float, y: float, computed: bool) -> int:
     """Append a point to the ring begun at a unless it repeats the last one; return the new end."""
     if o > a and out[o - 1, 0] == x and out[o - 1, 1] == y:

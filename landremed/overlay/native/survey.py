@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import B1, F8, I8, Tuple
-from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.compiled import entry, kernel, lean
 
 __all__ = ["survey_feature_areas", "survey_ring_area"]
 
@@ -57,7 +57,7 @@ def turn(s: float, c: float, d: float) -> Tuple:
     return s * cd + c * sd, c * cd - s * sd
 
 
-@kernel
+@lean
 def locate_carefully(w: F8, k: int, fe: float, cm: float) -> None:
     """Inverse Gauss-Krüger of one point, step by step as ``landremed.area`` does."""
     e0 = _K0 * w[k + 1]
@@ -89,7 +89,7 @@ def locate_carefully(w: F8, k: int, fe: float, cm: float) -> None:
     w[k + 5] = np.cos(lat)
 
 
-@kernel
+@lean
 def locate_points(w: F8, n: int, fe: float, cm: float) -> None:
     """Inverse Gauss-Krüger of n points: latitude, longitude from the central meridian (radians, both rounded
     to 1e-6″), sine and cosine of the latitude.
@@ -141,7 +141,7 @@ def locate_points(w: F8, n: int, fe: float, cm: float) -> None:
             locate_carefully(w, _SLOTS * j, fe, cm)
 
 
-@kernel
+@lean
 def trapezoids(w: F8, n: int, base: float) -> float:
     """Sum the areas between n - 1 edges and a meridian, by the series of the regulation."""
     for j in range(1, n):
@@ -167,7 +167,7 @@ def trapezoids(w: F8, n: int, base: float) -> float:
     return total
 
 
-@kernel
+@lean
 def survey_ring_area(xy: F8, a: int, b: int, fe: float, cm: float, w: F8) -> float:
     """Unsigned survey area of the closed ring xy[a:b], m².
 

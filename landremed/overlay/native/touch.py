@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from landremed.overlay.native.arrays import F8
-from landremed.overlay.native.compiled import kernel
+from landremed.overlay.native.compiled import lean
 from landremed.overlay.native.predicates import orient
 
 __all__ = ["keep_apart", "same_ring", "shares_point"]
 
 
-@kernel
+@lean
 def same_ring(h: F8, a: int, b: int, c: int, d: int) -> bool:
     """Whether the closed rings h[a:b] and h[c:d] are the same, from whichever vertex they start."""
     n = b - a - 1
@@ -26,13 +26,13 @@ def same_ring(h: F8, a: int, b: int, c: int, d: int) -> bool:
     return False
 
 
-@kernel
+@lean
 def same_point(h: F8, i: int, j: int) -> bool:
     """Whether two points are equal."""
     return h[i, 0] == h[j, 0] and h[i, 1] == h[j, 1]
 
 
-@kernel
+@lean
 def shares_point(h: F8, i: int, j: int) -> bool:
     """Whether edges i → i + 1 and j → j + 1 have an end in common."""
     return (
@@ -43,7 +43,7 @@ def shares_point(h: F8, i: int, j: int) -> bool:
     )
 
 
-@kernel
+@lean
 def keep_apart(h: F8, a: int, b: int, i: int, c: int, d: int, j: int) -> bool:
     """Whether two edges that meet only touch in common vertices, with the insides of the rings apart there.
 
@@ -65,13 +65,13 @@ def keep_apart(h: F8, a: int, b: int, i: int, c: int, d: int, j: int) -> bool:
     return False
 
 
-@kernel
+@lean
 def turned(h: F8, v: int, p: int, q: int) -> bool:
     """Whether v → p and v → q do not lie on one line."""
     return orient(h[v, 0], h[v, 1], h[p, 0], h[p, 1], h[q, 0], h[q, 1]) != 0.0
 
 
-@kernel
+@lean
 def parted(h: F8, a: int, b: int, i: int, c: int, d: int, j: int) -> bool:
     """Whether, at the common vertex i = j, neither ring's edges run into the other's inside."""
     before = i - 1 if i > a else b - 2
@@ -93,7 +93,7 @@ def parted(h: F8, a: int, b: int, i: int, c: int, d: int, j: int) -> bool:
     )
 
 
-@kernel
+@lean
 def outside_wedge(h: F8, v: int, first: int, last: int, p: int) -> bool:
     """Whether v → p lies strictly outside the wedge that turns left from v → first to v → last."""
     left = orient(h[v, 0], h[v, 1], h[first, 0], h[first, 1], h[p, 0], h[p, 1])
