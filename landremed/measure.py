@@ -18,7 +18,7 @@ import shapely
 
 from landremed.law.vocabulary import load_vocabulary, outside_layers
 from landremed.layers import Layer, Units
-from landremed.overlay import LayerInput, PolygonSet, prepare
+from landremed.overlay import Expected, LayerInput, PolygonSet, prepare
 from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure, OverlapTables
 
@@ -105,7 +105,7 @@ class Ruler:
         area: AreaMeasure,
         engine: str = "auto",
         jobs: int | None = None,
-        expected: int | None = None,
+        expected: Expected | None = None,
         prepare: Callable[..., Engine] = prepare,
     ) -> None:
         self.layers = list(layers)

@@ -25,7 +25,7 @@ from landremed.law.spatial import asked_layers
 from landremed.law.vocabulary import within_layers
 from landremed.layers import Layer, Parcels, load_layers, load_parcels
 from landremed.measure import Measured, Progress, Ruler
-from landremed.overlay import PolygonSet, prepare
+from landremed.overlay import Expected, PolygonSet, prepare
 from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure
 from landremed.overlay_tables import (
@@ -223,7 +223,9 @@ def measure_project(
     if reuse is not None:
         reuse.stand_on(parcels, layers)
         ready, evidence_of = reuse.prepare, reuse.evidence
-    ruler = Ruler(layers, area=area, engine=engine, jobs=jobs, expected=len(parcels.ids), prepare=ready)
+    ruler = Ruler(
+        layers, area=area, engine=engine, jobs=jobs, expected=Expected.of(parcels.polygons), prepare=ready
+    )
     job = Job(project, book, layers, ruler, area)
     stage("measure")
     overlay, issues = measure_share(job, parcels, given, progress=progress, stage=stage, evidence=evidence_of)

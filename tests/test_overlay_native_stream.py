@@ -20,7 +20,7 @@ from landremed.io import bulk_pages
 from landremed.io.bulk_pages import PageFile
 from landremed.io.gpkg_columns import as_multi
 from landremed.io.stream_writer import StreamWriter
-from landremed.overlay import prepare, stream
+from landremed.overlay import Expected, prepare, stream
 from landremed.overlay.native.pages import NativePages
 
 X, Y = 500_000.0, 4_300_000.0
@@ -97,7 +97,7 @@ def test_a_choice_of_engine_goes_by_all_parcels(files, monkeypatch):
     stream.overlay_files(
         files / "parcels.gpkg", {"zone": files / "zone.gpkg"}, None, parcel_id="pid", area=PlaneArea()
     )
-    assert seen == [95]
+    assert seen == [Expected(95)]
 
 
 def test_nothing_is_left_beside_the_output(files, monkeypatch):
@@ -281,7 +281,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from landremed.area import PlaneArea
-from landremed.overlay import prepare, stream
+from landremed.overlay import Expected, prepare, stream
 from landremed.overlay.native.pages import NativePages
 
 folder, step, stream.CHUNK = Path(sys.argv[1]), sys.argv[2], 7

@@ -173,6 +173,7 @@ def test_windows_give_the_same_parcels(sample, tmp_path):
     assert other.source.content_hash == one.source.content_hash
     assert other.crs == one.crs
     assert np.array_equal(other.boxes, one.boxes, equal_nan=True)
+    assert other.expected == one.expected
     assert list(other.findings) == list(one.findings)
     first, second = (pa.concat_tables(at.tables()).to_pydict() for at in (one, other))
     assert first == second

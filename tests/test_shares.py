@@ -16,6 +16,7 @@ from landremed.io.hashing import BLOCK, BlockHash, content_hash
 from landremed.layers import load_layer, load_parcels, parcel_ids, ready_parcels
 from landremed.measure import Ruler
 from landremed.output import area_sums, result_layers, rules_fired
+from landremed.overlay import Expected
 from landremed.pipeline import Job, decide_overlay, measure_project, measure_share, read_evidence, rule_book
 from landremed.project import load_project
 from landremed.samples import sample_project
@@ -32,7 +33,7 @@ def sample():
     parcels = load_parcels(project)
     layers = [load_layer(project, spec, parcels) for spec in project.layers]
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
-    ruler = Ruler(layers, area=area, expected=len(parcels.ids))
+    ruler = Ruler(layers, area=area, expected=Expected.of(parcels.polygons))
     job = Job(project, rule_book(project), layers, ruler, area)
     whole = decide_overlay(measure_project(project), job.book)
     rows = np.random.default_rng(9).permutation(len(parcels.ids))

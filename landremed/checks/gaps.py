@@ -11,7 +11,7 @@ import shapely
 
 from landremed.area import PlaneArea
 from landremed.checks.measures import mean_width
-from landremed.overlay import LayerInput, PolygonSet, prepare
+from landremed.overlay import Expected, LayerInput, PolygonSet, prepare
 from landremed.threads import in_threads
 
 __all__ = ["enclosed_gaps", "holes_of_union", "slit"]
@@ -79,8 +79,10 @@ def slit(ground: PolygonSet, boxes: Geometries, width_m: float, least_m2: float)
     """
     found = np.zeros(len(boxes), bool)
     name = "native" if len(boxes) >= _MANY else "auto"
-    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), engine=name, expected=len(boxes))
-    covered = engine.measure(PolygonSet.from_geometries(boxes)).overlaps
+    rectangles = PolygonSet.from_geometries(boxes)
+    expected = Expected.of(rectangles)
+    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), engine=name, expected=expected)
+    covered = engine.measure(rectangles).overlaps
     row, area = covered["parcel"].to_numpy(), covered["area_m2"].to_numpy()
     some = np.flatnonzero(shapely.area(boxes[row]) - area > least_m2)
     row = row[some]

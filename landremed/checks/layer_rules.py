@@ -14,7 +14,7 @@ from landremed.checks.gaps import enclosed_gaps, slit
 from landremed.checks.measures import mean_width, places
 from landremed.inspect.aliases import land_use_code_kind
 from landremed.layers import Layer, Parcels
-from landremed.overlay import LayerInput, prepare, shared_ground
+from landremed.overlay import Expected, LayerInput, prepare, shared_ground
 from landremed.project import Project, Tolerance
 from landremed.tables import FactColumn
 from landremed.types import MAIN_ROLES, SPECIAL_ROLES, Finding, PartialDate
@@ -113,7 +113,7 @@ def _uncovered(layer: Layer, parcels: Parcels) -> Iterator[Finding]:
     """Parcels that reach beyond a layer which should hold all of them."""
     ground = layer.polygons if layer.coverage is None else layer.coverage
     area, inside = parcels.polygons.plane_areas, np.zeros(len(parcels.ids))
-    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), expected=len(area))
+    engine = prepare([LayerInput("ground", ground)], area=PlaneArea(), expected=Expected.of(parcels.polygons))
     found = engine.measure(parcels.polygons).overlaps
     inside[found["parcel"].to_numpy()] = found["area_m2"].to_numpy()
     ours = parcels.polygons.geometries

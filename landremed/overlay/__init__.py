@@ -13,11 +13,13 @@ on how parcels are divided into chunks, nor on the number of jobs.
 from __future__ import annotations
 
 from landremed.overlay.engine import prepare
+from landremed.overlay.expected import Expected
 from landremed.overlay.pairs import Crowds, Shared, box_pairs, crowds, shared_ground
 from landremed.overlay.tables import LayerInput, OverlapTables, PolygonSet
 
 __all__ = [
     "Crowds",
+    "Expected",
     "LayerInput",
     "OverlapTables",
     "PolygonSet",

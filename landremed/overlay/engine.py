@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from landremed.errors import ProjectError
+from landremed.overlay.expected import Expected, shapely_seconds
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import message_text
 
@@ -37,7 +38,7 @@ def prepare(
     area: AreaMeasure,
     engine: str = "auto",
     jobs: int | None = None,
-    expected: int | None = None,
+    expected: Expected | None = None,
 ) -> Engine:
     """Index layers for measuring.
 
@@ -55,8 +56,8 @@ def prepare(
         never wait for a compilation, and the native engine for all others.
     jobs : int, optional
         Threads; all cores by default.
-    expected : int, optional
-        Parcels of the whole job, by which ``auto`` chooses; without it the first chunk counts.
+    expected : Expected, optional
+        The parcels of the whole job, by which ``auto`` chooses; without it the first chunk counts.
 
     Returns
     -------
@@ -75,9 +76,11 @@ def prepare(
     return _named(engine, layers, outside, area, jobs)
 
 
-def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: int) -> str:
-    """Name the engine that ``prepare`` takes for so many parcels."""
-    return _choose(_shapely_seconds(layers, expected)) if engine == "auto" else engine
+def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: Expected) -> str:
+    """Name the engine that ``prepare`` takes for these parcels."""
+    if engine != "auto":
+        return engine
+    return "native" if shapely_seconds(layers, expected) >= _NATIVE_FROM_S else "shapely"
 
 
 class _AutoEngine:
@@ -101,7 +104,7 @@ class _AutoEngine:
 
     def measure(self, parcels: PolygonSet) -> OverlapTables:
         if self._chosen is None:
-            self.name = _choose(_shapely_seconds(self._arguments[0], len(parcels)))
+            self.name = chosen_engine(self._arguments[0], "auto", Expected.of(parcels))
             self._chosen = _named(self.name, *self._arguments)
         return self._chosen.measure(parcels)
 
@@ -135,21 +138,6 @@ def ready_native() -> None:
         warm_up()
     else:
         warm_up(_tell)
-
-
-def _choose(shapely_s: float) -> str:
-    """Name the engine for a job that would take shapely so many seconds."""
-    return "native" if shapely_s >= _NATIVE_FROM_S else "shapely"
-
-
-def _shapely_seconds(layers: Sequence[LayerInput], parcels: int) -> float:
-    """Estimate, roughly, how long shapely would take: 0.1 ms a parcel and layer, 1 ms per 25 000 vertices."""
-    seconds = 0.0
-    for layer in layers:
-        vertices = layer.polygons.wkb.nbytes / 16 / max(1, len(layer.polygons))
-        seconds += parcels * (1e-4 + 4e-8 * vertices)
-        seconds += layer.polygons.wkb.nbytes / 16 * 3e-7
-    return seconds
 
 
 def _tell(code: str, **params: object) -> None:

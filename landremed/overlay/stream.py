@@ -29,6 +29,7 @@ from landremed.io.bulk_polygons import PageMaker
 from landremed.io.gpkg import replace_whole
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay.engine import Engine, prepare
+from landremed.overlay.expected import Expected
 from landremed.overlay.tables import RANGE, AreaMeasure, LayerInput, PolygonSet
 from landremed.threads import in_threads, usable_threads
 
@@ -108,7 +109,7 @@ def overlay_files(
         inputs = [LayerInput(name, _FilePolygons(path)) for name, path in layers.items()]
         if engine == "auto":
             in_threads(lambda layer: layer.polygons.wkb, inputs)
-        ruler = prepare(inputs, area=area, engine=engine, jobs=jobs, expected=info["features"])
+        ruler = prepare(inputs, area=area, engine=engine, jobs=jobs, expected=Expected(info["features"]))
         del inputs
         measured = _in_turn(ruler, chunks, names, found, workers)
         if out is None:

@@ -34,6 +34,7 @@ from landremed.layers import (
     ready_parcels,
     require_unique,
 )
+from landremed.overlay import Expected
 from landremed.partitions.row_files import writing
 from landremed.partitions.spool import parcel_table, without_rows
 from landremed.project import Project
@@ -59,6 +60,8 @@ class ReadParcels:
         In the order of the file.
     boxes : ndarray (n, 4)
         Bounds in the working CRS.
+    expected : Expected
+        How much work they are.
     findings : sequence of Finding
         About the file, its columns and single parcels.
     tables : callable
@@ -68,6 +71,7 @@ class ReadParcels:
     source: VectorSource
     ids: pa.Array
     boxes: Floats
+    expected: Expected
     crs: pyproj.CRS
     input_crs: pyproj.CRS
     findings: Sequence[Finding]
@@ -92,6 +96,7 @@ def in_memory(parcels: Parcels) -> ReadParcels:
         source=_counted(parcels.source, len(parcels.ids)),
         ids=pa.array(parcels.ids, pa.string()),
         boxes=parcels.polygons.boxes,
+        expected=Expected.of(parcels.polygons),
         crs=parcels.crs,
         input_crs=parcels.input_crs,
         findings=parcels.findings,
@@ -128,6 +133,7 @@ class _Windows:
         self._path = folder / _WINDOWS
         self._ids: list[pa.Array] = []
         self._boxes: list[Floats] = []
+        self._expected = Expected()
         self._places: list[Places] = []
         self._of_ids: list[Finding] = []
         self._of_rows: list[Finding] = []
@@ -162,6 +168,7 @@ class _Windows:
             source=source,
             ids=ids,
             boxes=np.concatenate(self._boxes),
+            expected=self._expected,
             crs=crs,
             input_crs=input_crs,
             findings=noticed,
@@ -197,6 +204,7 @@ class _Windows:
         parcels = ready_parcels(source, ids, moved, input_crs, crs, most=most)
         self._ids.append(pa.array(ids, pa.string()))
         self._boxes.append(parcels.polygons.boxes)
+        self._expected += Expected.of(parcels.polygons)
         self._places.append(_placed(window, start))
         self._of_ids += notes
         self._of_rows += parcels.findings

@@ -241,7 +241,7 @@ def _spool(
         evidence = read_evidence(project)
         layers = read()
     stage("index")
-    ruler = Ruler(layers, area=area, engine=engine, expected=len(parcels.ids))
+    ruler = Ruler(layers, area=area, engine=engine, expected=parcels.expected)
     job = Job(project, book, layers, ruler, area)
     stage("spool")
     inputs = job_inputs(job, parcels.source, (parcels.crs, parcels.input_crs), evidence)

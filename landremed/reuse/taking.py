@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from landremed.layers import Layer, Parcels
 from landremed.measure import Measured
-from landremed.overlay import LayerInput, PolygonSet
+from landremed.overlay import Expected, LayerInput, PolygonSet
 from landremed.overlay.engine import Engine, chosen_engine
 from landremed.overlay.reference import round_origin
 from landremed.overlay.tables import AreaMeasure
@@ -120,10 +120,10 @@ class Reuse:
         area: AreaMeasure,
         engine: str,
         jobs: int | None,
-        expected: int | None,
+        expected: Expected | None,
     ) -> Engine:
         """Index layers as ``landremed.overlay.prepare`` does; the engine it returns knows what is kept."""
-        name = chosen_engine(layers, engine, expected or 0)
+        name = chosen_engine(layers, engine, expected or Expected())
         kind = str(getattr(area, "kind", type(area).__name__))
         origin = round_origin(layers).tolist() if name == "shapely" else []
         grouped = [(layer.name, layer.group is not None) for layer in layers]
