@@ -16,6 +16,7 @@ from landremed.errors import OutputError, Where
 from landremed.io.drivers import split_layer
 from landremed.io.gpkg import EarlyLayers, OutLayer, begin_layers, check_target, write_geopackage
 from landremed.law import RuleBook
+from landremed.overlay import page_maker
 from landremed.overlay_file import measure_tables
 from landremed.pipeline import Basis, Decisions, Overlay
 from landremed.project_spec import Project
@@ -254,6 +255,7 @@ def write_layers(
         metadata=_metadata(layers),
         finish=finish,
         early=early,
+        make_pages=page_maker(),
     )
 
 
@@ -286,7 +288,7 @@ def begin_writing(path: Path | None, overlay: Overlay, book: RuleBook) -> Iterat
     begun = None
     if path is not None:
         layers = [labelled(layer, language, titles, codes) for layer in _shared_layers(overlay)]
-        begun = begin_layers(path, layers, crs_wkt=overlay.crs.to_wkt())
+        begun = begin_layers(path, layers, crs_wkt=overlay.crs.to_wkt(), make_pages=page_maker())
     with begun or nullcontext():
         yield begun
 

@@ -12,10 +12,11 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landremed.io import gpkg
+from landremed.io import bulk_load, gpkg
 from landremed.io.bulk_pages import PageFile
 from landremed.io.bulk_record import varints
 from landremed.io.gpkg import OutLayer, write_geopackage
+from landremed.overlay.native.pages import NativePages
 
 PLAIN = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 
@@ -264,3 +265,28 @@ def test_a_fault_while_writing_early_is_told(tmp_path, monkeypatch):
         write_geopackage(path, content, crs_wkt="EPSG:4548", overwrite=True, early=early)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["all there", "some missing"])
+def test_compiled_pages_make_the_same_file(tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
+    monkeypatch.setattr(bulk_load, "_CHUNK_ROWS", 256)  # some chunks without a missing shape, some with
+    rows = 1100
+    shapes = polygons(np.random.default_rng(8), rows)
+    shapes[[shape is None for shape in shapes]] = shapely.box(0, 0, 1, 1)
+    if missing:
+        shapes[300] = None
+    wkb = pa.array(shapely.to_wkb(shapes, byte_order=1), pa.large_binary(), from_pandas=True)
+    content = [OutLayer("decisions", table(np.random.default_rng(9), rows), wkb), layers(1, rows)[1]]
+    made = []
+
+    def maker(*given):
+        made.append(native(*given))
+        return made[-1]
+
+    native = NativePages()
+    write_geopackage(tmp_path / "plain.gpkg", content, crs_wkt="EPSG:4548")
+    write_geopackage(tmp_path / "compiled.gpkg", content, crs_wkt="EPSG:4548", make_pages=maker)
+    assert (tmp_path / "plain.gpkg").read_bytes() == (tmp_path / "compiled.gpkg").read_bytes()
+    assert len(made) == (4 if missing else 5)
+    assert None not in made

@@ -7,18 +7,20 @@ tenth of the time of inserting row by row. What is written is checked like any o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.io.bulk_pages import LONGEST_KEY, IndexTree, PageFile
+from landremed.io.bulk_polygons import PageMaker, PolygonRows
 from landremed.io.bulk_record import Ints, is_storable, record, storable_value
 from landremed.io.bulk_table import Rows, TableFill, TablePlace
 from landremed.io.gpkg_columns import storable_table
@@ -33,6 +35,8 @@ _STREAMED_ROWS: Final = 16_384
 _SORTED_ROWS: Final = 2_000_000  # indexes of more rows are left to SQLite, which sorts on the disk
 
 _Keys: TypeAlias = dict[str, list[pa.ChunkedArray]]
+_Cut: TypeAlias = tuple[pa.Table, pa.ChunkedArray | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def is_loadable(schema: pa.Schema, keys: Iterable[pa.ChunkedArray] = ()) -> bool
     return all((pc.max(pc.binary_length(_text_values(key))).as_py() or 0) <= LONGEST_KEY for key in texts)
 
 
-def load_layers(path: Path, layers: Sequence[BulkLayer], jobs: int = 2) -> None:
+def load_layers(
+    path: Path, layers: Sequence[BulkLayer], jobs: int = 2, make_pages: PageMaker | None = None
+) -> None:
     """Fill empty tables of a GeoPackage, with their indexes and spatial indexes.
 
     Parameters
@@ -72,6 +78,8 @@ def load_layers(path: Path, layers: Sequence[BulkLayer], jobs: int = 2) -> None:
         Their columns must be `is_loadable`. Rows are numbered from 1.
     jobs : int
         Threads that make records.
+    make_pages : PageMaker, optional
+        Makes the pages of polygons where it can; they are the same as without it.
 
     Raises
     ------
@@ -81,7 +89,9 @@ def load_layers(path: Path, layers: Sequence[BulkLayer], jobs: int = 2) -> None:
     with closing(sqlite3.connect(path)) as db:
         places = [TablePlace.of(db, layer.name) for layer in layers]
     with PageFile(path) as file, ThreadPoolExecutor(jobs) as pool:
-        fills = [_load(file, pool, layer, place) for layer, place in zip(layers, places, strict=True)]
+        fills = [
+            _load(file, pool, layer, place, make_pages) for layer, place in zip(layers, places, strict=True)
+        ]
     with closing(sqlite3.connect(path)) as db, db:
         for layer, (fill, left) in zip(layers, fills, strict=True):
             fill.register(db, layer.name)
@@ -90,14 +100,22 @@ def load_layers(path: Path, layers: Sequence[BulkLayer], jobs: int = 2) -> None:
 
 
 def _load(
-    file: PageFile, pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace
+    file: PageFile,
+    pool: ThreadPoolExecutor,
+    layer: BulkLayer,
+    place: TablePlace,
+    make_pages: PageMaker | None,
 ) -> tuple[TableFill, list[str]]:
     """Write one table, its indexes and its spatial index; return the indexes left to SQLite too."""
     fill = TableFill(file, place)
     wanted = [column for column, _ in place.indexes] if layer.rows <= _SORTED_ROWS else []
     keys: _Keys = {column: [] for column in wanted}
-    for rows in _in_turn(pool, layer, place, keys):
-        fill.add(rows)
+    make = partial(_made, place, make_pages is not None)
+    for rows, cut in _in_turn(pool, layer, make, keys):
+        if isinstance(rows, Rows):
+            fill.add(rows)
+        elif make_pages is None or not fill.add_polygons(rows, make_pages):
+            fill.add(place.rows(*cut))
     left = []
     for column, root in place.indexes:
         key = _whole_key(layer, column, keys)
@@ -129,7 +147,7 @@ def _sort_index(db: sqlite3.Connection, table: str, column: str) -> None:
         db.execute(f"REINDEX {quoted(name)}")
 
 
-def _cut(layer: BulkLayer) -> Iterator[tuple[pa.Table, pa.ChunkedArray | None]]:
+def _cut(layer: BulkLayer) -> Iterator[_Cut]:
     """Yield the rows of a layer some thousand at a time."""
     if layer.stream is not None:
         for table, shapes in layer.stream.cut(_STREAMED_ROWS):
@@ -142,14 +160,25 @@ def _cut(layer: BulkLayer) -> Iterator[tuple[pa.Table, pa.ChunkedArray | None]]:
         yield layer.table.slice(start, step), wkb
 
 
-def _in_turn(pool: ThreadPoolExecutor, layer: BulkLayer, place: TablePlace, keys: _Keys) -> Iterator[Rows]:
-    """Give the chunks of a table in order, as columns of records made some ahead by other threads."""
-    waiting: list[Future[Rows]] = []
+def _made(place: TablePlace, paged: bool, cut: _Cut) -> tuple[Rows | PolygonRows, _Cut]:
+    """Turn some rows into columns of records, or into what a maker of pages takes."""
+    table, wkb = cut
+    rows = None
+    if paged and wkb is not None:
+        rows = place.polygon_rows(table, pa.concat_arrays(wkb.chunks))
+    return (place.rows(table, wkb) if rows is None else rows), cut
+
+
+def _in_turn(
+    pool: ThreadPoolExecutor, layer: BulkLayer, make: Callable[[_Cut], T], keys: _Keys
+) -> Iterator[T]:
+    """Give what is made of the chunks of a table, in order and some ahead by other threads."""
+    waiting: list[Future[T]] = []
     for table, wkb in _cut(layer):
         if layer.stream is not None:
             for column, parts in keys.items():
                 parts.append(table[column])
-        waiting.append(pool.submit(place.rows, table, wkb))
+        waiting.append(pool.submit(make, (table, wkb)))
         if len(waiting) > 2:
             yield waiting.pop(0).result()
     for last in waiting:

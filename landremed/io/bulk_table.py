@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from landremed.io.bulk_geometry import GeometryRows, geometry_rows
 from landremed.io.bulk_pages import PageFile, TableTree
-from landremed.io.bulk_polygons import PageMaker, polygon_rows
+from landremed.io.bulk_polygons import PageMaker, PolygonRows, polygon_rows
 from landremed.io.bulk_record import Ints, Piece, Value, blob_value, fixed, null_value, record, storable_value
 from landremed.io.bulk_rtree import packed
 
@@ -74,6 +74,15 @@ class TablePlace:
                 values.append(blob_value(shape.pieces, shape.there))
         return Rows(table.num_rows, values, shape)
 
+    def polygon_rows(self, table: pa.Table, wkb: pa.Array, first_id: int = 1) -> PolygonRows | None:
+        """Turn some rows into what a `PageMaker` takes, None where it cannot; from any thread."""
+        names = table.column_names
+        column = next((n for n, name in enumerate(self.columns) if n and name not in names), 0)
+        if not column or wkb.null_count:
+            return None
+        values = [_value(table[name]) if name in names else null_value() for name in self.columns]
+        return polygon_rows(values, column, wkb, first_id, self.srs_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -112,18 +121,17 @@ class TableFill:
 
     def add_pages(self, table: pa.Table, wkb: pa.Array, make: PageMaker) -> bool:
         """Write the next rows as pages that ``make`` makes; False, and nothing written, where it cannot."""
-        place = self._place
-        column = next((n for n, name in enumerate(place.columns) if n and name not in table.column_names), 0)
-        values = [
-            _value(table[name]) if name in table.column_names else null_value() for name in place.columns
-        ]
-        rows = polygon_rows(values, column, wkb, self.count + 1, place.srs_id) if column else None
-        made = make(rows, self._file.take, self._file.page_size) if rows is not None else None
+        rows = self._place.polygon_rows(table, wkb)
+        return rows is not None and self.add_polygons(rows, make)
+
+    def add_polygons(self, rows: PolygonRows, make: PageMaker) -> bool:
+        """Write the next rows as ``add_pages`` does; whatever their numbers were, they are numbered on."""
+        made = make(replace(rows, first_id=self.count + 1), self._file.take, self._file.page_size)
         if made is None:
             return False
         self._file.write(made.end_numbers, made.ends)
         self._tree.add_leaves(made.leaves, made.last_ids)
-        self.count += table.num_rows
+        self.count += len(rows.wkb)
         self._boxes.append(made.boxes)
         return True
 

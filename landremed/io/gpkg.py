@@ -22,6 +22,7 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
+from landremed.io.bulk_polygons import PageMaker
 from landremed.io.disk import flush
 from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order
@@ -133,7 +134,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise OutputError("output_folder_unwritable", where, folder=str(path.parent))
 
 
-def write_geopackage(  # noqa: PLR0913  one more: layers begun early
+def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of pages
     path: Path,
     layers: Sequence[OutLayer],
     *,
@@ -144,6 +145,7 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
     metadata: Mapping[str, Any] | None = None,
     finish: Callable[[Path], None] = lambda temp: None,
     early: EarlyLayers | None = None,
+    make_pages: PageMaker | None = None,
 ) -> None:
     """Write layers to a GeoPackage 1.3 in one step.
 
@@ -167,6 +169,8 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
         Adds to the complete temporary file before it takes the target's place.
     early : EarlyLayers, optional
         From ``begin_layers``: some of the layers, written already.
+    make_pages : PageMaker, optional
+        Makes the pages of big layers where it can; they are the same as without it.
 
     Raises
     ------
@@ -191,7 +195,7 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
     with replace_whole(path, overwrite=overwrite, begun=early is not None) as temp:
         there = early.written({at.name: (at.table, at.geometry) for at in layers}) if early else set()
         rest = [n for n in range(len(layers)) if layers[n].name not in there]
-        _write_rows(temp, [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest])
+        _write_rows(temp, [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest], make_pages)
         if there:
             in_order(temp, [layer.name for layer in layers])
         with closing(sqlite3.connect(temp)) as db:
@@ -200,7 +204,9 @@ def write_geopackage(  # noqa: PLR0913  one more: layers begun early
         finish(temp)
 
 
-def begin_layers(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str) -> EarlyLayers | None:
+def begin_layers(
+    path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, make_pages: PageMaker | None = None
+) -> EarlyLayers | None:
     """Begin to write those of some layers that are big, while the others of the file are made.
 
     Parameters
@@ -211,6 +217,8 @@ def begin_layers(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str) -> Ear
         As they will be written. Layers that turn out to be others then are written anew.
     crs_wkt : str
         Working CRS.
+    make_pages : PageMaker, optional
+        As for ``write_geopackage``; not the one that it gets.
     """
     tables = [(layer, _storable(layer)) for layer in layers]
     big = [(layer, table) for layer, table in tables if _is_big(layer, table)]
@@ -226,7 +234,7 @@ def begin_layers(path: Path, layers: Sequence[OutLayer], *, crs_wkt: str) -> Ear
         return None  # the others cannot be written either, and then it is said why
     rows = [_bulk_layer(*at) for at in big]
     tables_of = {layer.name: (layer.table, layer.geometry) for layer, _ in big}
-    return EarlyLayers(temp, tables_of, lambda: load_layers(temp, rows), _remove)
+    return EarlyLayers(temp, tables_of, lambda: load_layers(temp, rows, make_pages=make_pages), _remove)
 
 
 @contextmanager
@@ -281,14 +289,18 @@ def _temporary(path: Path) -> Path:
 
 
 def _write_rows(
-    temp: Path, tables: Sequence[tuple[OutLayer, pa.Table]], crs_wkt: str, notes: Iterable[TableNotes]
+    temp: Path,
+    tables: Sequence[tuple[OutLayer, pa.Table]],
+    crs_wkt: str,
+    notes: Iterable[TableNotes],
+    make_pages: PageMaker | None,
 ) -> None:
     """Write small layers through GDAL; let it make the tables of big ones, which are then filled."""
     big = [_bulk_layer(layer, table) for layer, table in tables if _is_big(layer, table)]
     filled = {layer.name for layer in big}
     _make_tables(temp, [_emptied(*at) if at[0].name in filled else at for at in tables], crs_wkt, notes)
     if big:
-        load_layers(temp, big)
+        load_layers(temp, big, make_pages=make_pages)
 
 
 def _make_tables(

@@ -12,7 +12,7 @@ on how parcels are divided into chunks, nor on the number of jobs.
 
 from __future__ import annotations
 
-from landremed.overlay.engine import prepare
+from landremed.overlay.engine import page_maker, prepare
 from landremed.overlay.expected import Expected
 from landremed.overlay.pairs import Crowds, Shared, box_pairs, crowds, shared_ground
 from landremed.overlay.tables import LayerInput, OverlapTables, PolygonSet
@@ -26,6 +26,7 @@ __all__ = [
     "Shared",
     "box_pairs",
     "crowds",
+    "page_maker",
     "prepare",
     "shared_ground",
 ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from landremed.errors import ProjectError
+from landremed.io.bulk_polygons import PageMaker
 from landremed.overlay.expected import Expected, shapely_seconds
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import message_text
 
-__all__ = ["Engine", "chosen_engine", "prepare", "ready_native"]
+__all__ = ["Engine", "chosen_engine", "page_maker", "prepare", "ready_native"]
 
 _NATIVE_FROM_S: Final = 20.0
 """Jobs estimated to take shapely less than this go to it, so that small jobs never wait for a compilation.
@@ -81,6 +83,16 @@ def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: Expected)
     if engine != "auto":
         return engine
     return "native" if shapely_seconds(layers, expected) >= _NATIVE_FROM_S else "shapely"
+
+
+def page_maker() -> PageMaker | None:
+    """Return who makes pages of polygons in a process where the compiled engine is at work, else None."""
+    if "landremed.overlay.native.engine" not in sys.modules:
+        return None
+    from landremed.overlay.native.compiled import is_warm
+    from landremed.overlay.native.pages import NativePages
+
+    return NativePages() if is_warm() else None
 
 
 class _AutoEngine:
