@@ -10,6 +10,7 @@ import warnings
 from landremed.errors import LandremedError
 from landremed.partitions.executors import receive, send
 from landremed.partitions.work import run_partition
+from landremed.text import catalogue
 from landremed.threads import limit_threads
 
 __all__ = ["serve"]
@@ -22,6 +23,7 @@ def serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
     limit_threads(1)
     warnings.simplefilter("ignore")  # what libraries tell programmers
+    _prepare()
     while True:
         try:
             folder, number = receive(sys.stdin.buffer)
@@ -33,6 +35,17 @@ def serve() -> None:
         except LandremedError as error:
             answer = error
         send(answers, answer)
+
+
+def _prepare() -> None:
+    """Load what the first partition would load, while the process that started this one reads the inputs."""
+    from landremed.overlay.native.compiled import is_warm
+
+    catalogue()
+    if is_warm():
+        from landremed.overlay.native.engine import warm_up
+
+        warm_up()
 
 
 if __name__ == "__main__":
