@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar, cast
 
-__all__ = ["in_threads", "limit_threads", "usable_threads"]
+__all__ = ["ahead", "in_threads", "limit_threads", "usable_threads"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,3 +43,22 @@ def in_threads(
         return [function(item) for item in listed]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(function, listed))
+
+
+@contextmanager
+def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
+    """Give an iterator over items, the next of which is made in a thread while one is in use."""
+    source = iter(items)
+    end = object()
+
+    def taken(waiting: Future[Item | object]) -> Iterator[Item]:
+        while (item := waiting.result()) is not end:
+            waiting = maker.submit(next, source, end)
+            yield cast(Item, item)
+            del item  # may be large
+
+    with ThreadPoolExecutor(1) as maker:
+        try:
+            yield taken(maker.submit(next, source, end))
+        finally:
+            maker.submit(getattr(source, "close", lambda: None))  # in the thread that began it

@@ -39,6 +39,7 @@ from landremed.partitions.row_files import writing
 from landremed.partitions.spool import parcel_table, without_rows
 from landremed.project import Project
 from landremed.tables import VectorSource
+from landremed.threads import ahead
 from landremed.types import Finding
 
 __all__ = ["NotInWindowsError", "ReadParcels", "forget_windows", "in_memory", "in_windows"]
@@ -142,18 +143,19 @@ class _Windows:
     def read(self) -> ReadParcels:
         """Read all windows, then judge what hangs on all of them."""
         reader = self._reader()
-        windows = reader.windows()
-        first = next(windows, None)
-        if first is None:
-            raise InputError("parcels_empty", Where(file=self._spec.path))
-        input_crs = resolve_crs(first, self._spec.crs, key="parcels.crs")
-        crs, chosen = choose_working_crs(first, self._spec.crs, self._project.crs, self._all_places(first))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        table = self._table(first, input_crs, crs)
-        with writing(self._path, table.schema) as writer:
-            writer.write_table(table.combine_chunks())
-            for window in windows:
-                writer.write_table(self._table(window, input_crs, crs).combine_chunks())
+        with ahead(reader.windows()) as windows:
+            first = next(windows, None)
+            if first is None:
+                raise InputError("parcels_empty", Where(file=self._spec.path))
+            input_crs = resolve_crs(first, self._spec.crs, key="parcels.crs")
+            places = self._all_places(first)
+            crs, chosen = choose_working_crs(first, self._spec.crs, self._project.crs, places)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            table = self._table(first, input_crs, crs)
+            with writing(self._path, table.schema) as writer:
+                writer.write_table(table.combine_chunks())
+                for window in windows:
+                    writer.write_table(self._table(window, input_crs, crs).combine_chunks())
         ids = pa.concat_arrays(self._ids)
         source = replace(_counted(first, len(ids)), content_hash=reader.digest(first.crs_wkt))
         places = _together(self._places)

@@ -24,6 +24,7 @@ from landremed.partitions.row_files import stretches, writing
 from landremed.partitions.scratch import evidence_file, parcels_file
 from landremed.partitions.twins import extents_by_width, no_extents
 from landremed.tables import VectorSource
+from landremed.threads import ahead
 
 __all__ = [
     "Plan",
@@ -131,7 +132,7 @@ def write_shares(
         numbers = range(first, min(first + _OPEN_FILES, len(wanted.rows)))
         with ExitStack() as stack:
             writers = {n: stack.enter_context(writing(parcels_file(folder, n), schema)) for n in numbers}
-            for table in tables():
+            for table in stack.enter_context(ahead(tables())):
                 for number, share in _divided(table, wanted.part):
                     if number not in writers:
                         continue
