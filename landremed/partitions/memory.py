@@ -23,11 +23,14 @@ _SHARE: Final = 0.6
 
 # on the safe side of what runs of 10^5 and 10^6 parcels against five layers held (docs/scale.md)
 _PROCESS: Final = 330_000_000  # interpreter, libraries and compiled kernels
-_LAYERS: Final = 3.2  # index and shapes that all processes share, by bytes of the layers' shapes
-_OWN_LAYERS: Final = 1.7  # shapes as each process holds them
+_LAYERS: Final = (
+    3.2  # the first process reading and indexing, by bytes of the layers' shapes; others share 2.3
+)
+_OWN_LAYERS: Final = 0.3  # shapes that each process unpacks near its parcels
 _PARCEL: Final = 200  # what the first process keeps of every parcel
 _MERGED: Final = 9_000  # what a parcel takes while its rows are put in order and written
 _LEAST_ROWS: Final = 1_000
+_WORTH_ROWS: Final = 4_096  # smaller partitions for the sake of one more process cost more than it brings
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def fitting(memory: int, *, parcels: int, layers_bytes: int, processes: int, row
     writers = min(processes, max(1, (memory - _PROCESS - _PARCEL * parcels) // max(merged, 1)))
     for count in range(processes, 0, -1):
         fit = (memory - fixed - count * each) // (count * ROW_BYTES)
-        if fit >= min(rows, _LEAST_ROWS) or (count == 1 and fit > 0):
+        if fit >= min(rows, _WORTH_ROWS) or (count == 1 and fit > 0):
             good = rows
             while (
                 good > fit and good > _LEAST_ROWS
