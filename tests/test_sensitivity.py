@@ -9,10 +9,11 @@ from shapely import box
 
 import landremed
 from landremed.errors import InputError
-from landremed.overlay.native.band import band_areas
 from landremed.project import make_project
-from landremed.sensitivity import Judgement, bands
-from landremed.sensitivity.bounds import distances, staying_m2
+from landremed.sensitivity import Judgement, bands, staying
+from landremed.sensitivity.bounds import _Segments
+from landremed.sensitivity.occupied import Occupied
+from landremed.sensitivity.staying import distances, staying_m2
 
 X, Y = 560_000.0, 4_300_000.0
 CRS = "EPSG:4548"
@@ -218,8 +219,13 @@ def test_moved_layers_run_anew_say_the_same(mode):
     assert (base["margin_m"].fillna(9) <= 1.0).equals(~(base["robust"].astype(bool)))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_the_moved_edge_drawn_says_the_same(monkeypatch, compiled):
+def nothing(band):
+    empty = np.zeros((len(band._grounds) // band._cases, band._cases))
+    return empty, empty, np.zeros(band._cases, dtype=bool)
+
+
+@pytest.mark.parametrize("way", ["numpy", "compiled", "where lines coincide"])
+def test_the_moved_edge_drawn_says_the_same(monkeypatch, way):
     rng = np.random.default_rng(6)
     layers = {
         "red_line": [ragged(rng, x, 0, 120, 300) for x in (0, 150, 700)],
@@ -234,9 +240,10 @@ def test_the_moved_edge_drawn_says_the_same(monkeypatch, compiled):
         aside = rng.uniform(-9, 9, 2)
         shape = ragged(rng, place.x - X + aside[0], place.y - Y + aside[1], rng.uniform(4, 12), 9)
         parcels.append((classes[int(rng.integers(4))], shape))
-    if compiled:
-        monkeypatch.setattr(bands, "_MANY", 0)
-        monkeypatch.setattr(bands, "_ready_kernel", lambda: band_areas)
+    for module in (bands, staying):
+        monkeypatch.setattr(module, "worth_loading", lambda _: way == "compiled")
+    if way == "where lines coincide":  # then nothing that was summed up is sure
+        monkeypatch.setattr(bands.Band, "within", lambda band, _: nothing(band))
     settings = ["tolerance.position_m=1.5", "sensitivity.limit_m=3"]
     by_areas = run(parcels, layers, *settings)
     # parcels that may be cut have no bounds, and their edges are drawn and halved between
@@ -289,8 +296,10 @@ def wavy(random, points=60):
     return shapely.Polygon(np.c_[X + 50 + far * np.cos(turn), Y + 50 + far * np.sin(turn)])
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("cells", [3, 8, 16])
-def test_what_surely_stays_of_a_piece_is_no_more_than_stays(cells):
+def test_what_surely_stays_of_a_piece_is_no_more_than_stays(monkeypatch, cells, compiled):
+    monkeypatch.setattr(staying, "worth_loading", lambda _: compiled)
     random = np.random.default_rng(4)
     layers = [wavy(random) for _ in range(40)]
     parcels = np.array([shapely.affinity.rotate(square(0, 0), a) for a in random.uniform(0, 90, 40)])
@@ -305,7 +314,9 @@ def test_what_surely_stays_of_a_piece_is_no_more_than_stays(cells):
         assert (stays > 0).any() or cells == 3
 
 
-def test_what_surely_stays_of_a_big_piece_is_most_of_it():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_surely_stays_of_a_big_piece_is_most_of_it(monkeypatch, compiled):
+    monkeypatch.setattr(staying, "worth_loading", lambda _: compiled)
     parcel, red_line = np.array([square(0, 0)]), box(X - 100, Y - 100, X + 100, Y + 300)
     [stays] = staying_m2(parcel, parcel, np.array([shapely.boundary(red_line)]), [np.array([1.0])], 16)
     # the last column of cells lies on the edge, and each border on the parcel's
@@ -320,3 +331,73 @@ def test_distances_from_lines_are_those_of_shapely():
     x, y = random.uniform(-50, 150, (2, len(lines), 25))
     true = shapely.distance(shapely.points(x, y), lines[:, None])
     assert np.nan_to_num(true, nan=np.inf) == pytest.approx(distances(x, y, lines), abs=1e-9)
+
+
+def test_compiled_distances_are_those_of_shapely_up_to_a_bound():
+    random = np.random.default_rng(8)
+    lines = np.array([shapely.LineString(random.uniform(0, 100, (n, 2))) for n in (2, 300, 40, 3)])
+    lines = np.append(lines, [shapely.MultiLineString(list(lines[:2])), shapely.MultiLineString()])
+    x, y = random.uniform(-50, 150, (2, len(lines), 25))
+    most = random.uniform(1, 60, len(lines))
+    true = np.nan_to_num(shapely.distance(shapely.points(x, y), lines[:, None]), nan=np.inf)
+    found = staying._compiled_distances(x, y, lines, lines, most, most)
+    near = true <= most[:, None]
+    assert near.any()
+    assert found[near] == pytest.approx(true[near], abs=1e-9)
+    assert (found[~near] > np.broadcast_to(most[:, None], near.shape)[~near]).all()
+
+
+def test_boxes_that_meet_none_of_many_are_few_and_sure():
+    random = np.random.default_rng(9)
+
+    def boxes(count, size):
+        low = random.uniform(0, 1000, (count, 2))
+        return np.c_[low, low + random.uniform(0, size, (count, 2))]
+
+    many, asked = boxes(60, 20), boxes(2000, 30)
+    asked[:40, 2:], asked[40:80, 2:] = asked[:40, :2], 5000  # points, and boxes beyond all
+    many[7], asked[-1] = np.nan, np.nan
+    meet = ((asked[:, None, :2] <= many[:, 2:]) & (asked[:, None, 2:] >= many[:, :2])).all(axis=2).any(axis=1)
+    told = Occupied(many).met_by(asked)
+    assert (told | ~meet).all()
+    assert told[~meet].mean() < 0.1
+    assert not told[-1]
+    assert not Occupied(many[:0]).met_by(asked).any()
+
+
+def test_lengths_within_boxes_are_those_of_what_is_clipped():
+    random = np.random.default_rng(10)
+    lines = np.array([shapely.LineString(random.uniform(0, 100, (n, 2)).round(-1)) for n in (2, 9, 40, 80)])
+    lines = np.append(
+        lines, [shapely.MultiLineString(list(lines[1:3])), shapely.LineString([(0, 0), (0, 50)])]
+    )
+    low = random.uniform(-20, 60, (len(lines), 2)).round(-1)
+    low[-1] = 0, 10  # one that goes along the box
+    sides = np.c_[low, low + random.uniform(10, 60, low.shape)]
+    clipped = shapely.intersection(lines, shapely.box(*sides.T))
+    length, parts = _Segments.of(lines).within(sides)
+    drawn = [
+        sum(shapely.length(shapely.intersection(s, b)) for s in segments(a))
+        for a, b in zip(lines, shapely.box(*sides.T), strict=True)
+    ]
+    assert length == pytest.approx(drawn)
+    assert (length >= shapely.length(clipped) - 1e-9).all()
+    joined = shapely.line_merge(clipped)
+    assert (parts >= [len(components(shape)) for shape in joined]).all()
+
+
+def segments(line):
+    for part in shapely.get_parts(line):
+        xy = shapely.get_coordinates(part)
+        yield from shapely.linestrings(np.stack([xy[:-1], xy[1:]], 1))
+
+
+def components(lines):
+    """Return the groups of lines that hang together."""
+    groups = []
+    for line in shapely.get_parts(lines):
+        if shapely.get_dimensions(line) == 1:
+            met = [group for group in groups if shapely.intersects(group, line)]
+            groups = [group for group in groups if not shapely.intersects(group, line)]
+            groups.append(shapely.union_all([*met, line]))
+    return groups

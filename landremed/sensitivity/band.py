@@ -143,8 +143,11 @@ class Band:
         edge = self._edge
         case, points = np.tile(edge.case, 2), np.concatenate([edge.start, edge.end], axis=1)
         first, number = first_of_each(case, *points)
-        self._ends = number.reshape(2, -1)
-        self._vertex_case, self._vertex = case[first], points[:, first]
+        place = np.lexsort((first % max(len(edge), 1), case[first]))  # along the edge, as near as may be
+        new = np.empty_like(place)
+        new[place] = np.arange(len(place))
+        self._ends = new[number].reshape(2, -1)
+        self._vertex_case, self._vertex = case[first[place]], points[:, first[place]]
 
     def _rings(self) -> None:
         """Take the grounds' boundaries, each ground to the left, and note the ground of each segment."""

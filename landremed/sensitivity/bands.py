@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landremed.sensitivity.band import Band, Kernel
+from landremed.sensitivity.compiled import worth_loading
 from landremed.threads import in_threads
 
 __all__ = ["Bands"]
@@ -19,8 +20,6 @@ Geometries: TypeAlias = npt.NDArray[np.object_]
 
 _SHARE: Final = 64
 """Cases that a thread takes at once."""
-_MANY: Final = 5_000
-"""Segments from which on loading the compiled kernel pays."""
 
 
 class Bands:
@@ -37,7 +36,11 @@ class Bands:
         self._bands = in_threads(
             lambda span: Band(lines[span], [ground[span] for ground in grounds], reach_m[span]), self._spans
         )
-        self._kernel = _ready_kernel() if sum(map(len, self._bands)) >= _MANY else None
+        self._kernel: Kernel | None = None
+        if worth_loading(sum(map(len, self._bands))):
+            from landremed.overlay.native.band import band_areas
+
+            self._kernel = band_areas
 
     def within(self, distance_m: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Return what ``Band.within`` does."""
@@ -51,14 +54,3 @@ class Bands:
 
         area, length, sure = zip(*in_threads(share, range(len(self._bands))), strict=True)
         return np.concatenate(area, axis=1), np.concatenate(length, axis=1), np.concatenate(sure)
-
-
-def _ready_kernel() -> Kernel | None:
-    """Return the compiled kernel, None where it would have to be compiled first."""
-    from landremed.overlay.native.compiled import is_warm
-
-    if not is_warm():
-        return None
-    from landremed.overlay.native.band import band_areas
-
-    return band_areas

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from typing import Final, Self, TypeAlias
 
 import numpy as np
@@ -16,11 +15,11 @@ import numpy.typing as npt
 import shapely
 
 from landremed.measure import OUTSIDE
-from landremed.sensitivity.edges import Edges, clipped
+from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
-from landremed.threads import in_threads
+from landremed.sensitivity.staying import staying_m2
 
-__all__ = ["OpenCases", "distances", "open_cases", "staying_m2"]
+__all__ = ["OpenCases", "open_cases"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -29,12 +28,8 @@ Geometries: TypeAlias = npt.NDArray[np.object_]
 
 _AREA_SCALE: Final = 1.01
 """Of any kind of area to that in the plane, at most."""
-_SLACK_SHARE: Final = 1 / 4
-"""By how much of the distance an edge is simplified before its length is taken."""
 _GRIDS: Final = (8, 16)
 """Cells along each side of the box around a piece, the second where the first leaves a case open."""
-_BLOCK: Final = 1_000_000
-"""Distances computed at once."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +209,7 @@ class _Segments:
     def __init__(
         self, case: IntArray, start: FloatArray, end: FloatArray, first: BoolArray, cases: int
     ) -> None:
-        self._case, self._start, self._way, self._first = case, start, end - start, first
+        self._case, self._start, self._end, self._first = case, start, end, first
         self._cases = cases
 
     @classmethod
@@ -228,106 +223,23 @@ class _Segments:
 
     def within(self, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return for every case the length within its box, and in how many parts at most."""
-        own = boxes[self._case].T
-        low, high = np.zeros(len(self._case)), np.ones(len(self._case))
+        x0, y0, x1, y1 = boxes.T[:, self._case]
+        low_x, low_y = np.minimum(self._start, self._end)
+        high_x, high_y = np.maximum(self._start, self._end)
+        some = np.flatnonzero((low_x <= x1) & (high_x >= x0) & (low_y <= y1) & (high_y >= y0))
+        low, high = np.zeros(len(some)), np.ones(len(some))
+        own = boxes.T[:, self._case[some]]
         with np.errstate(divide="ignore", invalid="ignore"):
             for axis in (0, 1):
-                at, step = self._start[axis], self._way[axis]
-                one, other = (own[axis] - at) / step, (own[axis + 2] - at) / step
-                still = step == 0
-                outside = still & ((at < own[axis]) | (at > own[axis + 2]))
-                low = np.maximum(low, np.where(still, np.where(outside, 2.0, 0.0), np.minimum(one, other)))
-                high = np.minimum(high, np.where(still, 1.0, np.maximum(one, other)))
-        met = np.flatnonzero(low <= high)
-        case, share = self._case[met], (high - low)[met]
+                at, step = self._start[axis, some], (self._end - self._start)[axis, some]
+                ends = (own[axis] - at) / step, (own[axis + 2] - at) / step
+                # one that goes along the box lies in it, as it meets it
+                low = np.maximum(low, np.where(step == 0, 0.0, np.minimum(*ends)))
+                high = np.minimum(high, np.where(step == 0, 1.0, np.maximum(*ends)))
+        kept = low <= high
+        met, low, high = some[kept], low[kept], high[kept]
+        case, share = self._case[met], high - low
         # a part goes on from the segment before where that reaches its end, and this one begins in the box
-        goes_on = ~self._first[met] & (low[met] == 0) & (np.diff(met, prepend=-2) == 1)
-        length = np.bincount(case, share * np.hypot(*self._way[:, met]), self._cases)
+        goes_on = ~self._first[met] & (low == 0) & (np.diff(met, prepend=-2) == 1)
+        length = np.bincount(case, share * np.hypot(*(self._end[:, met] - self._start[:, met])), self._cases)
         return np.asarray(length), np.asarray(np.bincount(case, ~goes_on, self._cases), np.float64)
-
-
-def staying_m2(
-    pieces: Geometries, parcels: Geometries, lines: Geometries, distances_m: Sequence[FloatArray], cells: int
-) -> Sequence[FloatArray]:
-    """Return what surely stays of pieces when the edge moves inward: grid cells far from the edge.
-
-    A cell that no edge reaches lies on one side of it, on that of its middle.
-
-    Parameters
-    ----------
-    pieces, parcels, lines : ndarray of geometry
-        What parcels share with a layer, the parcels, and the layer's edge nearby.
-    distances_m : sequence of ndarray of float
-        How far the edge moves, metres; what stays is returned for each.
-    cells : int
-        Along each side of the box around a piece.
-    """
-    x0, y0, x1, y1 = shapely.bounds(pieces).T
-    least, most = np.min(distances_m, axis=0), np.max(distances_m, axis=0)
-    slack = least * _SLACK_SHARE
-    at = (np.arange(cells) + 0.5) / cells
-    across, up = (part.ravel() for part in np.meshgrid(at, at))
-    x = x0[:, None] + (x1 - x0)[:, None] * across
-    y = y0[:, None] + (y1 - y0)[:, None] * up
-    half = np.hypot(x1 - x0, y1 - y0) / (2 * cells)
-    near = clipped(lines, pieces, most + slack + half)
-    rough = shapely.simplify(shapely.line_merge(near), slack, preserve_topology=False)
-    from_edge = distances(x, y, rough)
-    case, cell = np.nonzero(from_edge > (least + slack + half)[:, None])
-    inside = shapely.contains_xy(pieces[case], x[case, cell], y[case, cell])
-    case, cell = case[inside], cell[inside]
-    whole = np.zeros(x.shape, dtype=bool)
-    whole[case, cell] = True
-    some = np.unique(case)
-    whole[some] &= distances(x[some], y[some], shapely.boundary(parcels[some])) > half[some, None]
-    size = (x1 - x0) * (y1 - y0) / cells**2
-    return [
-        np.asarray((whole & (from_edge > (distance + slack + half)[:, None])).sum(axis=1) * size)
-        for distance in distances_m
-    ]
-
-
-def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:
-    """Return how far points lie from lines; infinite where there is no line.
-
-    Parameters
-    ----------
-    x, y : ndarray of float, two dimensions
-        A row of points for each line.
-    lines : ndarray of geometry
-        Lines of any number of parts.
-    """
-    parts, case_of = shapely.get_parts(lines, return_index=True)
-    points, part = shapely.get_coordinates(parts, return_index=True)
-    one = np.flatnonzero(part[1:] == part[:-1])
-    start, end = points[one], points[one + 1]
-    owner = case_of[part[one]]
-    first = np.searchsorted(owner, np.arange(len(lines) + 1))
-    squares = np.full(x.shape, np.inf)
-
-    def block(cases: tuple[int, int]) -> None:
-        own = slice(first[cases[0]], first[cases[1]])
-        there = np.arange(*cases)[np.diff(first[cases[0] : cases[1] + 1]) > 0]
-        if len(there):
-            found = _squares(x[owner[own]], y[owner[own]], start[own], end[own])
-            squares[there] = np.minimum.reduceat(found, first[there] - own.start, axis=0)
-
-    limits = [0]
-    while limits[-1] < len(lines):
-        after = int(np.searchsorted(first, first[limits[-1]] + _BLOCK // x.shape[1], "right")) - 1
-        limits.append(min(max(after, limits[-1] + 1), len(lines)))
-    in_threads(block, pairwise(limits))
-    return np.asarray(np.sqrt(squares))
-
-
-def _squares(x: FloatArray, y: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
-    """Return squared distances of points, a row for each segment, from the segment."""
-    along = end - start
-    length = (along**2).sum(axis=1)
-    along_x, along_y = along[:, :1], along[:, 1:]
-    x, y = x - start[:, :1], y - start[:, 1:]
-    part = (x * along_x + y * along_y) / np.where(length > 0, length, 1.0)[:, None]
-    np.clip(part, 0.0, 1.0, out=part)
-    x -= part * along_x
-    y -= part * along_y
-    return np.asarray(x * x + y * y)

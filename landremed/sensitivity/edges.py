@@ -15,6 +15,7 @@ import shapely
 from landremed.layers import Layer
 from landremed.overlay import PolygonSet
 from landremed.sensitivity.occupied import Occupied
+from landremed.threads import in_threads
 
 __all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "clipped", "kept_table"]
 
@@ -28,6 +29,7 @@ EDGE_SCHEMA: Final = pa.schema(
 """Edges as ``landremed overlay`` keeps them; ``kind``: ``edge``, ``none`` (no edge near) or ``coverage``."""
 
 _CHUNK: Final = 32  # segments; one box for so many is small beside a parcel, and quickly searched
+_SHARE: Final = 1_024  # parcels that a thread takes at once
 _MANY_VERTICES: Final = 2_000
 _CLIP_BEYOND_M: Final = 0.1
 
@@ -99,13 +101,15 @@ class LayerEdges:
         none = Near(np.zeros(0, np.int64), np.zeros(0, object))
         number, layer = self._layers[role]
         reach = self._parcels.boxes[rows] + self._limit_m * np.array([-1, -1, 1, 1])
-        met, within = _meeting(reach, layer.polygons.boxes)
+        occupied = Occupied(reach)
+        within = np.flatnonzero(occupied.met_by(layer.polygons.boxes))
         if not len(within):
             return none
-        chunks, owner = _chunks(layer.polygons.some(within), Occupied(reach[met]))
-        at, chunk = shapely.STRtree(chunks).query(
-            self._parcels.some(rows[met]), predicate="dwithin", distance=self._limit_m
-        )
+        chunks, owner, boxes = _chunks(layer.polygons.some(within), occupied)
+        met = np.flatnonzero(Occupied(boxes).met_by(reach))
+        if not len(met):
+            return none
+        at, chunk = self._within(shapely.STRtree(chunks), self._parcels.some(rows[met]))
         if not len(at):
             return none
         at = met[at]
@@ -117,9 +121,9 @@ class LayerEdges:
         several = {int(i) for i, n in zip(rest, owners, strict=True) if n > 1 and not deep[i]}
         groups, first = np.unique(at, return_index=True)
         kept = np.flatnonzero(~deep[groups])
-        lines = np.empty(len(kept), dtype=object)
-        parts = np.split(chunk, first[1:])
-        lines[:] = [shapely.multilinestrings(chunks[parts[i]]) for i in kept]
+        line = np.repeat(np.cumsum(~deep[groups]) - 1, np.diff(first, append=len(at)))
+        shown = ~deep[at]
+        lines = shapely.multilinestrings(chunks[chunk[shown]], indices=line[shown])
         return Near(rows[groups[kept]], lines, {int(rows[i]): _of(pair, i) for i in several})
 
     def united(self, role: str, near: Near) -> Near:
@@ -147,6 +151,16 @@ class LayerEdges:
         tree = shapely.STRtree(coverage.geometries)
         found = [shapely.union_all(tree.geometries[tree.query(parcel)]) for parcel in parcels]
         return np.asarray(shapely.intersection(parcels, np.array(found, dtype=object)), dtype=object)
+
+    def _within(self, tree: shapely.STRtree, parcels: Geometries) -> npt.NDArray[np.int64]:
+        """Return which parcels have which lines of a tree within the limit."""
+
+        def share(low: int) -> npt.NDArray[np.int64]:
+            some = parcels[low : low + _SHARE]
+            found = tree.query(some, predicate="dwithin", distance=self._limit_m)
+            return np.asarray(found + np.array([[low], [0]]), np.int64)
+
+        return np.concatenate(in_threads(share, range(0, len(parcels), _SHARE)), axis=1)
 
     def _deep(self, number: int, rows: IntArray, pair: IntArray) -> npt.NDArray[np.bool_]:
         """Tell which parcels lie, with all their surroundings, in a feature that has no edge near."""
@@ -244,20 +258,13 @@ def clipped(lines: Geometries, ground: Geometries, reach_m: FloatArray) -> Geome
     return found
 
 
-def _meeting(ones: FloatArray, others: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return which boxes of each side meet some of the other's."""
-    places = np.flatnonzero(Occupied(ones).met_by(others))
-    one, other = shapely.STRtree(shapely.box(*others[places].T)).query(shapely.box(*ones.T))
-    return np.unique(one), places[np.unique(other)]
-
-
 def _of(pair: IntArray, i: int) -> IntArray:
     low, high = np.searchsorted(pair, [i << 32, (i + 1) << 32])
     return pair[low:high] & 0xFFFFFFFF
 
 
-def _chunks(polygons: Geometries, around: Occupied) -> tuple[Geometries, IntArray]:
-    """Cut all rings into short lines; return those that may meet boxes, with the polygon each belongs to."""
+def _chunks(polygons: Geometries, around: Occupied) -> tuple[Geometries, IntArray, FloatArray]:
+    """Cut all rings into short lines; return those that may meet boxes, the polygon of each, and its box."""
     parts, part_of = shapely.get_parts(polygons, return_index=True)
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     points = shapely.get_num_coordinates(rings)
@@ -276,7 +283,7 @@ def _chunks(polygons: Geometries, around: Occupied) -> tuple[Geometries, IntArra
     index = np.arange(length.sum()) + np.repeat(low - offset, length)
     line = np.repeat(np.arange(len(ring)), length)
     chunks = shapely.linestrings(xy[index], indices=line)
-    return np.asarray(chunks, dtype=object), part_of[ring_of[ring]]
+    return np.asarray(chunks, dtype=object), part_of[ring_of[ring]], boxes[kept]
 
 
 def _of_stretches(least: np.ufunc, xy: FloatArray, low: IntArray, high: IntArray) -> FloatArray:

@@ -153,11 +153,10 @@ class Judgement:
     def _pieces_in(self, role: str) -> _Pieces:
         known = self._pieces.get(role)
         if known is None:
-            own = self.overlaps.filter(pc.equal(self.overlaps["layer"], role))
-            rows = pc.index_in(own["parcel_id"], value_set=self._id_set).to_numpy()
+            own = np.flatnonzero(pc.equal(self.overlaps["layer"], role).to_numpy())
             place = np.full(len(self.ids), -1, np.int64)
-            place[rows] = np.arange(len(rows))
-            known = _Pieces(place, own["geometry"].combine_chunks())
+            place[self._parcel_of[own]] = own
+            known = _Pieces(place, self.overlaps["geometry"])
             self._pieces[role] = known
         return known
 
@@ -205,14 +204,16 @@ class Judgement:
         return {}
 
     @cached_property
-    def _id_set(self) -> pa.Array:
-        return pa.array(self.ids, pa.string())
+    def _parcel_of(self) -> IntArray:
+        """Row of the parcel of each overlap."""
+        ids = pa.array(self.ids, pa.string())
+        return np.asarray(pc.index_in(self.overlaps["parcel_id"], value_set=ids).to_numpy(), np.int64)
 
 
 class _Pieces(Mapping[int, shapely.Geometry]):
     """Geometries by row, read from their bytes when they are asked for."""
 
-    def __init__(self, place: IntArray, wkb: pa.Array) -> None:
+    def __init__(self, place: IntArray, wkb: pa.ChunkedArray) -> None:
         self._place = place
         self._wkb = wkb
 
@@ -220,15 +221,18 @@ class _Pieces(Mapping[int, shapely.Geometry]):
         """Return the geometries of rows; empty where there is none."""
         found = np.full(len(rows), _EMPTY, dtype=object)
         place = self._place[rows]
-        there = np.flatnonzero(place >= 0)
-        wkb = self._wkb.take(pa.array(place[there])).to_numpy(zero_copy_only=False)
-        found[there] = shapely.from_wkb(wkb)
+        first = 0
+        for chunk in self._wkb.chunks:  # taken from all at once they would be copied as a whole
+            own = np.flatnonzero((place >= first) & (place < first + len(chunk)))
+            wkb = chunk.take(pa.array(place[own] - first)).to_numpy(zero_copy_only=False)
+            found[own] = shapely.from_wkb(wkb)
+            first += len(chunk)
         return found
 
     def __getitem__(self, row: int) -> shapely.Geometry:
         if row not in self:
             raise KeyError(row)
-        return shapely.from_wkb(self._wkb[int(self._place[row])].as_py())
+        return self.some(np.array([row]))[0]
 
     def __contains__(self, row: object) -> bool:
         return isinstance(row, int) and 0 <= row < len(self._place) and bool(self._place[row] >= 0)

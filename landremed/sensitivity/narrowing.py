@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from landremed.measure import OUTSIDE
 from landremed.project import Tolerance
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.grounds import MovedAreas
@@ -20,9 +21,9 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 _RESOLUTION_M: Final = 0.001
-_BESIDE_M: Final = 0.0004
-"""How far beside the place expected an edge is moved to, so that the place lies between two such moves."""
-_HALVED_EVERY: Final = 4
+_NEAR_M: Final = 0.005
+"""So near to a place looked at, the growth of the area there tells the place sought to a fraction of a mm."""
+_HALVED_EVERY: Final = 5
 
 
 def narrowed(
@@ -71,7 +72,8 @@ class _Search:
         base = np.stack([ground.base_of(self._areas.base, cases.role) for ground in self._areas.grounds])
         unknown = np.full(base.shape, np.nan)
         self._at_low, self._at_high = np.stack([base, unknown]), np.stack([unknown, unknown])
-        self._critical = _critical(self._areas, judgement.project.tolerance)
+        sides = {*judgement.within.values(), *(boundary for _, boundary in OUTSIDE.values())}
+        self._critical = _critical(self._areas, judgement.project.tolerance, cases.role in sides)
 
     def look(self, distance_m: FloatArray, which: IntArray, *, known: bool | None = None) -> BoolArray:
         """Move the edge, and tell which cases have another outcome, unless that is known."""
@@ -94,44 +96,46 @@ class _Search:
         distance = np.full(len(self._rows), np.inf)
         turn = 0
         while len(active):
-            expected = self._expected(active)
+            expected, told = self._expected(active)
             low, high = self.low_m[active], self._high_m[active]
-            done = high - low <= _RESOLUTION_M
+            done = told | (high - low <= _RESOLUTION_M)
             distance[active[done]] = expected[done]
             active, expected, low, high = active[~done], expected[~done], low[~done], high[~done]
             turn += 1
-            place = np.where(high - expected >= expected - low, expected + _BESIDE_M, expected - _BESIDE_M)
-            stuck = (place <= low) | (place >= high) | (turn % _HALVED_EVERY == 0)
-            self.look(np.where(stuck, (low + high) / 2, place), active)
+            halved = (expected <= low) | (expected >= high) | (turn % _HALVED_EVERY == 0)
+            self.look(np.where(halved, (low + high) / 2, expected), active)
         return distance
 
-    def _expected(self, which: IntArray) -> FloatArray:
-        """Return where one of the areas is expected to be what a fact hangs on; in the middle if none is."""
+    def _expected(self, which: IntArray) -> tuple[FloatArray, BoolArray]:
+        """Return where one of the areas is expected to be what a fact hangs on; in the middle if none is.
+
+        Also whether that place is told by the growth near by, and no other place is in question.
+        """
         low, high = self.low_m[which], self._high_m[which]
-        places = []
+        found = []
         for ground, critical in self._critical:
-            here = _reached(
-                critical[which],
-                (low, *self._at_low[:, ground, which]),
-                (high, *self._at_high[:, ground, which]),
-            )
-            places.append(here)
-        found = np.sort(np.stack(places), axis=0)  # those that are not met, NaN, stand at the end
-        met = (~np.isnan(found)).sum(axis=0)
-        middle = np.take_along_axis(found, np.maximum(met - 1, 0)[None] // 2, axis=0)[0]
-        return np.asarray(np.where(met > 0, middle, (low + high) / 2))
+            first, last = self._at_low[:, ground, which], self._at_high[:, ground, which]
+            found.append(_reached(critical[which], (low, *first), (high, *last)))
+        places, told = (np.stack(parts) for parts in zip(*found, strict=True))
+        met = (~np.isnan(places)).sum(axis=0)
+        places = np.sort(places, axis=0)  # those that are not met, NaN, stand at the end
+        last = np.maximum(met - 1, 0)[None]
+        middle, farthest = (np.take_along_axis(places, at, axis=0)[0] for at in (last // 2, last))
+        one = farthest - places[0] <= _RESOLUTION_M
+        return np.where(met > 0, middle, (low + high) / 2), one & told.any(axis=0)
 
 
-def _critical(areas: MovedAreas, tolerance: Tolerance) -> list[tuple[int, FloatArray]]:
+def _critical(areas: MovedAreas, tolerance: Tolerance, sides: bool) -> list[tuple[int, FloatArray]]:
     """Return the areas at which facts change, each with the number of its ground.
 
+    ``sides``: whether it matters also when most, or all but nothing, of a parcel lies in the layer.
     Only where the search looks first hangs on them, not what it finds.
     """
     whole = areas.base.area_m2
     share = tolerance.min_overlap_share * whole
     usual = np.maximum(np.minimum(share, tolerance.sliver_max_area_m2), tolerance.min_overlap_area_m2)
     least = np.where(whole < 2 * tolerance.min_overlap_area_m2, share, usual)
-    overlap = [(0, least), (0, whole - least), (0, whole / 2)]
+    overlap = [(0, least), (0, whole - least), (0, whole / 2)] if sides else [(0, least)]
     return overlap + [(i, least) for i in range(1, len(areas.grounds))]
 
 
@@ -139,8 +143,8 @@ def _reached(
     wanted: FloatArray,
     low: tuple[FloatArray, FloatArray, FloatArray],
     high: tuple[FloatArray, FloatArray, FloatArray],
-) -> FloatArray:
-    """Return where an area is what is wanted, between two distances; NaN where it is not.
+) -> tuple[FloatArray, BoolArray]:
+    """Return where an area is what is wanted between two distances (NaN: nowhere), and whether that is sure.
 
     Parameters
     ----------
@@ -159,4 +163,6 @@ def _reached(
         rest = 1 - share
         place = low[0] + share * share * (3 - 2 * share) * width
         place += share * rest * (rest * first - share * last)
-    return np.where((share >= 0) & (share <= 1), np.clip(place, low[0], high[0]), np.nan)
+        near = (sound[0] & (share * slopes[0] <= _NEAR_M)) | (sound[1] & (rest * slopes[1] <= _NEAR_M))
+    met = (share >= 0) & (share <= 1)
+    return np.where(met, np.clip(place, low[0], high[0]), np.nan), met & near

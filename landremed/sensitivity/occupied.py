@@ -13,8 +13,9 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
+_PER_SIDE: Final = 16
 _MOST: Final = 1024
-"""Cells along each side."""
+"""Cells along each side: so many times the root of the number of boxes, and at most."""
 
 
 class Occupied:
@@ -30,7 +31,7 @@ class Occupied:
         boxes = boxes[~np.isnan(boxes).any(axis=1)]
         self._low = boxes[:, :2].min(axis=0, initial=np.inf)
         self._high = boxes[:, 2:].max(axis=0, initial=-np.inf)
-        self._cells = int(np.clip(2 * np.sqrt(len(boxes)), 1, _MOST))
+        self._cells = int(np.clip(_PER_SIDE * np.sqrt(len(boxes)), 1, _MOST))
         first, last = self._cells_of(boxes)
         steps = np.zeros((self._cells + 1, self._cells + 1), np.int32)
         for x, y, sign in (

@@ -90,15 +90,23 @@ def along_rings(edges: Tuple, border: Tuple, d: float, scratch: Tuple, total: F8
     seg, a, b, tree, _ = edges
     ring, first, after, _, kind = border
     found, low, high, begin, stop, _, _ = scratch
+    hint = a
     for e in range(first, after):
         x0, y0, x1, y1 = ring[e, 0], ring[e, 1], ring[e, 2], ring[e, 3]
         rect = min(x0, x1) - d, min(y0, y1) - d, max(x0, x1) + d, max(y0, y1) + d
         k = 0
         share = 0.0
-        for q in range(near(seg, a, b, tree, rect, found)):
+        n = near(seg, a, b, tree, rect, found)
+        if n > 0:  # what covered the last one often covers this one
+            lo, hi = on_line((x0, y0, x1 - x0, y1 - y0), seg[hint], d, True, True)
+            if lo <= 0 and hi >= 1:
+                share = 1.0
+                n = 0
+        for q in range(n):
             lo, hi = on_line((x0, y0, x1 - x0, y1 - y0), seg[found[q]], d, True, True)
             if lo <= 0 and hi >= 1:
                 share = 1.0
+                hint = found[q]
                 break
             if lo < hi:
                 low[k] = lo
@@ -119,10 +127,20 @@ def along_rings(edges: Tuple, border: Tuple, d: float, scratch: Tuple, total: F8
 
 
 @kernel
+def beside(line: Tuple, seg: F8, ends: I8, s: int, j: int, d: float) -> Tuple:
+    """Return from where to where a line beside segment s lies within the distance of segment j."""
+    # the circle around a vertex of its own is touched by a side, and no more
+    own0 = ends[0, j] == ends[0, s] or ends[0, j] == ends[1, s]
+    own1 = ends[1, j] == ends[0, s] or ends[1, j] == ends[1, s]
+    return on_line(line, seg[j], d, not own0, not own1)
+
+
+@kernel
 def along_sides(edges: Tuple, border: Tuple, d: float, box: F8, scratch: Tuple, total: F8) -> None:
     """Add what no other segment covers of the lines beside the segments, within the grounds."""
     seg, a, b, tree, ends = edges
     found, low, high, begin, stop, _, _ = scratch
+    hints = np.full(2, a)
     for i in range(2 * a, 2 * b):
         s = i // 2
         wx = seg[s, 2] - seg[s, 0]
@@ -139,15 +157,22 @@ def along_sides(edges: Tuple, border: Tuple, d: float, box: F8, scratch: Tuple, 
         if rect[0] > box[2] or rect[2] < box[0] or rect[1] > box[3] or rect[3] < box[1]:
             continue
         k = 0
+        # what covered the last one on this side often covers this one; else the next segments do
+        for j in (hints[i % 2], s - 1, s + 1):
+            if a <= j < b and j != s:
+                lo, hi = beside(line, seg, ends, s, j, d)
+                if lo <= 0 and hi >= 1:
+                    k = -1
+                    break
+        if k < 0:
+            continue
         for q in range(near(seg, a, b, tree, (rect[0] - d, rect[1] - d, rect[2] + d, rect[3] + d), found)):
             j = found[q]
             if j == s:
                 continue
-            # the circle around a vertex of its own is touched by a side, and no more
-            own0 = ends[0, j] == ends[0, s] or ends[0, j] == ends[1, s]
-            own1 = ends[1, j] == ends[0, s] or ends[1, j] == ends[1, s]
-            lo, hi = on_line(line, seg[j], d, not own0, not own1)
+            lo, hi = beside(line, seg, ends, s, j, d)
             if lo <= 0 and hi >= 1:
+                hints[i % 2] = j
                 k = -1
                 break
             if lo < hi:
@@ -191,6 +216,21 @@ def add_line(line: Tuple, span: Tuple, border: Tuple, scratch: Tuple, total: F8)
 
 
 @kernel
+def add_interval(span: Tuple, low: F8, high: F8, k: int) -> int:
+    """Append an arc, that beyond the whole turn at its beginning; return the new length."""
+    lo, hi = span
+    if lo < hi:
+        low[k] = lo
+        high[k] = hi
+        k += 1
+        if hi > 1:
+            low[k] = 0.0
+            high[k] = hi - 1
+            k += 1
+    return k
+
+
+@kernel
 def along_circles(
     edges: Tuple, points: Tuple, border: Tuple, d: float, box: F8, scratch: Tuple, total: F8
 ) -> None:
@@ -198,28 +238,37 @@ def along_circles(
     seg, a, b, tree, ends = edges
     vertex, first, after = points
     found, low, high, begin, stop, _, _ = scratch
+    hint = a
     for v in range(first, after):
         x, y = vertex[v, 0], vertex[v, 1]
         if x - d > box[2] or x + d < box[0] or y - d > box[3] or y + d < box[1]:
             continue
+        n = near(seg, a, b, tree, (x - 2 * d, y - 2 * d, x + 2 * d, y + 2 * d), found)
         k = 0
-        for q in range(near(seg, a, b, tree, (x - 2 * d, y - 2 * d, x + 2 * d, y + 2 * d), found)):
-            j = found[q]
-            lo, hi = on_circle(x, y, seg[j], d, ends[0, j] == v or ends[1, j] == v)
-            if lo <= 0 and hi >= 1:
-                k = -1
+        for q in range(-1, n):  # its own segments, and what covered the rest of the last one
+            j = hint if q < 0 else found[q]
+            own = ends[0, j] == v or ends[1, j] == v
+            if q < 0 or own:
+                k = add_interval(on_circle(x, y, seg[j], d, own), low, high, k)
+        left = free(low, high, k, begin, stop)
+        for q in range(n):
+            if left == 0:
                 break
-            if lo < hi:
-                low[k] = lo
-                high[k] = hi
-                k += 1
-                if hi > 1:
-                    low[k] = 0.0
-                    high[k] = hi - 1
-                    k += 1
-        if k >= 0:
-            for g in range(free(low, high, k, begin, stop)):
-                add_arc((x, y, d), (begin[g], stop[g]), border, scratch, total)
+            j = found[q]
+            if ends[0, j] == v or ends[1, j] == v:
+                continue
+            lo, hi = on_circle(x, y, seg[j], d, False)
+            k = add_interval((lo, hi), low, high, k)
+            rest = 0
+            for g in range(left):
+                rest += not (lo <= begin[g] and stop[g] <= hi) and not stop[g] <= hi - 1
+            if rest == 0:
+                hint = j
+                left = 0
+        if left > 0:
+            left = free(low, high, k, begin, stop)
+        for g in range(left):
+            add_arc((x, y, d), (begin[g], stop[g]), border, scratch, total)
 
 
 @kernel
@@ -281,7 +330,7 @@ def band_areas(
             continue
         a, b = seg_first[c], seg_first[c + 1]
         first, after = ring_first[c], ring_first[c + 1]
-        size = 2 * (b - a) + 4
+        size = 2 * (b - a) + 8
         scratch = (
             np.empty(max(b - a, after - first), np.int64),
             np.empty(size),

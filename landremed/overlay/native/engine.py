@@ -18,6 +18,7 @@ from landremed.overlay.native.compiled import is_warm, mark_warm
 from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
+from landremed.overlay.native.nearest import measure_one_point
 from landremed.overlay.native.pages import NativePages
 from landremed.overlay.native.rings import gather_bytes
 from landremed.overlay.native.survey import survey_feature_areas
@@ -164,6 +165,7 @@ def _run_everything() -> None:
     )
     NativePages()(rows, np.arange, 4096)
     measure_once()
+    measure_one_point()
 
 
 def _kind_code(area: AreaMeasure) -> AreaKindCode:
