@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from landremed.measure import Measured
 from landremed.overlay import PolygonSet
-from landremed.reuse.hashes import DIGEST, Digests, row_digests, text_digests
-from landremed.reuse.kept import FIRM_SCHEMA, raw_array
+from landremed.reuse.hashes import DIGEST, Digests, raw_array, row_digests, text_digests
+from landremed.reuse.kept import FIRM_SCHEMA
 from landremed.reuse.some import some_facts, some_measured
 from landremed.sensitivity import Firmness, Judgement
 from landremed.tables import FactColumn

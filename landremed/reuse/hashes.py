@@ -14,12 +14,23 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from landremed.io.wkb import as_large_binary
 from landremed.law.vocabulary import rules_root
 from landremed.provenance import library_versions, version
 
-__all__ = ["DIGEST", "Digests", "digests", "hashed", "row_digests", "surroundings", "text_digests"]
+__all__ = [
+    "DIGEST",
+    "Digests",
+    "digests",
+    "hashed",
+    "places_of",
+    "raw_array",
+    "row_digests",
+    "surroundings",
+    "text_digests",
+]
 
 Digests: TypeAlias = npt.NDArray[Any]
 """One hash per row, as raw bytes (``V16``)."""
@@ -55,6 +66,17 @@ def text_digests(texts: Iterable[str]) -> npt.NDArray[np.uint8]:
     """Return the hashes of texts as a matrix of bytes, one row each."""
     joined = b"".join(hashed(text.encode("utf-8", "surrogatepass")) for text in texts)
     return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST)
+
+
+def raw_array(found: Digests) -> pa.Array:
+    """Return hashes as an Arrow array."""
+    return pa.Array.from_buffers(pa.binary(DIGEST), len(found), [None, pa.py_buffer(found.tobytes())])
+
+
+def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return where each hash stands first among those known, -1 where it does not."""
+    found = pc.index_in(raw_array(keys), value_set=known.combine_chunks())
+    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
 
 
 def surroundings() -> tuple[object, ...]:

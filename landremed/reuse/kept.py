@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from landremed.errors import InputError, LandremedError, OutputError, Where
+from landremed.io.disk import flush
 from landremed.io.gpkg import layer_names
 from landremed.overlay.tables import (
     DISPUTED_SCHEMA,
@@ -25,7 +27,7 @@ from landremed.overlay.tables import (
     OVERLAP_SCHEMA,
 )
 from landremed.reuse.features import Features
-from landremed.reuse.hashes import DIGEST, Digests
+from landremed.reuse.hashes import DIGEST, Digests, raw_array
 from landremed.slivers import VOTES_BY_PARCEL
 from landremed.tables import TRACE_SCHEMA
 
@@ -38,7 +40,6 @@ __all__ = [
     "SLIVER_SCHEMA",
     "Kept",
     "measures_path",
-    "raw_array",
     "raw_column",
     "read_kept",
     "write_kept",
@@ -84,6 +85,9 @@ ROW_KEY: Final = "_key"
 
 _MAGIC: Final = b"landremed measures 4\n"
 _SEAL: Final = 32
+_ALIGN: Final = 64
+_FIRST: Final = 64  # where the first block begins
+_SIZE: Final = struct.Struct("<q")
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
@@ -147,17 +151,11 @@ def write_kept(result: str | Path, kept: Kept) -> None:
     path = measures_path(result)
     temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        with temp.open("wb") as file:
-            file.write(_MAGIC + bytes(_SEAL))
-            seal = hashlib.sha256()
-            for block in _blocks(kept):  # one at a time: together they are as large as the result
-                for data in (struct.pack("<q", len(block)), block):
-                    seal.update(data)
-                    file.write(data)
-            file.seek(len(_MAGIC))
-            file.write(seal.digest())
-            file.flush()
-            os.fsync(file.fileno())
+        with pa.OSFile(str(temp), "wb") as file:
+            file.write(_MAGIC + bytes(_FIRST - len(_MAGIC)))
+            for block in _blocks(kept):  # straight from memory: together they are as large as the result
+                _write_block(file, block)
+        _seal(temp)
         temp.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -179,15 +177,14 @@ def read_kept(result: Path) -> Kept:
         raise InputError("reuse_no_result", Where(file=str(result)))
     path = measures_path(result)
     try:
-        raw = path.read_bytes()
+        raw = _mapped(path)
     except OSError as error:
         _require_result(result)
         raise InputError("measures_missing", Where(file=str(result))) from error
-    head = len(_MAGIC)
-    if raw[:head] != _MAGIC:
+    if bytes(raw[: len(_MAGIC)]) != _MAGIC:
         raise InputError("measures_foreign", Where(file=str(path)))
-    body = memoryview(raw)[head + _SEAL :]
-    if hashlib.sha256(body).digest() != raw[head : head + _SEAL]:
+    body = raw[_FIRST:]
+    if hashlib.sha256(body).digest() != bytes(raw[len(_MAGIC) :][:_SEAL]):
         raise InputError("measures_damaged", Where(file=str(path)))
     try:
         return _kept(body)
@@ -218,7 +215,27 @@ def _require_result(path: Path) -> None:
         raise InputError("reuse_no_result", Where(file=str(path)))
 
 
-def _blocks(kept: Kept) -> Iterator[Any]:
+def _mapped(path: Path) -> memoryview:
+    """Return a file as pages of the system's; Windows would not let a mapped file be replaced."""
+    if os.name == "nt" or not path.stat().st_size:
+        return memoryview(path.read_bytes())
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _seal(path: Path) -> None:
+    """Put the hash of all blocks into the head of a file, and the file on the disk."""
+    with path.open("r+b") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+            body = memoryview(raw)[_FIRST:]
+            seal = hashlib.sha256(body).digest()
+            body.release()
+        file.seek(len(_MAGIC))
+        file.write(seal)
+    flush(path)
+
+
+def _blocks(kept: Kept) -> Iterator[bytes | pa.Table]:
     head = {
         "machine": kept.machine,
         "ground": kept.ground,
@@ -231,9 +248,30 @@ def _blocks(kept: Kept) -> Iterator[Any]:
     yield json.dumps(head, ensure_ascii=False).encode("utf-8", "surrogatepass")
     for layer in kept.layers:
         columns = [pa.array(column) for column in (layer.codes, *np.ascontiguousarray(layer.boxes.T))]
-        yield _packed(pa.table([raw_array(layer.digests), *columns], schema=_LAYER_SCHEMA))
+        yield pa.table([raw_array(layer.digests), *columns], schema=_LAYER_SCHEMA)
     for name in _schemas():
-        yield _packed(kept.tables[name])
+        yield kept.tables[name]
+
+
+def _write_block(file: pa.NativeFile, block: bytes | pa.Table) -> None:
+    """Write a block, its size before it; it begins where its columns can be used in place."""
+    if isinstance(block, bytes):
+        size = len(block)
+    else:
+        counter = pa.MockOutputStream()
+        _write_table(counter, block)
+        size = counter.size()
+    file.write(_SIZE.pack(size) + bytes(_ALIGN - _SIZE.size))
+    if isinstance(block, bytes):
+        file.write(block)
+    else:
+        _write_table(file, block)
+    file.write(bytes(-size % _ALIGN))
+
+
+def _write_table(file: pa.NativeFile, table: pa.Table) -> None:
+    with pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _kept(body: memoryview) -> Kept:
@@ -254,26 +292,14 @@ def _kept(body: memoryview) -> Kept:
 def _spans(body: memoryview) -> Iterator[memoryview]:
     at = 0
     while at < len(body):
-        (size,) = struct.unpack_from("<q", body, at)
-        yield body[at + 8 : at + 8 + size]
-        at += 8 + size
-
-
-def _packed(table: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+        (size,) = _SIZE.unpack_from(body, at)
+        yield body[at + _ALIGN : at + _ALIGN + size]
+        at += _ALIGN + size + -size % _ALIGN
 
 
 def _unpacked(block: memoryview, schema: pa.Schema | None) -> pa.Table:
     table = pa.ipc.open_stream(pa.py_buffer(block)).read_all()
     return table if schema is None else table.cast(schema)
-
-
-def raw_array(found: Digests) -> pa.Array:
-    """Return hashes as an Arrow array."""
-    return pa.Array.from_buffers(pa.binary(DIGEST), len(found), [None, pa.py_buffer(found.tobytes())])
 
 
 def raw_column(column: pa.ChunkedArray) -> Digests:

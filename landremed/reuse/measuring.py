@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from landremed.overlay import LayerInput, OverlapTables, PolygonSet, prepare
 from landremed.overlay.engine import Engine
 from landremed.overlay.tables import AreaMeasure
-from landremed.reuse.hashes import Digests
-from landremed.reuse.kept import KEY_SCHEMA, MEASURED, raw_array
+from landremed.reuse.hashes import Digests, raw_array
+from landremed.reuse.kept import KEY_SCHEMA, MEASURED
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
 from landremed.reuse.splice import Splice

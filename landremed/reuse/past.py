@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from landremed.reuse.features import Features, moves
-from landremed.reuse.hashes import Digests
+from landremed.reuse.hashes import Digests, places_of
 from landremed.reuse.kept import Kept
 
 __all__ = ["Past"]
@@ -45,19 +45,18 @@ class Past:
         self._moves = [moves(old, new) for old, new in zip(self._kept.layers, layers, strict=False)]
         self.changed = np.concatenate([np.zeros((0, 4)), *(found.changed for found in self._moves)])
         keys = self._kept.tables["keys"]
-        # the first of equal shapes: parcels stand before parts of parcels
-        self._places = {key: row for row, key in reversed(list(enumerate(keys["key"].to_pylist())))}
+        self._keys = keys["key"]
         self.area_m2 = keys["area_m2"].to_numpy()
         self.firm = self._kept.tables["firm"]
         self._today: dict[str, pa.Table] = {}
 
     def places(self, keys: Digests) -> Ints:
-        """Return where each shape stands among those kept, -1 where it does not."""
-        return _looked_up(self._places, keys)
+        """Return where each shape stands first among those kept, -1 where it does not; parts stand last."""
+        return places_of(keys, self._keys)
 
     def firm_places(self, keys: Digests) -> Ints:
         """Return where each parcel's firmness stands among what is kept, -1 where it does not."""
-        return _looked_up({key: row for row, key in enumerate(self.firm["key"].to_pylist())}, keys)
+        return places_of(keys, self.firm["key"])
 
     def today(self, name: str) -> pa.Table:
         """Return a table of the engine by row of the earlier run, with today's features and groups."""
@@ -78,8 +77,3 @@ class Past:
             order = np.lexsort((again, layer, table.column(0).to_numpy()))
             table, again = table.take(pa.array(order)), again[order]
         return table.set_column(2, table.schema.field(2), pa.array(again.astype(np.int32)))
-
-
-def _looked_up(places: Mapping[bytes, int], keys: Digests) -> Ints:
-    get = places.get
-    return np.array([get(key, -1) for key in keys.tolist()], np.int64)

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from landremed.repair import Repaired, Status, repair
-from landremed.reuse.hashes import Digests, digests
-from landremed.reuse.kept import FINE_SCHEMA, raw_array
+from landremed.reuse.hashes import Digests, digests, places_of, raw_array
+from landremed.reuse.kept import FINE_SCHEMA
 
 __all__ = ["Shapes"]
 
@@ -22,17 +22,14 @@ class Shapes:
     """
 
     def __init__(self, fine: pa.Table) -> None:
-        self._known = frozenset(fine["digest"].to_pylist())
+        self._known = fine["digest"]
         self._fine: list[Digests] = []
         self._hashed: dict[tuple[int, ...], tuple[pa.Array, Digests]] = {}
 
     def repair(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
         """Repair as ``landremed.repair.repair`` does; what is known to be fine is not looked at."""
         found = self.digests(wkb)
-        fine = None
-        if self._known:
-            known = self._known
-            fine = np.array([key in known for key in found.tolist()], bool)
+        fine = places_of(found, self._known) >= 0 if len(self._known) else None
         repaired = repair(wkb, most=most, fine=fine)
         self._fine.append(found[repaired.status == Status.OK.value])
         return repaired

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from landremed.reuse.hashes import Digests
-from landremed.reuse.kept import ROW_KEY, Kept, raw_array
+from landremed.reuse.hashes import Digests, places_of, raw_array
+from landremed.reuse.kept import ROW_KEY, Kept
 from landremed.reuse.splice import Splice
 
 __all__ = ["RowsOfRuns"]
@@ -33,7 +33,6 @@ class RowsOfRuns:
     """
 
     def __init__(self, kept: Kept) -> None:
-        self._places: dict[bytes, int] = {}
         table = kept.tables["rows"]
         self._known = table[ROW_KEY]
         self.rows, self.trace = table.drop_columns([ROW_KEY]), kept.tables["trace"]
@@ -58,8 +57,7 @@ class RowsOfRuns:
         self._keys, self.ground = keys, ground
         places = np.full(len(keys), -1, np.int64)
         if ground == self._kept_ground:
-            known = {key: row for row, key in enumerate(self._known.to_pylist())}
-            places = np.array([known.get(key, -1) for key in keys.tolist()], np.int64)
+            places = places_of(keys, self._known)
         places[stale] = -1
         if (places < 0).sum() > _MOST * len(places):
             places[:] = -1

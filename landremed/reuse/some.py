@@ -38,8 +38,13 @@ def some_measured(measured: Measured, rows: Ints) -> Measured:
 
 
 def some_facts(columns: Mapping[str, FactColumn], rows: Ints) -> dict[str, FactColumn]:
-    """Return given facts of some parcels."""
-    return {name: FactColumn(column.codes[rows], column.values) for name, column in columns.items()}
+    """Return given facts of some parcels, without values that only others have."""
+    some = {}
+    for name, column in columns.items():
+        used, codes = np.unique(column.codes[rows], return_inverse=True)
+        values = [column.values[code] for code in used.tolist()]
+        some[name] = FactColumn(codes.astype(np.int32), values)
+    return some
 
 
 def some_edges(

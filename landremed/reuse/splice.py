@@ -80,45 +80,39 @@ class Splice:
 
 def put_together(old: pa.Table, new: pa.Table, at: Ints) -> pa.Table:
     """Return rows of two tables with the same columns; ``at`` counts through the first, then the second."""
-    columns = [_gathered([_whole(old.column(i)), _whole(new.column(i))], at) for i in range(old.num_columns)]
+    columns = []
+    for number, field in enumerate(old.schema):
+        chunks = [*old.column(number).chunks, *new.column(number).chunks]
+        columns.append(_gathered([chunk for chunk in chunks if len(chunk)], at, field.type))
     return pa.table(columns, schema=old.schema)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
-def _gathered(arrays: list[pa.Array], at: Ints) -> pa.Array:
-    if pa.types.is_large_binary(arrays[0].type) and not any(array.null_count for array in arrays):
+def _gathered(arrays: list[pa.Array], at: Ints, kind: pa.DataType) -> pa.Array:
+    if not arrays:
+        return pa.array([], kind)
+    if pa.types.is_large_binary(kind) and not any(array.null_count for array in arrays):
         return _joined(arrays, at)
     return pa.concat_arrays(arrays).take(pa.array(at))
 
 
 def _joined(arrays: list[pa.Array], at: Ints) -> pa.Array:
     """Gather shapes, whose bytes are copied in stretches: neighbours mostly stay neighbours."""
-    views, offsets, base = [], [], []
-    shift = 0
+    views, offsets = [], []
     for array in arrays:
         _, places, data = array.buffers()
-        found = np.frombuffer(places, np.int64, len(array) + 1, 8 * array.offset) if len(array) else [0]
-        view = memoryview(data if data is not None else b"")
-        views.append(view)
-        offsets.append(np.asarray(found))
-        base.append(shift)
-        shift += len(array)
+        views.append(memoryview(data if data is not None else b""))
+        offsets.append(np.frombuffer(places, np.int64, len(array) + 1, 8 * array.offset))
+    start = np.cumsum([0, *(len(array) for array in arrays)])
     low = np.concatenate([found[:-1] for found in offsets])
     high = np.concatenate([found[1:] for found in offsets])
-    length = high[at] - low[at]
     begins = np.ones(len(at), bool)
-    begins[1:] = (np.diff(at) != 1) | (at[1:] == base[1])
+    begins[1:] = (np.diff(at) != 1) | np.isin(at[1:], start)
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(at)) - 1 if len(at) else first
-    kind = (at[first] >= base[1]).tolist()
-    spans = zip(kind, low[at[first]].tolist(), high[at[last]].tolist(), strict=True)
-    data = b"".join([views[which][a:b] for which, a, b in spans])
+    last = np.append(first, len(at))[1:] - 1
+    which = np.searchsorted(start, at[first], side="right") - 1
+    spans = zip(which.tolist(), low[at[first]].tolist(), high[at[last]].tolist(), strict=True)
+    data = b"".join([views[number][a:b] for number, a, b in spans])
     places = np.zeros(len(at) + 1, np.int64)
-    np.cumsum(length, out=places[1:])
+    np.cumsum(high[at] - low[at], out=places[1:])
     buffers = [None, pa.py_buffer(places), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.large_binary(), len(at), buffers)
