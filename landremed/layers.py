@@ -51,6 +51,7 @@ __all__ = [
     "load_parcels",
     "parcel_ids",
     "ready_parcels",
+    "require_meeting",
     "require_unique",
     "text_ids",
 ]
@@ -268,7 +269,7 @@ def load_layer(
         row = int(not_finite[0]) + 1
         raise CrsError("layer_not_finite", Where(file=source.file, layer=source.layer, row=row))
     polygons, void_boxes = PolygonSet(repaired.wkb), _void_boxes(repaired)
-    _require_meeting(spec, source, polygons, void_boxes, parcels)
+    require_meeting(spec, source, polygons, void_boxes, parcels)
     group, units, unit_findings = _groups(spec, source)
     coverage, coverage_source = _coverage(project, spec, parcels, mend)
     ids = text_ids(source.attributes.column(spec.id)) if spec.id else None
@@ -294,14 +295,16 @@ def load_layers(
     parcels: Ground,
     sources: Mapping[str, VectorSource] | None = None,
     mend: Mend = repair,
+    load: Callable[..., Layer] | None = None,
 ) -> Iterator[Callable[[], list[Layer]]]:
     """Read all layers of a project while the caller does something else; ends when all are read.
 
     Gives a function that waits for the layers; it raises what the first faulty one in the project's order
-    raised. Other parameters as for ``load_layer``.
+    raised. ``load`` stands in for ``load_layer``, other parameters are as for it.
     """
+    loads = load or load_layer
     with ThreadPoolExecutor(_READERS) as pool:
-        waiting = [pool.submit(load_layer, project, spec, parcels, sources, mend) for spec in project.layers]
+        waiting = [pool.submit(loads, project, spec, parcels, sources, mend) for spec in project.layers]
         yield lambda: [future.result() for future in waiting]
 
 
@@ -445,14 +448,20 @@ def _reasons(reason: str) -> dict[str, str]:
     return {"reason": entry.get("en", words) + x_y, "reason_zh": entry.get("zh", words) + x_y}
 
 
-def _require_meeting(
+def require_meeting(
     spec: LayerSpec,
     source: VectorSource,
     polygons: PolygonSet,
     void_boxes: npt.NDArray[np.float64],
     parcels: Ground,
 ) -> None:
-    """Refuse a layer that is empty or lies elsewhere: its zero overlaps would read as "no conflict"."""
+    """Refuse a layer that is empty or lies elsewhere: its zero overlaps would read as "no conflict".
+
+    Raises
+    ------
+    InputError, CrsError
+        Codes ``layer_empty`` and ``layer_elsewhere``.
+    """
     if spec.disjoint:
         return
     if not len(void_boxes) and polygons.wkb.null_count == len(polygons):

@@ -202,11 +202,11 @@ def measure_project(
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")
-    mend = repair if reuse is None else reuse.repair
+    mend, load = (repair, None) if reuse is None else (reuse.repair, reuse.layers.load)
     parcels = redrawn(load_parcels(project, sources, mend), *boundaries)
     area = area_measure(project.area or default_kind(parcels.crs), parcels.crs)
     stage("read layers and facts")
-    with load_layers(project, parcels, sources, mend) as read:
+    with load_layers(project, parcels, sources, mend, load) as read:
         evidence = read_evidence(project)
         given = given_facts(
             book.vocabulary,

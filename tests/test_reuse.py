@@ -319,7 +319,7 @@ def test_one_edit_measures_one_parcel(tmp_path):
     again = landremed.run(tmp_path / "1" / "project.toml", reuse=Reuse(first))
     every = len(district.parcels)
     whole = {"reused": every, "measured": 0, "firm_reused": every, "firm_judged": 0}
-    whole |= {"rows_reused": every - 1, "decided": 1}  # one is always decided
+    whole |= {"layers_reused": 5, "rows_reused": every - 1, "decided": 1}  # one is always decided
     assert again.document("x")["reuse"] == whole
 
 

@@ -90,6 +90,13 @@ class PolygonSet:
     def __len__(self) -> int:
         return len(self.wkb)
 
+    @classmethod
+    def with_boxes(cls, wkb: pa.Array, boxes: FloatArray) -> PolygonSet:
+        """Build from shapes whose bounds are known."""
+        found = cls(wkb)
+        found.__dict__["boxes"] = boxes
+        return found
+
     @cached_property
     def geometries(self) -> npt.NDArray[np.object_]:
         """The same as shapely geometries, None for null."""

@@ -27,6 +27,7 @@ __all__ = [
     "hashed",
     "places_of",
     "raw_array",
+    "raw_column",
     "row_digests",
     "surroundings",
     "text_digests",
@@ -71,6 +72,13 @@ def text_digests(texts: Iterable[str]) -> npt.NDArray[np.uint8]:
 def raw_array(found: Digests) -> pa.Array:
     """Return hashes as an Arrow array."""
     return pa.Array.from_buffers(pa.binary(DIGEST), len(found), [None, pa.py_buffer(found.tobytes())])
+
+
+def raw_column(column: pa.ChunkedArray) -> Digests:
+    """Return an Arrow column of hashes as raw bytes."""
+    whole = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
+    data = whole.buffers()[1]
+    return np.frombuffer(data, _RAW, len(whole), DIGEST * whole.offset) if len(whole) else np.zeros(0, _RAW)
 
 
 def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import mmap
-import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +12,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from landremed.errors import InputError, LandremedError, OutputError, Where
-from landremed.io.disk import flush
+from landremed.errors import InputError, LandremedError, Where
 from landremed.io.gpkg import layer_names
 from landremed.overlay.tables import (
     DISPUTED_SCHEMA,
@@ -26,8 +21,9 @@ from landremed.overlay.tables import (
     OUTSIDE_SCHEMA,
     OVERLAP_SCHEMA,
 )
+from landremed.reuse.block_file import json_of, read_blocks, table_of, write_blocks
 from landremed.reuse.features import Features
-from landremed.reuse.hashes import DIGEST, Digests, raw_array
+from landremed.reuse.hashes import DIGEST, raw_array, raw_column
 from landremed.slivers import VOTES_BY_PARCEL
 from landremed.tables import TRACE_SCHEMA
 
@@ -40,7 +36,6 @@ __all__ = [
     "SLIVER_SCHEMA",
     "Kept",
     "measures_path",
-    "raw_column",
     "read_kept",
     "write_kept",
 ]
@@ -84,10 +79,6 @@ ROW_KEY: Final = "_key"
 """Column of ``rows`` with the hash of what a parcel's row hangs on."""
 
 _MAGIC: Final = b"landremed measures 4\n"
-_SEAL: Final = 32
-_ALIGN: Final = 64
-_FIRST: Final = 64  # where the first block begins
-_SIZE: Final = struct.Struct("<q")
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
@@ -148,19 +139,7 @@ def write_kept(result: str | Path, kept: Kept) -> None:
     OutputError
         When they cannot be written; what lay there stays.
     """
-    path = measures_path(result)
-    temp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with pa.OSFile(str(temp), "wb") as file:
-            file.write(_MAGIC + bytes(_FIRST - len(_MAGIC)))
-            for block in _blocks(kept):  # straight from memory: together they are as large as the result
-                _write_block(file, block)
-        _seal(temp)
-        temp.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temp.unlink(missing_ok=True)
-        raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
+    write_blocks(measures_path(result), _MAGIC, _blocks(kept))
 
 
 def read_kept(result: Path) -> Kept:
@@ -177,18 +156,13 @@ def read_kept(result: Path) -> Kept:
         raise InputError("reuse_no_result", Where(file=str(result)))
     path = measures_path(result)
     try:
-        raw = _mapped(path)
+        blocks = read_blocks(path, _MAGIC)
     except OSError as error:
         _require_result(result)
         raise InputError("measures_missing", Where(file=str(result))) from error
-    if bytes(raw[: len(_MAGIC)]) != _MAGIC:
-        raise InputError("measures_foreign", Where(file=str(path)))
-    body = raw[_FIRST:]
-    if hashlib.sha256(body).digest() != bytes(raw[len(_MAGIC) :][:_SEAL]):
-        raise InputError("measures_damaged", Where(file=str(path)))
     try:
-        return _kept(body)
-    except (pa.ArrowException, KeyError, TypeError, ValueError, struct.error) as error:
+        return _kept(blocks)
+    except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration, struct.error) as error:
         raise InputError("measures_damaged", Where(file=str(path))) from error
 
 
@@ -215,26 +189,6 @@ def _require_result(path: Path) -> None:
         raise InputError("reuse_no_result", Where(file=str(path)))
 
 
-def _mapped(path: Path) -> memoryview:
-    """Return a file as pages of the system's; Windows would not let a mapped file be replaced."""
-    if os.name == "nt" or not path.stat().st_size:
-        return memoryview(path.read_bytes())
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-
-def _seal(path: Path) -> None:
-    """Put the hash of all blocks into the head of a file, and the file on the disk."""
-    with path.open("r+b") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            body = memoryview(raw)[_FIRST:]
-            seal = hashlib.sha256(body).digest()
-            body.release()
-        file.seek(len(_MAGIC))
-        file.write(seal)
-    flush(path)
-
-
 def _blocks(kept: Kept) -> Iterator[bytes | pa.Table]:
     head = {
         "machine": kept.machine,
@@ -253,55 +207,15 @@ def _blocks(kept: Kept) -> Iterator[bytes | pa.Table]:
         yield kept.tables[name]
 
 
-def _write_block(file: pa.NativeFile, block: bytes | pa.Table) -> None:
-    """Write a block, its size before it; it begins where its columns can be used in place."""
-    if isinstance(block, bytes):
-        size = len(block)
-    else:
-        counter = pa.MockOutputStream()
-        _write_table(counter, block)
-        size = counter.size()
-    file.write(_SIZE.pack(size) + bytes(_ALIGN - _SIZE.size))
-    if isinstance(block, bytes):
-        file.write(block)
-    else:
-        _write_table(file, block)
-    file.write(bytes(-size % _ALIGN))
-
-
-def _write_table(file: pa.NativeFile, table: pa.Table) -> None:
-    with pa.ipc.new_stream(file, table.schema) as writer:
-        writer.write_table(table)
-
-
-def _kept(body: memoryview) -> Kept:
-    blocks = _spans(body)
-    head = json.loads(bytes(next(blocks)).decode("utf-8", "surrogatepass"))
+def _kept(blocks: Iterator[memoryview]) -> Kept:
+    head = json_of(next(blocks))
     layers = []
     for groups in head["groups"]:
-        table = _unpacked(next(blocks), _LAYER_SCHEMA)
+        table = table_of(next(blocks), _LAYER_SCHEMA)
         codes, *sides = (table[name].to_numpy() for name in _LAYER_SCHEMA.names[1:])
         boxes, names = np.stack(sides, axis=1), [str(name) for name in groups]
         layers.append(Features(raw_column(table["digest"]), boxes, codes, names))
-    tables = {name: _unpacked(next(blocks), schema) for name, schema in _schemas().items()}
+    tables = {name: table_of(next(blocks), schema) for name, schema in _schemas().items()}
     grounds = {name: head[name] for name in ("ground", "firm_ground", "evidence_ground", "row_ground")}
     known = {"machine": head["machine"], "parcels": int(head["parcels"])}
     return Kept(layers=layers, tables=tables, **known, **grounds)
-
-
-def _spans(body: memoryview) -> Iterator[memoryview]:
-    at = 0
-    while at < len(body):
-        (size,) = _SIZE.unpack_from(body, at)
-        yield body[at + _ALIGN : at + _ALIGN + size]
-        at += _ALIGN + size + -size % _ALIGN
-
-
-def _unpacked(block: memoryview, schema: pa.Schema | None) -> pa.Table:
-    table = pa.ipc.open_stream(pa.py_buffer(block)).read_all()
-    return table if schema is None else table.cast(schema)
-
-
-def raw_column(column: pa.ChunkedArray) -> Digests:
-    """Return an Arrow column of hashes as raw bytes."""
-    return np.frombuffer(b"".join(column.to_pylist()), f"V{DIGEST}")

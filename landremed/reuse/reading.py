@@ -45,6 +45,12 @@ class Shapes:
             return digests(wkb)
         return found[start : start + len(wkb)]
 
+    def know(self, wkb: pa.Array, found: Digests) -> None:
+        """Take over the hashes of shapes that need not be read."""
+        self._hashed[_address(wkb)] = wkb, found
+        if len(self._known):
+            self._fine.append(found[places_of(found, self._known) >= 0])
+
     def table(self) -> pa.Table:
         """Return the shapes that are fine, as they are kept."""
         every = np.concatenate([*self._fine, np.zeros(0, "V16")])

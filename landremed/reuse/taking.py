@@ -34,6 +34,7 @@ from landremed.reuse.measuring import KeepingEngine
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
 from landremed.reuse.reading import Shapes
+from landremed.reuse.ready import ReadyLayers
 from landremed.reuse.rows import RowsOfRuns
 from landremed.reuse.some import some_edges
 from landremed.reuse.splice import Splice
@@ -62,6 +63,8 @@ class Reuse:
     ----------
     firm_reused, firm_judged : int
         Parcels whose firmness was taken over, and judged.
+    layers : ReadyLayers
+        Layers made ready by the earlier run, and by this one.
     rows : RowsOfRuns
         Rows of the result, of the earlier run and of this one.
 
@@ -79,6 +82,7 @@ class Reuse:
         self._machine = hashed(repr(surroundings()).encode()).hex()
         self._kept = self._kept if self._kept.machine == self._machine else Kept()
         self._shapes = Shapes(self._kept.tables["fine"])
+        self.layers = ReadyLayers(None if previous is None else Path(previous), self._machine, self._shapes)
         self._ground = self._firm_ground = self._evidence_ground = ""
         self._layers: Sequence[Layer] = ()
         self._crs = ""
@@ -95,6 +99,7 @@ class Reuse:
         """How much was taken over and how much computed, stage by stage."""
         engine = self._engine
         return {
+            "layers_reused": self.layers.reused,
             "reused": engine.reused if engine else 0,
             "measured": engine.measured if engine else 0,
             "firm_reused": self.firm_reused,
@@ -299,6 +304,7 @@ class Reuse:
             len(self._parcels),
         )
         write_kept(result, kept)
+        self.layers.write(Path(result))
 
     def _firm_places(self, keys: Digests) -> Ints:
         if self._kept.firm_ground != self._firm_ground:
