@@ -67,7 +67,7 @@ class RunResult:
     findings : mapping of severity to int
         How many findings there are.
     reuse : mapping, optional
-        How many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
+        How many layers were taken over (``layers_reused``), how many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
         are was taken over (``firm_reused``) and judged (``firm_judged``), and their decision taken over
         (``rows_reused``) and made (``decided``), when measures are kept.
     decided : Decisions, optional

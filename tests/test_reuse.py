@@ -12,11 +12,12 @@ import pytest
 import shapely
 
 import landremed
-from landremed.errors import InputError
+from landremed.errors import CrsError, InputError
 from landremed.io.gpkg import layer_names
 from landremed.law.vocabulary import rules_root
 from landremed.provenance import VOLATILE_KEYS
 from landremed.reuse import Reuse, hashes, measures_path
+from landremed.reuse.ready import layers_path
 
 CRS = "EPSG:4548"
 KINDS = ["开发区", "镇"]
@@ -170,9 +171,13 @@ class District:
 
     def write(self, folder):
         folder.mkdir(exist_ok=True)
-        pyogrio.write_dataframe(self.parcels, folder / "parcels.gpkg")
-        for name, frame in self.layers.items():
-            pyogrio.write_dataframe(frame, folder / f"{name}.gpkg")
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2022-01-01T00:00:00Z"})
+        try:  # what did not change is the same file to the byte
+            pyogrio.write_dataframe(self.parcels, folder / "parcels.gpkg")
+            for name, frame in self.layers.items():
+                pyogrio.write_dataframe(frame, folder / f"{name}.gpkg")
+        finally:
+            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
         self.facts.to_csv(folder / "facts.csv", index=False)
         if self.settings["rules"] == "book":
             write_book(folder / "book")
@@ -358,6 +363,55 @@ def test_what_is_no_such_file_is_refused(tmp_path):
             Reuse(path)
         assert refused.value.code == code
         assert str(path) in str(refused.value)
+
+
+def test_layers_are_read_anew_where_a_file_of_theirs_changed(tmp_path, first):
+    district = District(11)
+    told = landremed.run(district.write(tmp_path / "0"), reuse=Reuse(first))
+    assert told.reuse["layers_reused"] == 5  # as files of the same bytes, wherever they lie
+    farmland = tmp_path / "0" / "farmland.gpkg"
+    frame = pyogrio.read_dataframe(farmland)
+    frame.loc[3, "dlbm"] = "0105"
+    for name, other in [("farmland", frame), ("cover", District(11).layers["cover"].iloc[:2])]:
+        district = District(11)
+        district.layers[name] = other
+        project = district.write(tmp_path / name)
+        full, partly = tmp_path / f"full{name}.gpkg", tmp_path / f"partly{name}.gpkg"
+        landremed.run(project, full)
+        told = landremed.run(project, partly, reuse=Reuse(first))
+        same_files(full, partly)
+        # farmland gives two layers, and the cover is that of one
+        assert told.reuse["layers_reused"] == {"farmland": 3, "cover": 4}[name]
+
+
+def test_a_layer_taken_over_must_still_meet_the_parcels(tmp_path, first):
+    district = District(11)
+    far = district.parcels.geometry.translate(100_000, 0)
+    district.parcels = district.parcels.set_geometry(far)
+    with pytest.raises(CrsError) as refused:
+        landremed.run(district.write(tmp_path / "0"), reuse=Reuse(first))
+    assert refused.value.code == "layer_elsewhere"
+
+
+def test_files_of_layers_that_are_gone_or_damaged(tmp_path, first):
+    for end in ("", ".measures", ".layers"):
+        shutil.copy(f"{first}{end}", tmp_path / f"a.gpkg{end}")
+    result, kept = tmp_path / "a.gpkg", layers_path(tmp_path / "a.gpkg")
+    good = kept.read_bytes()
+    for raw, code in [
+        (good[:-9], "measures_damaged"),
+        (good[:400] + bytes([good[400] ^ 1]) + good[401:], "measures_damaged"),
+        (b"landremed layers 0\n" + good[19:], "measures_foreign"),
+        (b"", "measures_foreign"),
+    ]:
+        kept.write_bytes(raw)
+        with pytest.raises(InputError) as refused:
+            Reuse(result)
+        assert refused.value.code == code
+        assert kept.name in str(refused.value)
+    kept.unlink()
+    assert counted(tmp_path / "0", District(11), result) == (0, 0)
+    assert layers_path(tmp_path / "0" / "partly.gpkg").read_bytes() == good
 
 
 def test_the_command_says_how_much(tmp_path, capsys):

@@ -120,11 +120,12 @@ class ReadyLayers:
         write_blocks(target, _MAGIC, self._blocks())
 
     def _blocks(self) -> Iterator[bytes | pa.Table]:
-        told = {role: known.told for role, known in self._now.items()}
+        now = dict(sorted(self._now.items()))  # they were read side by side
+        told = {role: known.told for role, known in now.items()}
         yield json.dumps({"machine": self._machine, "layers": told}, ensure_ascii=False).encode(
             "utf-8", "surrogatepass"
         )
-        for known in self._now.values():
+        for known in now.values():
             yield from (known.shapes, known.features, known.by, known.coverage)
 
     def _kept(self, layer: Layer, told: Mapping[str, Any]) -> _Known:
