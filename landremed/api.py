@@ -67,9 +67,9 @@ class RunResult:
     findings : mapping of severity to int
         How many findings there are.
     reuse : mapping, optional
-        How many layers were taken over (``layers_reused``), how many parcels and parts were ``reused`` and ``measured``, and of how many parcels how firm they
-        are was taken over (``firm_reused``) and judged (``firm_judged``), and their decision taken over
-        (``rows_reused``) and made (``decided``), when measures are kept.
+        How much was taken over and how much computed, when measures are kept: layers (``layers_reused``),
+        measures of parcels and parts (``reused``, ``measured``), decisions (``rows_reused``, ``decided``)
+        and how firm they are (``firm_reused``, ``firm_judged``).
     decided : Decisions, optional
         What was decided; None where rows were taken over from an earlier run.
     partitions : Partitioned, optional
