@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landremed.reuse.block_file import read_blocks, table_of, write_blocks
 from landremed.reuse.hashes import digests, places_of, raw_array, row_digests
 from landremed.reuse.nearness import near
 from landremed.reuse.splice import Splice, put_together
@@ -70,6 +71,26 @@ def test_slices_of_shapes_are_put_together():
     old, new = (pa.table({"wkb": part}) for part in (shapes.slice(1, 3), shapes.slice(4)))
     found = put_together(old, new, np.array([3, 1, 0, 2, 2]))
     assert found["wkb"].to_pylist() == [b"d", b"", b"bb", b"ccc", b"ccc"]
+
+
+def test_a_file_cut_short_while_it_is_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.gpkg.measures"
+    dead = tmp_path / ".a.gpkg.measures.tmp-4000000"  # no program has this number
+    dead.write_bytes(b"half")
+    write_blocks(path, b"kind\n", [b"one", pa.table({"x": [1, 2]})])
+    before = path.read_bytes()
+
+    def stopped():
+        yield b"two"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_blocks(path, b"kind\n", stopped())
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    one, two = read_blocks(path, b"kind\n")
+    assert bytes(one) == b"one"
+    assert table_of(two)["x"].to_pylist() == [1, 2]
 
 
 def test_hashes_are_found_where_they_stand_first():

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from landremed.errors import InputError, OutputError, Where
 from landremed.io.disk import flush
+from landremed.io.leftovers import remove_leftovers
 
 __all__ = ["json_of", "read_blocks", "table_of", "temporary", "write_blocks"]
 
@@ -43,6 +44,7 @@ def write_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -
         It cannot be written.
     """
     temp = temporary(path)
+    remove_leftovers(path)
     try:
         with pa.OSFile(str(temp), "wb") as file:
             file.write(magic + bytes(_FIRST - len(magic)))
@@ -51,9 +53,10 @@ def write_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -
         _seal(temp, len(magic))
         temp.replace(path)
     except OSError as error:
+        raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
+    finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
-        raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
 
 
 def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:

@@ -207,9 +207,10 @@ def _link(source: Path | None, target: Path) -> None:
             shutil.copyfile(source, temp)
         temp.replace(target)
     except OSError as error:
+        raise OutputError("measures_unwritten", Where(file=str(target)), reason=str(error)) from error
+    finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
-        raise OutputError("measures_unwritten", Where(file=str(target)), reason=str(error)) from error
 
 
 def _files(project: Project, spec: LayerSpec) -> list[Path] | None:

@@ -249,7 +249,7 @@ class Reuse:
         kinds = []
         if measured.admin_units is not None:
             units = measured.admin_units.units
-            kinds = sorted((n, sorted(k)) for n, k in zip(units.names, units.kinds, strict=True))
+            kinds = [(n, sorted(k)) for n, k in zip(units.names, units.kinds, strict=True)]
         ground = hashed(repr((told, kinds, self._ground, limit_m)).encode()).hex()
         keys = row_keys(measured, given, self._shapes.digests(self._parcels.wkb))
         stale = near(self._parcels.boxes, self._past.changed, limit_m + _CLEAR_M)
