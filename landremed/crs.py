@@ -36,6 +36,7 @@ from landremed.types import Finding
 
 __all__ = [
     "CRS_IMPLIED",
+    "Places",
     "central_meridian",
     "choose_working_crs",
     "crs_label",
@@ -48,6 +49,7 @@ __all__ = [
     "moved_points",
     "out_of_place",
     "parse_crs",
+    "placed",
     "resolve_crs",
     "to_working",
 ]

@@ -70,12 +70,12 @@ def guard_coordinates(source: VectorSource, crs: pyproj.CRS, key: str, places: P
             raise CrsError(code, where, **_numbers(places, wrong, crs), key=key_table(key))
 
 
-def out_of_place(source: VectorSource, crs: pyproj.CRS) -> list[Finding]:
+def out_of_place(source: VectorSource, crs: pyproj.CRS, places: Places | None = None) -> list[Finding]:
     """Return a finding for every single feature whose numbers contradict the CRS.
 
     Meant for parcels that passed `guard_coordinates`: the odd ones would overlap nothing and so look clean.
     """
-    places = placed(source.wkb)
+    places = placed(source.wkb) if places is None else places
     odd: dict[int, str] = {}
     for code, wrong in _faults(places, crs).items():
         for row in places.rows[wrong]:

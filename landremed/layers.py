@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyproj
 
 from landremed.crs import (
+    Places,
     choose_working_crs,
     crs_label,
     guard_coordinates,
@@ -33,6 +34,7 @@ from landremed.errors import CrsError, InputError, Where
 from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
 from landremed.overlay import PolygonSet
+from landremed.overlay.looks import places_of
 from landremed.project import LayerSpec, ParcelsSpec, Project
 from landremed.repair import NO_LIMITS, Repaired, repair
 from landremed.tables import VectorSource
@@ -177,16 +179,18 @@ def load_parcels(
     source, findings = _read(spec, project, (sources or {}).get("parcels"))
     if not len(source):
         raise InputError("parcels_empty", Where(file=source.display))
-    crs, chosen = choose_working_crs(source, spec.crs, project.crs)
+    places = places_of(source.wkb)
+    crs, chosen = choose_working_crs(source, spec.crs, project.crs, places)
     ids, id_findings = parcel_ids(source, spec)
     require_unique(ids, source, spec)
     input_crs = resolve_crs(source, spec.crs, key="parcels.crs")
-    guard_coordinates(source, input_crs, "parcels")
+    guard_coordinates(source, input_crs, "parcels", places)
     placed_wkb = to_working(source, input_crs, crs, "parcels", strict=False)
-    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=project.repair.most, mend=mend)
+    most = project.repair.most
+    parcels = ready_parcels(source, ids, placed_wkb, input_crs, crs, most=most, mend=mend, places=places)
     if parcels.not_finite == len(source):
         raise CrsError("no_finite_coordinates", Where(file=source.display))
-    mixed = mixed_zones(source, input_crs)
+    mixed = mixed_zones(source, input_crs, places)
     noticed = [*findings, *local_grid(source), *chosen, *id_findings, *mixed, *parcels.findings]
     return replace(parcels, findings=noticed)
 
@@ -200,6 +204,7 @@ def ready_parcels(
     *,
     most: tuple[float, float] = NO_LIMITS,
     mend: Mend = repair,
+    places: Places | None = None,
 ) -> Parcels:
     """Repair parcels, or a share of them; what a row becomes depends on the row alone.
 
@@ -217,12 +222,16 @@ def ready_parcels(
         How much a repair may change.
     mend : callable
         Stands in for ``repair``.
+    places : Places, optional
+        Those of the source, where they are at hand.
     """
     repaired = mend(wkb, most=most)
     numbers = source.row_numbers
     # a single parcel in the wrong place would overlap nothing and so look clean: it is not measured
     polygons = PolygonSet(repaired.wkb)
-    odd = {f.row or 1: f for f in [*_too_wide(polygons, source, input_crs), *out_of_place(source, input_crs)]}
+    places = places_of(source.wkb) if places is None else places
+    stray = [*_too_wide(polygons, source, input_crs), *out_of_place(source, input_crs, places)]
+    odd = {f.row or 1: f for f in stray}
     astray = [replace(odd[row], parcel_id=ids[row - 1], row=int(numbers[row - 1])) for row in sorted(odd)]
     if astray:
         lost = np.zeros(len(source), dtype=bool)
@@ -262,7 +271,7 @@ def load_layer(
         if name is not None:
             _require_field(source, name, f"{spec.key}.{key}")
     input_crs = resolve_crs(source, spec.crs, key=f"{spec.key}.crs")
-    guard_coordinates(source, input_crs, spec.key)
+    guard_coordinates(source, input_crs, spec.key, places_of(source.wkb))
     repaired = mend(to_working(source, input_crs, parcels.crs, spec.key), most=project.repair.most)
     not_finite = np.flatnonzero(np.asarray(repaired.status) == "not_finite")
     if len(not_finite):
@@ -543,7 +552,7 @@ def _coverage(
     source, _ = read_vector(path, layer, base=project.base, limits=Limits(**project.limits))
     key = f"{spec.key}.coverage"
     crs = resolve_crs(source, None, key=key)
-    guard_coordinates(source, crs, key)
+    guard_coordinates(source, crs, key, places_of(source.wkb))
     repaired = mend(to_working(source, crs, parcels.crs, key), most=project.repair.most)
     return PolygonSet(repaired.wkb), source
 

@@ -27,6 +27,7 @@ from landremed.layers import Layer, Parcels, load_layers, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import Expected, PolygonSet, prepare
 from landremed.overlay.engine import Engine
+from landremed.overlay.looks import allow_kernels
 from landremed.overlay.tables import AreaMeasure
 from landremed.overlay_tables import (
     IssueGroups,
@@ -199,6 +200,7 @@ def measure_project(
         Before anything is written, when an input as a whole cannot be used.
     """
     stage("rules")
+    allow_kernels(engine != "shapely")
     book = rule_book(project)
     require_usable(project, book)
     stage("read parcels")

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import shapely
 
 from landremed.io.wkb import loose_coordinates, parse_wkb
+from landremed.overlay.looks import surely_valid
 from landremed.threads import usable_threads
 
 __all__ = ["CHANGE_MIN_M2", "CHANGE_SHARE", "NO_LIMITS", "Repaired", "Status", "repair"]
@@ -120,6 +121,9 @@ def repair(
     """
     rows = np.arange(len(wkb)) if fine is None else np.flatnonzero(~fine)
     looked_at = wkb if fine is None else wkb.take(pa.array(rows))
+    sure = surely_valid(looked_at)
+    if sure.any():
+        rows, looked_at = rows[~sure], looked_at.filter(pa.array(~sure))
     odd = _odd_rows(looked_at, jobs)
     return _exchanged(wkb, {int(rows[row]): _within(case, *most) for row, case in odd.items()})
 

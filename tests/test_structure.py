@@ -20,7 +20,7 @@ ALLOWED = {
     "ledger": BASE | {"tables", "provenance", "law", "io", "values"},
     "crs": BASE | {"tables", "io"},
     "io": BASE | {"tables", "crs"},
-    "repair": BASE | {"tables", "io"},
+    "repair": BASE | {"tables", "io", "overlay"},
     "values": BASE,
     "given": BASE | {"tables", "values", "io"},
     "area": BASE | {"crs"},

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from landremed.io.wkb_scan import polygon_bounds
+from landremed.overlay.looks import bounds_of
 
 __all__ = [
     "DISPUTED_SCHEMA",
@@ -112,7 +112,7 @@ class PolygonSet:
     @cached_property
     def boxes(self) -> FloatArray:
         """Bounds (x min, y min, x max, y max) per row, NaN for null."""
-        return polygon_bounds(self.wkb)
+        return bounds_of(self.wkb)
 
     @cached_property
     def plane_areas(self) -> FloatArray:

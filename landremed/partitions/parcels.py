@@ -21,7 +21,7 @@ from landremed.crs import (
     resolve_crs,
     to_working,
 )
-from landremed.crs_guard import Places, placed
+from landremed.crs_guard import Places
 from landremed.crs_kinds import is_metric, is_web_mercator
 from landremed.errors import CrsError, InputError, Where
 from landremed.io.hashing import BLOCK
@@ -35,6 +35,7 @@ from landremed.layers import (
     require_unique,
 )
 from landremed.overlay import Expected
+from landremed.overlay.looks import places_of
 from landremed.partitions.row_files import writing
 from landremed.partitions.spool import parcel_table, without_rows
 from landremed.project import Project
@@ -192,7 +193,7 @@ class _Windows:
             return None
         found, start = [], 0
         for window in self._reader().windows():
-            found.append(_placed(window, start))
+            found.append(_shifted(places_of(window.wkb), start))
             start += len(window)
         return _together(found)
 
@@ -203,11 +204,12 @@ class _Windows:
         ids, notes = parcel_ids(source, self._spec)
         moved = to_working(source, input_crs, crs, "parcels", strict=False)
         most = self._project.repair.most
-        parcels = ready_parcels(source, ids, moved, input_crs, crs, most=most)
+        places = places_of(window.wkb)
+        parcels = ready_parcels(source, ids, moved, input_crs, crs, most=most, places=places)
         self._ids.append(pa.array(ids, pa.string()))
         self._boxes.append(parcels.polygons.boxes)
         self._expected += Expected.of(parcels.polygons)
-        self._places.append(_placed(window, start))
+        self._places.append(_shifted(places, start))
         self._of_ids += notes
         self._of_rows += parcels.findings
         self._not_finite += parcels.not_finite
@@ -228,9 +230,8 @@ def _together(places: Sequence[Places]) -> Places:
     return Places(x, y, rows, bad)
 
 
-def _placed(window: VectorSource, start: int) -> Places:
-    """Return the places of a window, of which so many rows stand before."""
-    found = placed(window.wkb)
+def _shifted(found: Places, start: int) -> Places:
+    """Return the places of a window before which so many rows stand."""
     return Places(found.x, found.y, found.rows + start, found.not_finite + start)
 
 

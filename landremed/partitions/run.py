@@ -23,6 +23,7 @@ from landremed.layers import load_layers, load_parcels
 from landremed.measure import Progress, Ruler
 from landremed.output import result_provenance
 from landremed.overlay.engine import Engine
+from landremed.overlay.looks import allow_kernels
 from landremed.overlay_tables import IssueGroups, issue_groups
 from landremed.partitions.dask_cluster import DaskCluster
 from landremed.partitions.executors import Executor, LocalProcesses
@@ -230,6 +231,7 @@ def _spool(
     sized: Callable[[int, int], Share],
 ) -> _Spooled:
     stage("rules")
+    allow_kernels(engine != "shapely")
     claim(folder)
     book = rule_book(project)
     require_usable(project, book)

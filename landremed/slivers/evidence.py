@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import shapely
 
 from landremed.facts import counts
-from landremed.io.wkb_scan import perimeters, polygon_bounds
+from landremed.io.wkb_scan import polygon_bounds
 from landremed.layers import Layer, Parcels
 from landremed.measure import Measured
 from landremed.overlay import PolygonSet
+from landremed.overlay.looks import lengths_of
 from landremed.project import Tolerance
 from landremed.slivers.chords import arcs, chords, dominant, long_edges, systems
 from landremed.slivers.kinds import (
@@ -105,36 +106,52 @@ def with_evidence(
     votes : pyarrow.Table
         ``VOTES_BY_PARCEL``: how far each layer lies from the parcels' edges.
     """
-    rows = measured.overlaps
-    parcel, number = rows["parcel"].to_numpy().astype(np.int64), rows["layer"].to_numpy()
-    area, whole_m2 = rows["area_m2"].to_numpy(), measured.area_m2[parcel]
+    rows = _Rows.of(measured)
+    parcel, area, whole_m2 = rows.parcel, rows.area_m2, measured.area_m2[rows.parcel]
     whole = area >= _WHOLE * whole_m2
     around, thin_parcel = _around(rows, whole, parcels.polygons, measured.area_m2, tolerance)
     with np.errstate(divide="ignore", invalid="ignore"):
         width = 2.0 * area / around
     near = examined(area, whole_m2, width, tolerance)
-    kind = np.full(len(rows), _NOTHING, np.int8)
+    kind = np.full(len(parcel), _NOTHING, np.int8)
     kind[near] = np.where(thin_parcel[near], _REMNANT, _REAL)
     strips = elongated(area, around)
     wide = np.flatnonzero(strips & ~near & (width < REACH * tolerance.position_m))
     strips &= near
-    strips[wide[_one_sided(rows["geometry"].combine_chunks().take(pa.array(wide)), around[wide])]] = True
+    strips[wide[_one_sided(rows.wkb.take(pa.array(wide)), around[wide])]] = True
     found = _Found(kind, [], [])
     for at, layer in enumerate(layers):
-        ground = _Ground(parcels, layer, at, measured, tolerance)
-        own = ~whole & ~thin_parcel & (number == at)
+        ground = _Ground(rows, parcels, layer, at, measured, tolerance)
+        own = ~whole & ~thin_parcel & (rows.layer == at)
         _look(found, np.flatnonzero(own & strips), near, ground)
         _crumbs(found, np.flatnonzero(own & near & ~strips), ground)
     names = pa.array([str(kind) for kind in _KINDS])
     table = overlaps.append_column("sliver_kind", names.take(pa.array(kind, mask=kind == _NOTHING)))
-    table = table.append_column(EVIDENCE, _lists(len(rows), found.parts))
+    table = table.append_column(EVIDENCE, _lists(len(parcel), found.parts))
     return table, pa.concat_tables([VOTES_BY_PARCEL.empty_table(), *found.votes])
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """All overlaps, column by column."""
+
+    parcel: IntArray
+    layer: npt.NDArray[np.int16]
+    area_m2: FloatArray
+    wkb: pa.Array
+
+    @classmethod
+    def of(cls, measured: Measured) -> _Rows:
+        table = measured.overlaps
+        parcel, layer, area = (table[name].to_numpy() for name in ("parcel", "layer", "area_m2"))
+        return cls(parcel.astype(np.int64), layer, area, table["geometry"].combine_chunks())
 
 
 @dataclass(frozen=True)
 class _Ground:
     """What the overlaps with one layer lie on."""
 
+    rows: _Rows
     parcels: Parcels
     layer: Layer
     number: int
@@ -143,13 +160,13 @@ class _Ground:
 
 
 def _around(
-    rows: pa.Table, whole: BoolArray, parcels: PolygonSet, parcel_m2: FloatArray, tolerance: Tolerance
+    rows: _Rows, whole: BoolArray, parcels: PolygonSet, parcel_m2: FloatArray, tolerance: Tolerance
 ) -> tuple[FloatArray, BoolArray]:
     """Return the perimeter of every overlap, infinite where it is too large to matter; and splinter parcels.
 
     What has n vertices in a box is at most n diagonals around, which leaves few to be measured.
     """
-    parcel, area = rows["parcel"].to_numpy().astype(np.int64), rows["area_m2"].to_numpy()
+    parcel, area = rows.parcel, rows.area_m2
     box = parcels.boxes
     diagonal = np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     vertices = pc.binary_length(parcels.wkb).fill_null(0).to_numpy(zero_copy_only=False) / 16.0
@@ -158,15 +175,14 @@ def _around(
         (parcel_m2 <= least) | (2.0 * parcel_m2 < tolerance.position_m * vertices * diagonal)
     )
     outline = np.zeros(len(parcels))
-    outline[thin] = perimeters(parcels.wkb.take(pa.array(thin)))
+    outline[thin] = lengths_of(parcels.wkb, thin)
     splinter = splinters(parcel_m2, outline, tolerance)
     around = outline[parcel]
-    shapes = rows["geometry"].combine_chunks()
-    vertices = pc.binary_length(shapes).to_numpy(zero_copy_only=False) / 16.0
+    vertices = pc.binary_length(rows.wkb).to_numpy(zero_copy_only=False) / 16.0
     reach = REACH * tolerance.position_m
     cut = np.flatnonzero(~whole & ((area <= least) | (2.0 * area < reach * vertices * diagonal[parcel])))
     around[~whole] = 0.0
-    around[cut] = perimeters(shapes.take(pa.array(cut)))
+    around[cut] = lengths_of(rows.wkb, cut)
     return around, splinter[parcel]
 
 
@@ -188,37 +204,35 @@ def _crumbs(found: _Found, rows: IntArray, ground: _Ground) -> None:
     """Name small overlaps that are no strips: real, unless they are splinters of the layer."""
     if not len(rows):
         return
-    table = ground.measured.overlaps.take(pa.array(rows))
-    remnant = _inner(table, ground)
+    remnant = _inner(rows, ground)
     found.kind[rows[remnant]] = _REMNANT
     rest = np.flatnonzero(~remnant)
     numbers = np.zeros((len(rest), PART_NUMBERS))
-    numbers[:, -1] = _diagonals(table["geometry"].combine_chunks().take(pa.array(rest)))
+    numbers[:, -1] = _diagonals(ground.rows.wkb.take(pa.array(rows[rest])))
     found.parts.append((rows[rest], numbers))
 
 
-def _inner(table: pa.Table, ground: _Ground) -> BoolArray:
+def _inner(rows: IntArray, ground: _Ground) -> BoolArray:
     """Tell which overlaps lie in splinters of the layer."""
-    parcel, polygons = table["parcel"].to_numpy().astype(np.int64), ground.layer.polygons
+    parcel, polygons = ground.rows.parcel[rows], ground.layer.polygons
     features = ground.measured.features
     inner = splinter_share(features, ground.number, parcel, polygons, ground.tolerance)
-    return np.asarray(inner >= _MOSTLY * table["area_m2"].to_numpy())
+    return np.asarray(inner >= _MOSTLY * ground.rows.area_m2[rows])
 
 
 def _look(found: _Found, rows: IntArray, near: BoolArray, ground: _Ground) -> None:
     """Look at strips, or overlaps of several parts that may be strips, with one layer."""
     if not len(rows):
         return
-    table = ground.measured.overlaps.take(pa.array(rows))
-    parcel = table["parcel"].to_numpy().astype(np.int64)
-    pieces = PolygonSet(table["geometry"].combine_chunks()).geometries
+    parcel = ground.rows.parcel[rows]
+    pieces = PolygonSet(ground.rows.wkb).some(rows)
     edges = shapely.boundary(ground.parcels.polygons.some(parcel))
     shapes = outlines(pieces, edges)
     tolerance, strip = ground.tolerance, shapes.strip
     kind = np.full(len(shapes.piece), _REAL, np.int8)
     kind[(strip | _weaving(shapes, len(rows))) & (shapes.depth_m <= tolerance.position_m)] = _EDGE
     hair = 2.0 * shapes.area_m2 < HAIR_M * shapes.perimeter_m
-    kind[hair | _inner(table, ground)[shapes.piece]] = _REMNANT
+    kind[hair | _inner(rows, ground)[shapes.piece]] = _REMNANT
     kind[_chords(shapes, strip, parcel, ground)] = _CHORD
     open_ = kind <= _EDGE
     pairs = facing(shapes, open_ & strip, REACH * tolerance.position_m)

@@ -20,11 +20,26 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
-__all__ = ["cache_folder", "entry", "is_warm", "kernel", "lean", "mark_warm", "source_digest"]
+__all__ = [
+    "allow_kernels",
+    "at_hand",
+    "cache_folder",
+    "entry",
+    "is_warm",
+    "kernel",
+    "lean",
+    "mark_loaded",
+    "mark_warm",
+    "source_digest",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _HERE = Path(__file__).resolve().parent
+_LOADED_FROM = 1 << 24
+"""Bytes of shapes from which loading kernels costs less than doing without."""
+
+_state = {"allowed": True, "loaded": False}
 
 
 def kernel(function: Function) -> Function:
@@ -110,6 +125,23 @@ def mark_warm() -> None:
             _stamp(folder).touch()
         except OSError:  # the cache is a convenience: a full disk must not stop a measurement
             return
+
+
+def allow_kernels(allowed: bool) -> None:
+    """Say whether kernels may be used from now on for what can be done without them."""
+    _state["allowed"] = allowed
+
+
+def mark_loaded() -> None:
+    """Remember that the kernels are loaded."""
+    _state["loaded"] = True
+
+
+def at_hand(size: int) -> bool:
+    """Tell whether kernels should be used on shapes of so many bytes; never a reason to compile them."""
+    if not _state["allowed"]:
+        return False
+    return _state["loaded"] or (size >= _LOADED_FROM and is_warm())
 
 
 def _stamp(folder: Path) -> Path:

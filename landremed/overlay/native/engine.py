@@ -14,13 +14,14 @@ import pyarrow as pa
 from landremed.io.bulk_polygons import PolygonRows
 from landremed.overlay.native.arrays import F8, I8, U1
 from landremed.overlay.native.band import measure_once
-from landremed.overlay.native.compiled import is_warm, mark_warm
+from landremed.overlay.native.compiled import is_warm, mark_loaded, mark_warm
 from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
 from landremed.overlay.native.nearest import measure_one_point
 from landremed.overlay.native.pages import NativePages
 from landremed.overlay.native.rings import gather_bytes
+from landremed.overlay.native.soundness import look_over, outline_lengths
 from landremed.overlay.native.survey import survey_feature_areas
 from landremed.overlay.tables import (
     DISPUTED_SCHEMA,
@@ -131,6 +132,7 @@ def warm_up(tell: Callable[[str], object] | None = None) -> None:
     warm = is_warm()
     if warm:
         _run_everything()
+        mark_loaded()
         return
     if tell is not None:
         tell("overlay_compiling")
@@ -143,6 +145,7 @@ def warm_up(tell: Callable[[str], object] | None = None) -> None:
         if collecting:
             gc.enable()
     mark_warm()
+    mark_loaded()
 
 
 def _run_everything() -> None:
@@ -166,6 +169,8 @@ def _run_everything() -> None:
     NativePages()(rows, np.arange, 4096)
     measure_once()
     measure_one_point()
+    look_over(rings.buf, rings.off, True)
+    outline_lengths(rings.buf, rings.off, rings.fr[:1])
 
 
 def _kind_code(area: AreaMeasure) -> AreaKindCode:
