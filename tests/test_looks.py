@@ -1,4 +1,4 @@
-"""Shapes looked over by kernels: none that GEOS finds invalid is called valid; else all is as without them."""
+"""Shapes looked over by kernels: none invalid to GEOS is called valid; all else is as without them."""
 
 import struct
 
