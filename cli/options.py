@@ -107,12 +107,19 @@ def line_width() -> int:
     return min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
 
 
-def perform(job: Any, project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
-    """Run a job of the library on a project and show what came out; return the exit status."""
+def perform(job: Callable[[], Any], project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
+    """Run a job of the library on a project and show what came out; return the exit status.
+
+    ``job`` gives the function to call: what it needs is imported only once the project is known to be usable.
+    """
+    from landremed_cli.lean import import_without_pandas
+
     clock = StageClock(obj)
     _tell_log(obj)
     checked = project_from(project, options, obj)
-    result = job(
+    checked.require_files()
+    import_without_pandas()
+    result = job()(
         checked,
         output,
         overwrite=options["overwrite"],

@@ -23,6 +23,10 @@ def command(obj: Any, /, project: str, output: str, **options: Any) -> int:
     The file holds `parcels` with one set of columns per layer and `overlaps` with the pieces; `landremed
     decide` goes on from it.
     """
-    from landremed import run_overlay
 
-    return perform(run_overlay, project, output, obj, options)
+    def job() -> Any:
+        from landremed import run_overlay
+
+        return run_overlay
+
+    return perform(job, project, output, obj, options)

@@ -69,22 +69,25 @@ def command(
 
     landremed run parcels.gpkg --layer farmland=pbf.shp --layer red_line=c.gpkg:stbhhx -o out.gpkg
     """
-    from functools import partial
-
-    from landremed import run
-
-    job = run
     cluster = options.pop("cluster")
     if cluster is not None:
         if previous is not None or keep_measures or options["jobs"] is not None:
             raise click.UsageError("--cluster goes with none of --jobs, --reuse and --keep-measures.")
         options["jobs"] = cluster
-    if memory is not None:
-        if previous is not None or keep_measures:
-            raise click.UsageError("--memory does not go with --reuse and --keep-measures.")
-        job = partial(run, memory=_bytes(memory, obj.language))
-    if previous is not None or keep_measures:
+    if memory is not None and (previous is not None or keep_measures):
+        raise click.UsageError("--memory does not go with --reuse and --keep-measures.")
+
+    def job() -> Any:
+        from functools import partial
+
+        from landremed import run
+
+        if memory is not None:
+            return partial(run, memory=_bytes(memory, obj.language))
+        if previous is None and not keep_measures:
+            return run
         from landremed.reuse import Reuse
 
-        job = partial(run, reuse=Reuse(previous))
+        return partial(run, reuse=Reuse(previous))
+
     return perform(job, project, output, obj, options)

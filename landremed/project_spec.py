@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from landremed.errors import InputError
 from landremed.types import ROLE_ALIASES, AreaKind, Severity, Straddle
 
 __all__ = [
@@ -147,6 +148,29 @@ class Project:
         day = {"as_of": self.as_of.isoformat()}
         whole = {**self.raw, "project": {**self.raw.get("project", {}), **day}}
         return json.dumps(whole, ensure_ascii=False, sort_keys=True, default=str)
+
+    def require_files(self) -> None:
+        """Refuse a project of which a file is not there, before anything else is done.
+
+        Layers within zips are looked for when they are read.
+
+        Raises
+        ------
+        InputError
+            As when the file is read.
+        """
+        from landremed.io.drivers import resolve_input, split_layer
+
+        named = [(self.parcels.path, self.parcels.layer), *((s.path, s.layer) for s in self.layers)]
+        for path, layer in named:
+            if ".zip" in path.lower():
+                continue
+            try:
+                resolve_input(path, self.base)
+            except InputError:
+                if layer is not None:
+                    raise
+                resolve_input(split_layer(path)[0], self.base)
 
     def layer(self, role: str) -> LayerSpec | None:
         """Return the layer of a role, or None where it is not given."""

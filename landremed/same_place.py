@@ -7,10 +7,11 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
+import pyarrow as pa
 import shapely
 
 from landremed.overlay import PolygonSet, crowds
+from landremed.overlay.looks import points_in_boxes
 from landremed.types import Finding
 
 __all__ = ["SAME_PLACE_SHARE", "first_of_each", "same_place"]
@@ -105,8 +106,7 @@ def _near(bounds: Floats, targets: Ints, rows: Ints) -> tuple[Ints, Ints]:
     Such boxes overlap by more than half of either's width and height, so that each holds the other's centre.
     """
     boxes = bounds[targets]
-    tree = shapely.STRtree(shapely.points((boxes[:, :2] + boxes[:, 2:]) / 2))
-    row, partner = tree.query(shapely.box(*bounds[rows].T))
+    row, partner = points_in_boxes((boxes[:, :2] + boxes[:, 2:]) / 2, bounds[rows])
     right, left = rows[row], targets[partner]
     left, right = left[left < right], right[left < right]
     size = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
@@ -127,14 +127,21 @@ def _parsed(parcels: PolygonSet, rows: Ints) -> npt.NDArray[np.object_]:
 
 def first_of_each(parcels: PolygonSet) -> Ints:
     """Return per row the first row with the very same shape; its own number where it has none."""
-    rows = np.arange(len(parcels))
-    encoded = parcels.wkb.dictionary_encode().indices
-    if encoded.null_count == 0 and pc.count_distinct(encoded).as_py() == len(rows):
-        return rows
-    codes = np.asarray(encoded.fill_null(-1), dtype=np.int64)
+    found = np.arange(len(parcels))
+    rows = _boxed_alike(parcels.boxes)
+    codes = np.asarray(parcels.wkb.take(pa.array(rows)).dictionary_encode().indices, dtype=np.int64)
     _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-    found: Ints = np.where(codes < 0, rows, first[which.ravel()])
+    found[rows] = rows[first[which.ravel()]]
     return found
+
+
+def _boxed_alike(bounds: Floats) -> Ints:
+    """Return the rows whose box is also that of another row."""
+    if len(bounds) < 2:
+        return np.zeros(0, np.int64)
+    order = np.lexsort(bounds.T)
+    alike = (bounds[order[1:]] == bounds[order[:-1]]).all(axis=1)
+    return np.sort(order[np.r_[False, alike] | np.r_[alike, False]])
 
 
 def _few(left: Ints, right: Ints) -> tuple[Ints, Ints]:

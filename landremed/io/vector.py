@@ -388,6 +388,8 @@ def _plain(array: pa.Array) -> pa.Array:
             None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in array.to_pylist()
         )
         return pa.array(texts, pa.string())
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":  # which Python's own datetimes cannot hold
+        return pc.cast(array, pa.timestamp("us", kind.tz), safe=False)
     if pa.types.is_null(kind) or pa.types.is_time(kind) or pa.types.is_large_string(kind):
         return pc.cast(array, pa.string())
     return array

@@ -12,13 +12,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import shapely
 
 from landremed.crs import Places, placed
 from landremed.io.wkb_scan import perimeters, polygon_bounds
 from landremed.overlay.native.compiled import allow_kernels, at_hand, mark_loaded
 from landremed.threads import in_threads
 
-__all__ = ["allow_kernels", "bounds_of", "lengths_of", "places_of", "surely_valid"]
+__all__ = ["allow_kernels", "bounds_of", "lengths_of", "places_of", "points_in_boxes", "surely_valid"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -108,6 +109,27 @@ def lengths_of(wkb: pa.Array, rows: IntArray) -> FloatArray:
     data, offsets = wkb_bytes(wkb)
     found: FloatArray = outline_lengths(data, offsets, rows.astype(np.int64))
     return found
+
+
+def points_in_boxes(points: FloatArray, boxes: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return pairs of a box and a point that lies in it, or on its edge.
+
+    Parameters
+    ----------
+    points : ndarray (n, 2)
+        Coordinates.
+    boxes : ndarray (m, 4)
+        Bounds; none may be NaN.
+    """
+    if not at_hand(boxes.nbytes):
+        box, point = shapely.STRtree(shapely.points(points)).query(shapely.box(*boxes.T))
+        return box, point
+    from landremed.overlay.native.layerset import grid_over
+    from landremed.overlay.native.search import join_boxes
+
+    flat = np.ascontiguousarray(np.column_stack([points, points]))
+    first, found = join_boxes(np.ascontiguousarray(boxes), 0, len(boxes), flat, *grid_over(flat))
+    return np.repeat(np.arange(len(boxes)), np.diff(first)), found.astype(np.int64)
 
 
 def _looked(wkb: pa.Array, *, deep: bool) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -16,7 +16,7 @@ from landremed.overlay.native.rings import count_rings, fill_rings, plane_areas
 from landremed.overlay.native.search import build_boxes, build_grid, count_boxes, join_boxes
 from landremed.threads import in_threads, usable_threads
 
-__all__ = ["AreaKindCode", "LayerIndex", "RingSet", "wkb_bytes"]
+__all__ = ["AreaKindCode", "LayerIndex", "RingSet", "grid_over", "wkb_bytes"]
 
 _SHARE_BYTES: Final = 16_000_000
 
@@ -92,19 +92,8 @@ class LayerIndex:
 
     @classmethod
     def build(cls, rings: RingSet, group: npt.NDArray[np.int32] | None) -> LayerIndex:
-        """Index a layer; about one feature per cell, cells no smaller than needed for 4 million."""
-        bb = rings.bb[rings.bb[:, 0] <= rings.bb[:, 2]]
-        if not len(bb):
-            empty = (0.0, 0.0, 1.0, 1, 1, np.zeros(2, np.int64), np.empty(0, np.int32))
-            return cls(rings, group, empty)
-        x0, y0 = bb[:, :2].min(axis=0)
-        x1, y1 = bb[:, 2:].max(axis=0)
-        wide, high = max(x1 - x0, 1e-6), max(y1 - y0, 1e-6)
-        typical = float(np.median(np.maximum(bb[:, 2] - bb[:, 0], bb[:, 3] - bb[:, 1])))
-        cell = max(np.sqrt(wide * high / len(bb)), typical, wide / 2000, high / 2000)
-        nx, ny = int(wide / cell) + 1, int(high / cell) + 1
-        start, ids = build_grid(rings.bb, x0, y0, cell, nx, ny)
-        return cls(rings, group, (x0, y0, cell, nx, ny, start, ids))
+        """Index a layer."""
+        return cls(rings, group, grid_over(rings.bb))
 
     def candidates(self, bb: F8) -> tuple[I8, I4]:
         """Return, per bounding box, the features whose boxes meet it (offsets, ascending ids)."""
@@ -121,6 +110,21 @@ def _spans(rows: int, size: int) -> list[tuple[int, int]]:
 
 def _offsets(count: I8) -> I8:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+
+
+def grid_over(boxes: F8) -> tuple[Any, ...]:
+    """Return a grid over boxes: about one of them per cell, cells no smaller than needed for 4 million."""
+    bb = boxes[boxes[:, 0] <= boxes[:, 2]]
+    if not len(bb):
+        return 0.0, 0.0, 1.0, 1, 1, np.zeros(2, np.int64), np.empty(0, np.int32)
+    x0, y0 = bb[:, :2].min(axis=0)
+    x1, y1 = bb[:, 2:].max(axis=0)
+    wide, high = max(x1 - x0, 1e-6), max(y1 - y0, 1e-6)
+    typical = float(np.median(np.maximum(bb[:, 2] - bb[:, 0], bb[:, 3] - bb[:, 1])))
+    cell = max(np.sqrt(wide * high / len(bb)), typical, wide / 2000, high / 2000)
+    nx, ny = int(wide / cell) + 1, int(high / cell) + 1
+    start, ids = build_grid(boxes, x0, y0, cell, nx, ny)
+    return x0, y0, cell, nx, ny, start, ids
 
 
 def wkb_bytes(wkb: pa.Array) -> tuple[U1, I8]:
