@@ -111,4 +111,6 @@ def source_table(drafts: Mapping[str, Draft], parcel_ids: Sequence[str]) -> pa.T
 
 
 def _texts(codes: npt.NDArray[np.int32], pool: list[str]) -> pa.Array:
+    if len(codes) and (codes == codes[0]).all():
+        return pa.repeat(pa.scalar(pool[codes[0]], pa.string()), len(codes))
     return pa.array(pool, pa.string()).take(pa.array(codes))

@@ -158,8 +158,6 @@ class Ruler:
             covered = by_layer[len(self.layers) + extra]
             complete[self._roles[i]] = covered >= area - np.maximum(1e-9 * area, _SLACK_M2)
         outside = self._outside(tables, area)
-        real = pc.less(tables.overlaps["layer"], len(self.layers))
-        real_features = pc.less(tables.features["layer"], len(self.layers))
         return Measured(
             area_m2=area,
             overlap_m2={role: by_layer[i] for i, role in enumerate(self._roles)},
@@ -169,14 +167,18 @@ class Ruler:
             outside_sure_m2=self._outside_sure(tables, outside, complete),
             land_use=self._group_areas(tables, "land_use"),
             admin_units=self._group_areas(tables, "admin_units"),
-            overlaps=tables.overlaps.filter(real),
-            features=tables.features.filter(real_features),
-            disputed=tables.disputed.filter(pc.less(tables.disputed["layer"], len(self.layers))),
+            overlaps=self._of_layers(tables.overlaps),
+            features=self._of_layers(tables.features),
+            disputed=self._of_layers(tables.disputed),
         )
 
     @property
     def _roles(self) -> list[str]:
         return [layer.spec.role for layer in self.layers]
+
+    def _of_layers(self, table: pa.Table) -> pa.Table:
+        """Return the rows about layers, without those about their coverage."""
+        return table.filter(pc.less(table["layer"], len(self.layers))) if self._covered else table
 
     def _outside(self, tables: OverlapTables, area: FloatArray) -> dict[str, FloatArray]:
         parcel, pair, outside_area = _arrays(tables.outside, "parcel", "pair", "area_m2")

@@ -35,6 +35,7 @@ _BLANK = frozenset({"", "null", "<null>", "<空>"})
 _UNKNOWN_WORDS = frozenset({"unknown", "未知", "不详", "不明", "待查", "待核实", "?"})
 _NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 _YEARS = range(1900, 2101)
+_WHOLE_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _COMPARED_CHARS = 60
 _EXCEL_DAY_ZERO = dt.date(1899, 12, 30)
 _EXCEL_SERIALS = range(20_000, 60_001)
@@ -160,6 +161,8 @@ def parse_date(value: object, *, serial_dates: bool = False) -> PartialDate | Un
     >>> print(parse_date("2022年3月18日"), parse_date("2019.5"), parse_date(2019), parse_date("2022-02-30"))
     2022-03-18 2019-05 2019 Unknown.UNKNOWN
     """
+    if isinstance(value, str) and _WHOLE_DAY.fullmatch(value):  # as nearly all are written
+        return _partial(int(value[:4]), int(value[5:7]), int(value[8:]))
     if is_blank(value):
         return None
     if isinstance(value, dt.datetime):

@@ -57,7 +57,8 @@ def named(overlaps: pa.Table, shifts: Mapping[str, Shift]) -> pa.Table:
 
 def kind_counts(overlaps: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
     """Count the overlaps that have a name, by layer and kind."""
-    known = overlaps.filter(pc.is_valid(overlaps["sliver_kind"])).select(["layer", "sliver_kind", "area_m2"])
+    told = overlaps.select(["layer", "sliver_kind", "area_m2"])
+    known = told.filter(pc.is_valid(told["sliver_kind"]))
     cents = np.rint(known["area_m2"].to_numpy() * 100.0).astype(np.int64)
     known = known.set_column(2, "area", pa.array(cents))
     summed = known.group_by(["layer", "sliver_kind"]).aggregate([("area", "count"), ("area", "sum")])
