@@ -162,7 +162,8 @@ class _Bound:
         No more than 2dL + πd² lies within d of a line of length L.
         """
         boxes = self._judgement.polygons.boxes[self.rows[which]]
-        segments = _Segments.of(self.lines[which])
+        farthest = np.max(distances_m, axis=0)[:, None] * np.array([-1, -1, 1, 1])
+        segments = _Segments.of(self.lines[which], boxes + farthest)
         overlap = self._base.overlap_m2[self._role][which]
         ground = np.where(self.inward[which], overlap, self._base.area_m2[which] - overlap)
         found = []
@@ -213,31 +214,35 @@ class _Segments:
         self._cases = cases
 
     @classmethod
-    def of(cls, lines: Geometries) -> Self:
-        """Take the segments of lines, one line of any number of parts for each case."""
+    def of(cls, lines: Geometries, boxes: FloatArray) -> Self:
+        """Take the segments of lines of any number of parts as far as they come near a box for each."""
         parts, case = shapely.get_parts(lines, return_index=True)
         points, part = shapely.get_coordinates(parts, return_index=True)
         one = np.flatnonzero(part[1:] == part[:-1])
-        first = np.diff(part[one], prepend=-1) != 0
-        return cls(case[part[one]], points[one].T, points[one + 1].T, first, len(lines))
+        part, case = part[one], case[part[one]]
+        near = np.ones(len(one), dtype=bool)
+        for axis in (0, 1):
+            start, end = points[one, axis], points[one + 1, axis]
+            near &= np.minimum(start, end) <= boxes[:, axis + 2][case]
+            near &= np.maximum(start, end) >= boxes[:, axis][case]
+        some = np.flatnonzero(near)
+        first = np.diff(part[some], prepend=-1) != 0
+        first |= np.diff(some, prepend=-2) != 1
+        return cls(case[some], points[one[some]].T, points[one[some] + 1].T, first, len(lines))
 
     def within(self, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return for every case the length within its box, and in how many parts at most."""
-        x0, y0, x1, y1 = boxes.T[:, self._case]
-        low_x, low_y = np.minimum(self._start, self._end)
-        high_x, high_y = np.maximum(self._start, self._end)
-        some = np.flatnonzero((low_x <= x1) & (high_x >= x0) & (low_y <= y1) & (high_y >= y0))
-        low, high = np.zeros(len(some)), np.ones(len(some))
-        own = boxes.T[:, self._case[some]]
+        own = boxes.T[:, self._case]
+        low, high = np.zeros(len(self._case)), np.ones(len(self._case))
         with np.errstate(divide="ignore", invalid="ignore"):
             for axis in (0, 1):
-                at, step = self._start[axis, some], (self._end - self._start)[axis, some]
+                at, step = self._start[axis], (self._end - self._start)[axis]
                 ends = (own[axis] - at) / step, (own[axis + 2] - at) / step
-                # one that goes along the box lies in it, as it meets it
-                low = np.maximum(low, np.where(step == 0, 0.0, np.minimum(*ends)))
+                within = (own[axis] <= at) & (at <= own[axis + 2])  # of those that go along the box
+                low = np.maximum(low, np.where(step == 0, np.where(within, 0.0, 2.0), np.minimum(*ends)))
                 high = np.minimum(high, np.where(step == 0, 1.0, np.maximum(*ends)))
-        kept = low <= high
-        met, low, high = some[kept], low[kept], high[kept]
+        met = np.flatnonzero(low <= high)
+        low, high = low[met], high[met]
         case, share = self._case[met], high - low
         # a part goes on from the segment before where that reaches its end, and this one begins in the box
         goes_on = ~self._first[met] & (low == 0) & (np.diff(met, prepend=-2) == 1)

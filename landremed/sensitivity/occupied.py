@@ -14,7 +14,7 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 _PER_SIDE: Final = 16
-_MOST: Final = 1024
+_MOST: Final = 768
 """Cells along each side: so many times the root of the number of boxes, and at most."""
 
 

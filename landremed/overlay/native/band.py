@@ -11,6 +11,7 @@ import numpy as np
 
 from landremed.overlay.native.arrays import F8, I8, Tuple
 from landremed.overlay.native.compiled import entry, kernel
+from landremed.overlay.native.nearest import square
 from landremed.overlay.native.stretches import boxes_over, free, near, on_circle, on_line, order
 
 __all__ = ["band_areas", "measure_once"]
@@ -166,22 +167,27 @@ def along_sides(edges: Tuple, border: Tuple, d: float, box: F8, scratch: Tuple, 
                     break
         if k < 0:
             continue
-        for q in range(near(seg, a, b, tree, (rect[0] - d, rect[1] - d, rect[2] + d, rect[3] + d), found)):
+        n = near(seg, a, b, tree, (rect[0] - d, rect[1] - d, rect[2] + d, rect[3] + d), found)
+        for q in range(n):  # those that reach its middle first
             j = found[q]
-            if j == s:
-                continue
-            lo, hi = beside(line, seg, ends, s, j, d)
-            if lo <= 0 and hi >= 1:
-                hints[i % 2] = j
-                k = -1
-                break
-            if lo < hi:
-                low[k] = lo
-                high[k] = hi
-                k += 1
-        if k >= 0:
-            for g in range(free(low, high, k, begin, stop)):
-                add_line(line, (begin[g], stop[g]), border, scratch, total)
+            if j != s and square(seg[j], x + wx / 2, y + wy / 2) < d * d:
+                lo, hi = beside(line, seg, ends, s, j, d)
+                if lo <= 0 and hi >= 1:
+                    hints[i % 2] = j
+                    k = -1
+                    break
+        if k < 0:
+            continue
+        for q in range(n):
+            j = found[q]
+            if j != s:
+                lo, hi = beside(line, seg, ends, s, j, d)
+                if lo < hi:
+                    low[k] = lo
+                    high[k] = hi
+                    k += 1
+        for g in range(free(low, high, k, begin, stop)):
+            add_line(line, (begin[g], stop[g]), border, scratch, total)
 
 
 @kernel
@@ -231,6 +237,39 @@ def add_interval(span: Tuple, low: F8, high: F8, k: int) -> int:
 
 
 @kernel
+def over_gaps(circle: Tuple, v: int, edges: Tuple, counts: Tuple, scratch: Tuple) -> Tuple:
+    """Append the arcs near segments that reach the middle of a gap: these alone mostly cover all there is.
+
+    Returns the number of intervals, and the segment that covers all gaps by itself, -1 for none.
+    """
+    seg, _, _, _, ends = edges
+    found, low, high, begin, stop, cuts, _ = scratch
+    x, y, d = circle
+    n, k, left = counts
+    middles = min(left, cuts.shape[1])
+    for g in range(middles):
+        turn = (begin[g] + stop[g]) / 2 * _TURN
+        cuts[0, g] = x + d * math.cos(turn)
+        cuts[1, g] = y + d * math.sin(turn)
+    for q in range(n):
+        j = found[q]
+        if ends[0, j] == v or ends[1, j] == v:
+            continue
+        hit = False
+        for g in range(middles):
+            hit = hit or square(seg[j], cuts[0, g], cuts[1, g]) < d * d
+        if hit:
+            lo, hi = on_circle(x, y, seg[j], d, False)
+            k = add_interval((lo, hi), low, high, k)
+            rest = 0
+            for g in range(left):
+                rest += not (lo <= begin[g] and stop[g] <= hi) and not stop[g] <= hi - 1
+            if rest == 0:
+                return k, j
+    return k, -1
+
+
+@kernel
 def along_circles(
     edges: Tuple, points: Tuple, border: Tuple, d: float, box: F8, scratch: Tuple, total: F8
 ) -> None:
@@ -251,21 +290,17 @@ def along_circles(
             if q < 0 or own:
                 k = add_interval(on_circle(x, y, seg[j], d, own), low, high, k)
         left = free(low, high, k, begin, stop)
-        for q in range(n):
-            if left == 0:
-                break
-            j = found[q]
-            if ends[0, j] == v or ends[1, j] == v:
-                continue
-            lo, hi = on_circle(x, y, seg[j], d, False)
-            k = add_interval((lo, hi), low, high, k)
-            rest = 0
-            for g in range(left):
-                rest += not (lo <= begin[g] and stop[g] <= hi) and not stop[g] <= hi - 1
-            if rest == 0:
-                hint = j
-                left = 0
         if left > 0:
+            k, covering = over_gaps((x, y, d), v, edges, (n, k, left), scratch)
+            if covering >= 0:
+                hint = covering
+                continue
+            left = free(low, high, k, begin, stop)
+        if left > 0:
+            for q in range(n):
+                j = found[q]
+                if ends[0, j] != v and ends[1, j] != v:
+                    k = add_interval(on_circle(x, y, seg[j], d, False), low, high, k)
             left = free(low, high, k, begin, stop)
         for g in range(left):
             add_arc((x, y, d), (begin[g], stop[g]), border, scratch, total)
@@ -330,7 +365,7 @@ def band_areas(
             continue
         a, b = seg_first[c], seg_first[c + 1]
         first, after = ring_first[c], ring_first[c + 1]
-        size = 2 * (b - a) + 8
+        size = 4 * (b - a) + 8
         scratch = (
             np.empty(max(b - a, after - first), np.int64),
             np.empty(size),
