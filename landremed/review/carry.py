@@ -15,6 +15,7 @@ from landremed.review.apply import Additions, apply_reviews
 from landremed.review.boundaries import moved
 from landremed.review.records import Boundary
 from landremed.review.store import (
+    expect_reviews,
     is_drawn,
     keep_measured,
     kept_crs,
@@ -23,7 +24,6 @@ from landremed.review.store import (
     read_measured,
     read_problems,
     read_reviews,
-    restore_machine,
     write_rows,
 )
 
@@ -57,7 +57,7 @@ def carry_reviews(old: Path, temp: Path) -> None:
         apply_reviews(temp, kept)
         return
     with closing(prepared(sqlite3.connect(temp))) as db, db:
-        restore_machine(db)
+        expect_reviews(db)
         write_rows(db, "reviews", ())
 
 

@@ -22,6 +22,7 @@ from landremed.review.records import Boundary, Problem, Review
 from landremed.review.tables import BOUNDARY_SCHEMA, REVIEW_SCHEMAS
 
 __all__ = [
+    "expect_reviews",
     "is_drawn",
     "keep_machine",
     "keep_measured",
@@ -184,6 +185,11 @@ def read_measured(db: sqlite3.Connection, *, waiting: bool = False) -> dict[str,
                 machine = _machine_row(db, row)
                 found[boundary.parcel_id] = {name: machine[name] for name in _BEFORE}
     return found
+
+
+def expect_reviews(db: sqlite3.Connection) -> None:
+    """Make room for what the machine wrote, in a file that holds nothing else yet."""
+    db.execute(_MACHINE_DDL)
 
 
 def restore_machine(db: sqlite3.Connection) -> None:
