@@ -334,17 +334,19 @@ def test_what_is_no_such_file_is_refused(tmp_path):
     kept = measures_path(result)
     good = kept.read_bytes()
     for raw, code in [
-        (good[:-7], "measures_damaged"),
-        (good[:300] + bytes([good[300] ^ 1]) + good[301:], "measures_damaged"),
-        (good[:25], "measures_damaged"),
-        (b"landremed measures 0\n" + good[21:], "measures_foreign"),
-        (b"SQLite format 3\0", "measures_foreign"),
-        (b"", "measures_foreign"),
+        (good[:-7], "reuse_damaged"),
+        (good[:300] + bytes([good[300] ^ 1]) + good[301:], "reuse_damaged"),
+        (good[:25], "reuse_damaged"),
+        (b"landremed measures 0\n" + good[21:], "reuse_foreign"),
+        (b"SQLite format 3\0", "reuse_foreign"),
+        (b"", "reuse_foreign"),
     ]:
         kept.write_bytes(raw)
-        with pytest.raises(InputError) as refused:
-            Reuse(result)
-        assert refused.value.code == code
+        assert Reuse(result).unusable == [(code, str(kept))]
+    reuse = Reuse(result)
+    told = landremed.run(tmp_path / "0" / "project.toml", tmp_path / "b.gpkg", reuse=reuse)
+    assert (told.reuse["reused"], told.reuse["rows_reused"]) == (0, 0)
+    assert Reuse(tmp_path / "b.gpkg").unusable == []
     kept.unlink()
     other = tmp_path / "other.gpkg"
     pyogrio.write_dataframe(District(8).parcels, other, layer="parcels")
@@ -399,16 +401,13 @@ def test_files_of_layers_that_are_gone_or_damaged(tmp_path, first):
     result, kept = tmp_path / "a.gpkg", layers_path(tmp_path / "a.gpkg")
     good = kept.read_bytes()
     for raw, code in [
-        (good[:-9], "measures_damaged"),
-        (good[:400] + bytes([good[400] ^ 1]) + good[401:], "measures_damaged"),
-        (b"landremed layers 0\n" + good[19:], "measures_foreign"),
-        (b"", "measures_foreign"),
+        (good[:-9], "reuse_damaged"),
+        (good[:400] + bytes([good[400] ^ 1]) + good[401:], "reuse_damaged"),
+        (b"landremed layers 0\n" + good[19:], "reuse_foreign"),
+        (b"", "reuse_foreign"),
     ]:
         kept.write_bytes(raw)
-        with pytest.raises(InputError) as refused:
-            Reuse(result)
-        assert refused.value.code == code
-        assert kept.name in str(refused.value)
+        assert Reuse(result).unusable == [(code, str(kept))]
     kept.unlink()
     assert counted(tmp_path / "0", District(11), result) == (0, 0)
     assert layers_path(tmp_path / "0" / "partly.gpkg").read_bytes() == good

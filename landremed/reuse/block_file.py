@@ -71,10 +71,10 @@ def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:
     """
     raw = _mapped(path)
     if bytes(raw[: len(magic)]) != magic:
-        raise InputError("measures_foreign", Where(file=str(path)))
+        raise InputError("reuse_foreign", Where(file=str(path)), file=str(path))
     body = raw[_FIRST:]
     if hashlib.sha256(body).digest() != bytes(raw[len(magic) :][:_SEAL]):
-        raise InputError("measures_damaged", Where(file=str(path)))
+        raise InputError("reuse_damaged", Where(file=str(path)), file=str(path))
     return _spans(body)
 
 

@@ -163,7 +163,7 @@ def read_kept(result: Path) -> Kept:
     try:
         return _kept(blocks)
     except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration, struct.error) as error:
-        raise InputError("measures_damaged", Where(file=str(path))) from error
+        raise InputError("reuse_damaged", Where(file=str(path)), file=str(path)) from error
 
 
 def _schemas() -> dict[str, pa.Schema | None]:

@@ -28,7 +28,7 @@ from landremed.reuse.reading import Shapes
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["ReadyLayers", "layers_path"]
+__all__ = ["KnownLayer", "ReadyLayers", "layers_path", "read_layers"]
 
 _MAGIC: Final = b"landremed layers 1\n"
 _ONE_FILE: Final = frozenset({".gpkg", ".parquet", ".geojson", ".json", ".fgb"})
@@ -40,7 +40,7 @@ _FEATURES: Final = pa.schema([("feature_id", pa.string()), ("group", pa.int32())
 
 
 @dataclass(frozen=True)
-class _Known:
+class KnownLayer:
     """One layer of a file: what is said of it, and its tables."""
 
     told: Mapping[str, Any]
@@ -55,24 +55,22 @@ class ReadyLayers:
 
     Parameters
     ----------
-    previous : Path or None
-        Result of the earlier run; layers lie beside it, or not.
+    path : Path or None
+        File of layers of an earlier run.
+    known : mapping
+        What it holds, from ``read_layers``.
     machine : str
-        Hash of code and libraries; nothing of another machine is taken over.
+        Hash of code and libraries.
     shapes : Shapes
         Gives and takes the hashes of shapes.
-
-    Raises
-    ------
-    InputError
-        The file is damaged, or of another format.
     """
 
-    def __init__(self, previous: Path | None, machine: str, shapes: Shapes) -> None:
+    def __init__(
+        self, path: Path | None, known: Mapping[str, KnownLayer], machine: str, shapes: Shapes
+    ) -> None:
+        self._path, self._known = path, known
         self._machine, self._shapes = machine, shapes
-        self._path = layers_path(previous) if previous is not None else None
-        self._known = _read(self._path, machine) if self._path is not None else {}
-        self._now: dict[str, _Known] = {}
+        self._now: dict[str, KnownLayer] = {}
 
     @property
     def reused(self) -> int:
@@ -128,11 +126,11 @@ class ReadyLayers:
         for known in now.values():
             yield from (known.shapes, known.features, known.by, known.coverage)
 
-    def _kept(self, layer: Layer, told: Mapping[str, Any]) -> _Known:
+    def _kept(self, layer: Layer, told: Mapping[str, Any]) -> KnownLayer:
         group = pa.nulls(len(layer.polygons), pa.int32()) if layer.group is None else pa.array(layer.group)
         features = pa.table([layer.feature_ids.cast(pa.string()), group.cast(pa.int32())], schema=_FEATURES)
         coverage = _SHAPES.empty_table() if layer.coverage is None else self._table(layer.coverage)
-        return _Known(told, self._table(layer.polygons), features, layer.by, coverage)
+        return KnownLayer(told, self._table(layer.polygons), features, layer.by, coverage)
 
     def _table(self, polygons: PolygonSet) -> pa.Table:
         digests = self._shapes.digests(polygons.wkb)
@@ -145,7 +143,7 @@ class ReadyLayers:
         self._shapes.know(wkb, raw_column(table["digest"]))
         return PolygonSet.with_boxes(wkb, boxes)
 
-    def _taken(self, spec: LayerSpec, known: _Known) -> Layer:
+    def _taken(self, spec: LayerSpec, known: KnownLayer) -> Layer:
         told = known.told
         units = None
         if told["units"] is not None:
@@ -177,7 +175,21 @@ def layers_path(result: Path) -> Path:
     return path.with_name(f"{path.name}.layers")
 
 
-def _read(path: Path, machine: str) -> dict[str, _Known]:
+def read_layers(path: Path, machine: str) -> dict[str, KnownLayer]:
+    """Return the layers of a file by role, none where there is no such file.
+
+    Parameters
+    ----------
+    path : Path
+        From ``layers_path``.
+    machine : str
+        Hash of code and libraries; nothing of another machine is taken over.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or of another format.
+    """
     try:
         blocks = read_blocks(path, _MAGIC)
     except OSError:
@@ -187,11 +199,11 @@ def _read(path: Path, machine: str) -> dict[str, _Known]:
         if head["machine"] != machine:
             return {}
         return {
-            role: _Known(told, *(table_of(next(blocks)) for _ in range(4)))
+            role: KnownLayer(told, *(table_of(next(blocks)) for _ in range(4)))
             for role, told in head["layers"].items()
         }
     except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration, struct.error) as error:
-        raise InputError("measures_damaged", Where(file=str(path))) from error
+        raise InputError("reuse_damaged", Where(file=str(path)), file=str(path)) from error
 
 
 def _link(source: Path | None, target: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landremed.errors import InputError
 from landremed.layers import Layer, Parcels
 from landremed.measure import Measured
 from landremed.overlay import Expected, LayerInput, PolygonSet
@@ -34,7 +36,7 @@ from landremed.reuse.measuring import KeepingEngine
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
 from landremed.reuse.reading import Shapes
-from landremed.reuse.ready import ReadyLayers
+from landremed.reuse.ready import ReadyLayers, layers_path, read_layers
 from landremed.reuse.rows import RowsOfRuns
 from landremed.reuse.some import some_edges
 from landremed.reuse.splice import Splice
@@ -47,6 +49,7 @@ __all__ = ["Reuse"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
+_UNUSABLE: Final = ("reuse_damaged", "reuse_foreign")
 _CLEAR_M: Final = 2.0  # an edge is looked for within the limit, and cut out of the layer a metre beyond
 _FEW: Final = 1 / 2  # share of the parcels from which on all are judged: sorting some out would not pay
 
@@ -65,24 +68,32 @@ class Reuse:
         Parcels whose firmness was taken over, and judged.
     layers : ReadyLayers
         Layers made ready by the earlier run, and by this one.
+    unusable : list of (code, file)
+        Files that are damaged, or of another version: nothing in them is taken over.
     rows : RowsOfRuns
         Rows of the result, of the earlier run and of this one.
 
     Raises
     ------
     InputError
-        When ``previous`` is missing or no result, or there are no measures beside it, or they are damaged or
-        of another format.
+        When ``previous`` is missing or no result, or there are no measures beside it.
     """
 
     def __init__(self, previous: str | Path | None = None) -> None:
         self.firm_reused = self.firm_judged = 0
         self._asked_for = previous is not None
-        self._kept = read_kept(Path(previous)) if previous is not None else Kept()
+        self.unusable: list[tuple[str, str]] = []
         self._machine = hashed(repr(surroundings()).encode()).hex()
+        self._kept, known, path = Kept(), {}, None
+        if previous is not None:
+            with self._noted():
+                self._kept = read_kept(Path(previous))
+            path = layers_path(Path(previous))
+            with self._noted():
+                known = read_layers(path, self._machine)
         self._kept = self._kept if self._kept.machine == self._machine else Kept()
         self._shapes = Shapes(self._kept.tables["fine"])
-        self.layers = ReadyLayers(None if previous is None else Path(previous), self._machine, self._shapes)
+        self.layers = ReadyLayers(path, known, self._machine, self._shapes)
         self._ground = self._firm_ground = self._evidence_ground = ""
         self._layers: Sequence[Layer] = ()
         self._crs = ""
@@ -272,8 +283,12 @@ class Reuse:
             self.firm_reused += len(splice) - len(splice.missing)
 
     def tell(self) -> None:
-        """Log how many measures were taken over, where an earlier run was given."""
+        """Log how many layers and measures were taken over, where an earlier run was given."""
         counts = self.counts
+        for code, file in self.unusable:
+            self._tell(code, file=file)
+        layers = counts["layers_reused"]
+        self._tell("layers_reused", reused=layers, read=len(self._layers) - layers)
         self._tell("measures_reused", reused=counts["reused"], measured=counts["measured"])
 
     def tell_decided(self) -> None:
@@ -320,6 +335,16 @@ class Reuse:
     ) -> Firmness:
         some = some_judgement(judgement, rows)
         return ask(some, self.edges_near(some.polygons, some.measured, limit_m))
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Take note of a file that cannot be used, instead of stopping."""
+        try:
+            yield
+        except InputError as error:
+            if error.code not in _UNUSABLE:
+                raise
+            self.unusable.append((error.code, error.where.file))
 
     def _tell(self, code: str, **params: object) -> None:
         if not self._asked_for:
