@@ -22,7 +22,7 @@ import landremed
 from landremed.errors import LandremedError
 from landremed.partitions import dask_cluster
 from landremed.partitions.dask_cluster import DaskCluster
-from landremed.partitions.executors import InProcess, LocalProcesses
+from landremed.partitions.executors import InProcess, LocalProcesses, send
 from landremed.partitions.scratch import scratch_folder
 from landremed.project import load_project, make_project
 from landremed.samples import sample_project
@@ -231,6 +231,16 @@ def test_odd_geometry_is_a_finding_and_kills_no_partition(tmp_path):
         differ = {name for name in expected if found.get(name) != expected[name]}
         assert differ <= {"provenance/part-00000.parquet", "landremed.json"}  # when it ran
         shutil.rmtree(tmp_path / "out")
+
+
+def test_a_worker_whose_caller_is_gone_ends_in_silence(tmp_path):
+    program = [sys.executable, "-P", "-m", "landremed.partitions.worker"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(program, **pipes) as process:
+        process.stdout.close()
+        send(process.stdin, (str(tmp_path), 0))
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("how", ["processes", "local:2"])

@@ -34,7 +34,10 @@ def serve() -> None:
             answer = run_partition(folder, number)
         except LandremedError as error:
             answer = error
-        send(answers, answer)
+        try:
+            send(answers, answer)
+        except BrokenPipeError:  # whoever asked is gone; closing the pipe would raise that again
+            os._exit(0)
 
 
 def _prepare() -> None:
