@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -100,6 +101,23 @@ def test_many_files_keep_the_order(tmp_path, monkeypatch, group, share):
     assert table["n"].to_pylist() == list(range(rows))
     assert table["fid"].to_pylist() == list(range(1, rows + 1))
     assert [b["xmin"] for b in table["bbox_"].to_pylist()] == list(range(rows))
+
+
+def test_bytes_do_not_hang_on_chunks(tmp_path):
+    """Columns so large that their coding changes on the way."""
+    rows = 6_000
+    middle = np.random.default_rng(3).uniform(0, 1000, (rows, 2))
+    shapes = pa.array(shapely.to_wkb(shapely.buffer(shapely.points(middle), 1.0)), pa.large_binary())
+    words = pa.array([f"{'字' * 100}{i}" for i in range(rows)])
+    cuts = [0, 1_500, 1_501, 4_000, rows]
+    parts = [(words.slice(a, b - a), shapes.slice(a, b - a)) for a, b in pairwise(cuts)]
+    whole = OutLayer("a", pa.table({"w": words}), shapes)
+    chunked = pa.table({"w": pa.chunked_array([w for w, _ in parts])})
+    pieces = OutLayer("a", chunked, pa.chunked_array([g for _, g in parts]))
+    for name, layer in (("one", whole), ("two", pieces)):
+        result_folder.write_folder(tmp_path / name, [layer], crs_wkt=CRS)
+    one, two = (next((tmp_path / name / "a").iterdir()).read_bytes() for name in ("one", "two"))
+    assert one == two
 
 
 @pytest.mark.parametrize("given", [0, 6, 14, 19, 21, 30])

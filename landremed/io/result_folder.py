@@ -191,7 +191,7 @@ def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
     for name in part.column_names:
         columns[name] = storable_column(part.column(name))
     if layer.geometry is None:
-        return pa.table(columns)
+        return pa.table(columns).combine_chunks()
     geometry: pa.ChunkedArray | pa.Array = layer.geometry
     if layer.geometry_type == "MultiPolygon":
         geometry = as_multi(geometry)
@@ -202,7 +202,8 @@ def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
     columns[GEOMETRY_COLUMN] = wkb.cast(pa.binary())
     columns[box] = _boxes(wkb, layer.geometry_type)
     geo = _geo(layer.geometry_type, box, crs_wkt)
-    return pa.table(columns).replace_schema_metadata({b"geo": json.dumps(geo).encode()})
+    table = pa.table(columns).combine_chunks()  # how a column is coded hangs on its chunks
+    return table.replace_schema_metadata({b"geo": json.dumps(geo).encode()})
 
 
 def _boxes(wkb: pa.ChunkedArray, kind: str) -> pa.Array:
