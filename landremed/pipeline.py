@@ -27,7 +27,7 @@ from landremed.layers import Layer, Parcels, load_layers, load_parcels
 from landremed.measure import Measured, Progress, Ruler
 from landremed.overlay import Expected, PolygonSet, prepare
 from landremed.overlay.engine import Engine
-from landremed.overlay.looks import allow_kernels
+from landremed.overlay.looks import allow_kernels, follow_engine
 from landremed.overlay.tables import AreaMeasure
 from landremed.overlay_tables import (
     IssueGroups,
@@ -298,6 +298,7 @@ def measure_share(
     """
     project, book, layers, ruler = job.project, job.book, job.layers, job.ruler
     measured = ruler.measure(parcels.polygons, progress)
+    follow_engine(ruler.engine.name)
     found = [*parcels.findings, *(f for layer in layers for f in layer.findings)]
     found += [*absent_layers(project, book), *given.findings]
     pairs = [*_disputed(parcels, measured, project), *(twins or _twins)(parcels)]

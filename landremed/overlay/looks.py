@@ -16,10 +16,18 @@ import shapely
 
 from landremed.crs import Places, placed
 from landremed.io.wkb_scan import perimeters, polygon_bounds
-from landremed.overlay.native.compiled import allow_kernels, at_hand, mark_loaded
+from landremed.overlay.native.compiled import allow_kernels, at_hand, follow_engine, mark_loaded
 from landremed.threads import in_threads
 
-__all__ = ["allow_kernels", "bounds_of", "lengths_of", "places_of", "points_in_boxes", "surely_valid"]
+__all__ = [
+    "allow_kernels",
+    "bounds_of",
+    "follow_engine",
+    "lengths_of",
+    "places_of",
+    "points_in_boxes",
+    "surely_valid",
+]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]

@@ -6,14 +6,12 @@ from typing import Final
 
 __all__ = ["worth_loading"]
 
-_MANY: Final = 5_000
-"""Segments from which on loading them pays."""
+_BYTES: Final = 3_400
+"""Looking over so many bytes of shapes costs about what one segment costs here."""
 
 
 def worth_loading(segments: int) -> bool:
-    """Tell whether there are so many segments, and kernels that need not be compiled first."""
-    if segments < _MANY:
-        return False
-    from landremed.overlay.native.compiled import is_warm
+    """Tell whether kernels are loaded, or so many segments pay for loading them; they are never compiled."""
+    from landremed.overlay.native.compiled import at_hand
 
-    return is_warm()
+    return at_hand(_BYTES * segments)

@@ -25,6 +25,7 @@ __all__ = [
     "at_hand",
     "cache_folder",
     "entry",
+    "follow_engine",
     "is_warm",
     "kernel",
     "lean",
@@ -130,6 +131,15 @@ def mark_warm() -> None:
 def allow_kernels(allowed: bool) -> None:
     """Say whether kernels may be used from now on for what can be done without them."""
     _state["allowed"] = allowed
+
+
+def follow_engine(name: str) -> None:
+    """Use kernels from now on where measuring did, and only there.
+
+    Kernels and plain code agree but for rounding: what follows a measurement must not hang on how the work was divided.
+    """
+    _state["allowed"] = name == "native"
+    _state["loaded"] = _state["loaded"] or (_state["allowed"] and is_warm())
 
 
 def mark_loaded() -> None:
