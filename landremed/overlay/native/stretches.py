@@ -94,8 +94,8 @@ def on_line(line: Tuple, other: F8, d: float, first: bool, last: bool) -> Tuple:
     ey /= length
     ax = x - other[0]
     ay = y - other[1]
-    b0, b1 = between(ax * ex + ay * ey, wx * ex + wy * ey, 0.0, length)
-    h0, h1 = between(ay * ex - ax * ey, wy * ex - wx * ey, -d, d)
+    b0, b1 = within_bounds(ax * ex + ay * ey, wx * ex + wy * ey, 0.0, length)
+    h0, h1 = within_bounds(ay * ex - ax * ey, wy * ex - wx * ey, -d, d)
     b0 = max(b0, h0)
     b1 = min(b1, h1)
     if b0 < b1:
@@ -105,7 +105,7 @@ def on_line(line: Tuple, other: F8, d: float, first: bool, last: bool) -> Tuple:
 
 
 @kernel
-def between(at: float, step: float, low: float, high: float) -> Tuple:
+def within_bounds(at: float, step: float, low: float, high: float) -> Tuple:
     """Return where ``at + t * step`` lies between two bounds."""
     if step == 0:
         if low < at < high:
