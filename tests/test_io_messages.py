@@ -54,3 +54,13 @@ def test_no_text_is_left_over() -> None:
     for area in AREAS:
         for code in yaml.safe_load((ROOT / "messages" / f"{area}.yaml").read_text("utf-8")):
             assert f'"{code}"' in written, code
+
+
+def test_every_stage_has_words_in_both_languages():
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")]
+    named = {name for text in texts for name in re.findall(r'\bstage\("([^"]+)"\)', text)}
+    assert len(named) > 15
+    for name in named:
+        words = catalogue()[f"stage_{name.replace(' ', '_')}"]
+        assert words["en"]
+        assert words["zh"]

@@ -26,6 +26,7 @@ from landremed.io.bulk_table import Rows, TableFill, TablePlace
 from landremed.io.gpkg_columns import storable_table
 from landremed.io.gpkg_extras import quoted
 from landremed.io.row_stream import RowStream
+from landremed.threads import ahead
 
 __all__ = ["BulkLayer", "is_loadable", "load_layers"]
 
@@ -174,13 +175,14 @@ def _in_turn(
 ) -> Iterator[T]:
     """Give what is made of the chunks of a table, in order and some ahead by other threads."""
     waiting: list[Future[T]] = []
-    for table, wkb in _cut(layer):
-        if layer.stream is not None:
-            for column, parts in keys.items():
-                parts.append(table[column])
-        waiting.append(pool.submit(make, (table, wkb)))
-        if len(waiting) > 2:
-            yield waiting.pop(0).result()
+    with ahead(_cut(layer)) as cuts:
+        for table, wkb in cuts:
+            if layer.stream is not None:
+                for column, parts in keys.items():
+                    parts.append(table[column])
+            waiting.append(pool.submit(make, (table, wkb)))
+            if len(waiting) > 2:
+                yield waiting.pop(0).result()
     for last in waiting:
         yield last.result()
 

@@ -77,10 +77,10 @@ Stage: TypeAlias = Callable[[str], None]
 
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
-PARTITIONS_FROM: Final = 100_000
+PARTITIONS_FROM: Final = 200_000
 """Parcels from which on a run is divided among processes.
 
-Measured on two cores against five layers: as fast as one process there, in half the memory; slower below.
+On two cores, against five layers, one process of two threads does 100,000 in 12 s, two processes in 18 s.
 """
 
 
