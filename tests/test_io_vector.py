@@ -13,6 +13,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import shapely
@@ -553,3 +554,19 @@ def test_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "red.gpkg")
     with pytest.raises(InputError, match="local files"):
         read_vector("red.gpkg", base=tmp_path)
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Shanghai"])
+def test_times_to_the_nanosecond_keep_their_microseconds(tmp_path, zone):
+    texts = ["2020-01-02 00:00:00", "2021-03-04 05:06:07.123456789", None]
+    times = np.array([text or "NaT" for text in texts], dtype="datetime64[ns]")
+    made = frame().assign(when=pd.Series(times).dt.tz_localize(zone))
+    file = write(tmp_path / "times.parquet", made)
+    source, _ = read_vector(file)
+    read = source.attributes["when"].to_pylist()
+    assert [None if time is None else time.replace(tzinfo=None).isoformat() for time in read] == [
+        "2020-01-02T00:00:00",
+        "2021-03-04T05:06:07.123456",
+        None,
+    ]
+    assert zone is None or all(time.utcoffset().total_seconds() == 8 * 3600 for time in read[:2])
