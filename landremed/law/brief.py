@@ -9,7 +9,7 @@ from typing import NamedTuple
 from landremed.law.book import RuleBook
 from landremed.law.compiled import Compiled, compiled
 from landremed.law.completion import variables_of
-from landremed.law.elements import clauses_of, rule_leaves, schedules_of
+from landremed.law.elements import clauses_of, rule_leaves, timing_of
 from landremed.law.schedule import due_dates
 from landremed.law.situation import Situation
 from landremed.types import FactValue, Outcome
@@ -107,4 +107,4 @@ def _core(ready: Compiled, facts: Mapping[str, FactValue]) -> Brief:
     names = {rule for rule, _ in fired}
     rules = tuple(name for name in ready.rules if name in names)
     measure = next(iter(results))[1] if len(results) == 1 else ""
-    return Brief(outcome, measure, clauses_of(ready, rules, fired), schedules_of(situation)[0])
+    return Brief(outcome, measure, clauses_of(ready, rules, fired), timing_of(situation).schedules)

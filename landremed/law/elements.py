@@ -28,7 +28,6 @@ __all__ = [
     "rank_of",
     "rule_leaves",
     "schedule_programs",
-    "schedules_of",
     "timing_of",
     "verdict_of",
 ]
@@ -111,20 +110,25 @@ def timing_of(situation: Situation, alone: tuple[str, ...] = ()) -> Timing:
         As in the verdict: where one rule decides in every completion of a context, only the choice of its
         schedule is looked at.
     """
-    if not alone:
-        return Timing(*schedules_of(situation))
+    programs = schedule_programs(situation, alone)
     found: set[Hashable] = set()
-    for context, program in zip(situation.contexts, schedule_programs(situation, alone), strict=True):
+    for context, program in zip(situation.contexts, programs, strict=True):
         found |= context.explorer.leaves(program) if program is not None else set()
     return Timing(tuple(name for name in situation.book.schedules if name in found), _assumed(found))
 
 
 def schedule_programs(situation: Situation, alone: tuple[str, ...]) -> list[Program | None]:
-    """Return how the schedule of each context's rule is chosen, None where it has none."""
-    programs = []
+    """Return how the schedule of each context is chosen, None where there is none.
+
+    ``alone`` as in the verdict: without it the rule is still to be found as well.
+    """
+    ready = situation.ready
+    if not alone:
+        return [ready.joint_program(context.table, context.subtype) for context in situation.contexts]
+    programs: list[Program | None] = []
     for context, name in zip(situation.contexts, alone, strict=True):
         rules = context.table.rules if context.table is not None else ()
-        items = situation.ready.joint_program(context.table, context.subtype).items
+        items = ready.joint_program(context.table, context.subtype).items
         chosen = next(leaf for rule, (_, leaf) in zip(rules, items, strict=True) if rule.id == name)
         programs.append(chosen if isinstance(chosen, Program) else None)
     return programs
@@ -267,14 +271,6 @@ def clauses_of(ready: Compiled, rules: tuple[str, ...], fired: set[tuple[str, st
             if (name, clause) in fired:
                 found[clause] = None
     return tuple(found)
-
-
-def schedules_of(situation: Situation) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the schedules met, and the facts that were counted as false on the way."""
-    found: set[Hashable] = set()
-    for context in situation.contexts:
-        found |= context.explorer.leaves(situation.ready.joint_program(context.table, context.subtype))
-    return tuple(name for name in situation.book.schedules if name in found), _assumed(found)
 
 
 def _zero_tolerance(situation: Situation) -> int | None:

@@ -31,6 +31,7 @@ __all__ = [
     "row_digests",
     "surroundings",
     "text_digests",
+    "whole_array",
 ]
 
 Digests: TypeAlias = npt.NDArray[Any]
@@ -76,9 +77,14 @@ def raw_array(found: Digests) -> pa.Array:
 
 def raw_column(column: pa.ChunkedArray) -> Digests:
     """Return an Arrow column of hashes as raw bytes."""
-    whole = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
+    whole = whole_array(column)
     data = whole.buffers()[1]
     return np.frombuffer(data, _RAW, len(whole), DIGEST * whole.offset) if len(whole) else np.zeros(0, _RAW)
+
+
+def whole_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column of one chunk or more as one array, not copied where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:

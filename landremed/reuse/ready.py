@@ -23,7 +23,7 @@ from landremed.layers import Ground, Layer, Mend, Units, load_layer, require_mee
 from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, Project
 from landremed.reuse.block_file import json_of, read_blocks, table_of, temporary, write_blocks
-from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column
+from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column, whole_array
 from landremed.reuse.reading import Shapes
 from landremed.tables import VectorSource
 from landremed.types import Finding
@@ -138,7 +138,7 @@ class ReadyLayers:
         return pa.table([polygons.wkb.cast(pa.large_binary()), raw_array(digests), *sides], schema=_SHAPES)
 
     def _polygons(self, table: pa.Table) -> PolygonSet:
-        wkb = _whole(table["wkb"])
+        wkb = whole_array(table["wkb"])
         boxes = np.stack([table[name].to_numpy() for name in _SIDES], axis=1)
         self._shapes.know(wkb, raw_column(table["digest"]))
         return PolygonSet.with_boxes(wkb, boxes)
@@ -154,7 +154,7 @@ class ReadyLayers:
             source=_source(told["source"]),
             polygons=self._polygons(known.shapes),
             input_crs=pyproj.CRS(told["crs"]),
-            feature_ids=_whole(known.features["feature_id"]),
+            feature_ids=whole_array(known.features["feature_id"]),
             by=known.by,
             group=None if units is None else known.features["group"].to_numpy().astype(np.int32),
             units=units,
@@ -163,10 +163,6 @@ class ReadyLayers:
             void_boxes=np.array(told["void_boxes"], np.float64).reshape(-1, 4),
             findings=[_finding(entry) for entry in told["findings"]],
         )
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def layers_path(result: Path) -> Path:

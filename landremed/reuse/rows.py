@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,6 @@ from landremed.reuse.splice import Splice
 __all__ = ["RowsOfRuns"]
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-
-_MOST: Final = 1 / 2  # share of the parcels from which on all are decided: taking some over would not pay
 
 
 class RowsOfRuns:
@@ -59,7 +57,7 @@ class RowsOfRuns:
         if ground == self._kept_ground:
             places = places_of(keys, self._known)
         places[stale] = -1
-        if (places < 0).sum() > _MOST * len(places):
+        if not Splice(places).pays:
             places[:] = -1
         places[:1] = -1  # some row is always made anew, and shows the columns
         return Splice(places)

@@ -40,6 +40,11 @@ class Splice:
         """Rows of those made anew, rising."""
         return np.flatnonzero(self.places < 0)
 
+    @property
+    def pays(self) -> bool:
+        """Whether so much is taken over that sorting it out costs less than making everything anew."""
+        return 2 * len(self.missing) <= len(self)
+
     def rows(self, old: pa.Table, new: pa.Table) -> pa.Table:
         """Return a table of one row per parcel.
 

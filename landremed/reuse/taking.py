@@ -51,7 +51,6 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 _UNUSABLE: Final = ("reuse_damaged", "reuse_foreign")
 _CLEAR_M: Final = 2.0  # an edge is looked for within the limit, and cut out of the layer a metre beyond
-_FEW: Final = 1 / 2  # share of the parcels from which on all are judged: sorting some out would not pay
 
 
 class Reuse:
@@ -187,7 +186,7 @@ class Reuse:
         if splice is not None:  # parts of parcels were measured, but not looked at
             splice = Splice(np.where(splice.places < self._kept.parcels, splice.places, -1))
         same = self._kept.evidence_ground == self._evidence_ground
-        if splice is None or not same or len(splice.missing) > _FEW * len(splice):
+        if splice is None or not same or not splice.pays:
             return with_evidence(overlaps, parcels, layers, measured, tolerance)
         slivers, votes = evidence_of_some(
             with_evidence, overlaps, parcels, layers, measured, tolerance, splice.missing
@@ -223,9 +222,8 @@ class Reuse:
         keys = firm_keys(judgement, self._shapes.digests(judgement.polygons.wkb))
         places = self._firm_places(keys)
         places[near(judgement.polygons.boxes, self._past.changed, limit_m + _CLEAR_M)] = -1
-        missing = np.flatnonzero(places < 0)
-        if len(missing) > _FEW * len(keys):
-            missing = np.arange(len(keys))
+        splice = Splice(places)
+        missing = splice.missing if splice.pays else np.arange(len(keys))
         self.firm_judged, self.firm_reused = len(missing), len(keys) - len(missing)
         if len(missing) == len(keys):
             found = ask(judgement, edges)

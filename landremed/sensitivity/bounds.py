@@ -17,6 +17,7 @@ import shapely
 from landremed.measure import OUTSIDE
 from landremed.sensitivity.edges import Edges
 from landremed.sensitivity.judged import Judgement, measured_rows
+from landremed.sensitivity.segments import ends_of
 from landremed.sensitivity.staying import staying_m2
 
 __all__ = ["OpenCases", "open_cases"]
@@ -217,18 +218,16 @@ class _Segments:
     def of(cls, lines: Geometries, boxes: FloatArray) -> Self:
         """Take the segments of lines of any number of parts as far as they come near a box for each."""
         parts, case = shapely.get_parts(lines, return_index=True)
-        points, part = shapely.get_coordinates(parts, return_index=True)
-        one = np.flatnonzero(part[1:] == part[:-1])
-        part, case = part[one], case[part[one]]
-        near = np.ones(len(one), dtype=bool)
+        start, end, part = ends_of(parts)
+        case = case[part]
+        near = np.ones(len(part), dtype=bool)
         for axis in (0, 1):
-            start, end = points[one, axis], points[one + 1, axis]
-            near &= np.minimum(start, end) <= boxes[:, axis + 2][case]
-            near &= np.maximum(start, end) >= boxes[:, axis][case]
+            near &= np.minimum(start[:, axis], end[:, axis]) <= boxes[:, axis + 2][case]
+            near &= np.maximum(start[:, axis], end[:, axis]) >= boxes[:, axis][case]
         some = np.flatnonzero(near)
         first = np.diff(part[some], prepend=-1) != 0
         first |= np.diff(some, prepend=-2) != 1
-        return cls(case[some], points[one[some]].T, points[one[some] + 1].T, first, len(lines))
+        return cls(case[some], start[some].T, end[some].T, first, len(lines))
 
     def within(self, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return for every case the length within its box, and in how many parts at most."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Segments", "close_pairs", "first_of_each", "gaps", "pairs_by", "segments_of"]
+__all__ = ["Segments", "close_pairs", "ends_of", "first_of_each", "gaps", "pairs_by", "segments_of"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -54,6 +54,18 @@ class Segments:
         return Segments(self.case[at], self.start[:, at], self.end[:, at])
 
 
+def ends_of(lines: Geometries) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return first and last points, (n, 2), of the segments of lines, and the line each belongs to.
+
+    Parameters
+    ----------
+    lines : ndarray of LineString or LinearRing
+    """
+    points, line = shapely.get_coordinates(lines, return_index=True)
+    one = np.flatnonzero(line[1:] == line[:-1])
+    return points[one], points[one + 1], line[one]
+
+
 def segments_of(lines: Geometries, case: IntArray, origin: FloatArray) -> tuple[Segments, IntArray]:
     """Return the segments of lines, and the line each belongs to.
 
@@ -65,11 +77,9 @@ def segments_of(lines: Geometries, case: IntArray, origin: FloatArray) -> tuple[
     origin : ndarray of float, (2, cases)
         Of each case.
     """
-    points, line = shapely.get_coordinates(lines, return_index=True)
-    one = np.flatnonzero(line[1:] == line[:-1])
-    line = line[one]
+    start, end, line = ends_of(lines)
     shift = origin[:, case[line]]
-    return Segments(case[line], points[one].T - shift, points[one + 1].T - shift), line
+    return Segments(case[line], start.T - shift, end.T - shift), line
 
 
 def first_of_each(case: IntArray, *columns: FloatArray) -> tuple[IntArray, IntArray]:

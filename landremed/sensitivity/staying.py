@@ -12,6 +12,7 @@ import shapely
 
 from landremed.sensitivity.compiled import worth_loading
 from landremed.sensitivity.edges import clipped
+from landremed.sensitivity.segments import ends_of
 from landremed.threads import in_threads
 
 __all__ = ["distances", "staying_m2"]
@@ -84,11 +85,9 @@ def _compiled_distances(
     """Return the same exactly, as far as it is no more than most; a hair more stands for all that is."""
     from landremed.overlay.native.nearest import distances_up_to
 
-    parts, case_of = shapely.get_parts(lines, return_index=True)
-    points, part = shapely.get_coordinates(parts, return_index=True)
-    one = np.flatnonzero(part[1:] == part[:-1])
-    segments = np.concatenate([points[one], points[one + 1]], axis=1)
-    first = np.searchsorted(case_of[part[one]], np.arange(len(lines) + 1))
+    start, end, owner = _segments(lines)
+    segments = np.concatenate([start, end], axis=1)
+    first = np.searchsorted(owner, np.arange(len(lines) + 1))
     found = np.empty(x.shape)
     farthest = most * (1 + 1e-9) + 1e-9
 
@@ -109,11 +108,7 @@ def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:
     lines : ndarray of geometry
         Lines of any number of parts.
     """
-    parts, case_of = shapely.get_parts(lines, return_index=True)
-    points, part = shapely.get_coordinates(parts, return_index=True)
-    one = np.flatnonzero(part[1:] == part[:-1])
-    start, end = points[one], points[one + 1]
-    owner = case_of[part[one]]
+    start, end, owner = _segments(lines)
     first = np.searchsorted(owner, np.arange(len(lines) + 1))
     squares = np.full(x.shape, np.inf)
 
@@ -130,6 +125,13 @@ def distances(x: FloatArray, y: FloatArray, lines: Geometries) -> FloatArray:
         limits.append(min(max(after, limits[-1] + 1), len(lines)))
     in_threads(block, pairwise(limits))
     return np.asarray(np.sqrt(squares))
+
+
+def _segments(lines: Geometries) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return first and last points of the segments of lines of any number of parts, and whose each is."""
+    parts, owner = shapely.get_parts(lines, return_index=True)
+    start, end, part = ends_of(parts)
+    return start, end, owner[part]
 
 
 def _squares(x: FloatArray, y: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
