@@ -188,7 +188,23 @@ def _chunk(wkb: pa.Array) -> dict[int, _Case]:
     fine &= np.isfinite(shapely.area(geometries)) & (np.abs(shapely.bounds(geometries)) < _FARTHEST).all(
         axis=1
     )
+    fine &= pc.binary_length(wkb).fill_null(0).to_numpy() == _plain_sizes(geometries, polygonal)
     return {row: _judge(geometries[row], wkb[row].as_py()) for row in np.flatnonzero(~fine).tolist()}
+
+
+def _plain_sizes(
+    geometries: npt.NDArray[np.object_], polygonal: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Return how many bytes of WKB polygons take, 0 for other rows."""
+    rows = np.flatnonzero(polygonal)
+    parts, row = shapely.get_parts(geometries[rows], return_index=True)
+    own = np.where(shapely.is_empty(parts), 0, shapely.get_num_interior_rings(parts) + 1)
+    rings = np.bincount(row, own, len(rows)).astype(np.int64)
+    many = shapely.get_type_id(geometries[rows]) == _MULTIPOLYGON
+    heads = 9 + np.where(many, 9 * np.bincount(row, minlength=len(rows)), 0)
+    found = np.zeros(len(geometries), np.int64)
+    found[rows] = heads + 4 * rings + 16 * shapely.get_num_coordinates(geometries[rows])
+    return found
 
 
 def _judge(geometry: Any, raw: bytes | None) -> _Case:
@@ -212,17 +228,20 @@ def _judged_by_numbers(geometry: Any, raw: bytes) -> _Case:
     if len(near) < len(good):
         place = _pair(near[0]) if len(near) else None
         return _Case(Status.UNREPAIRABLE, "coordinates farther than the Earth", point=place, box=_box(good))
-    return _mended(_closed(raw) if geometry is None else geometry, _pair(good[0]), _box(good))
+    if geometry is None:
+        return _mended(_closed(raw), "ring not closed", _pair(good[0]), _box(good))
+    return _mended(geometry, "bytes behind the geometry", _pair(good[0]), _box(good))
 
 
-def _mended(geometry: Any, first: tuple[float, float], box: tuple[float, ...]) -> _Case:
+def _mended(geometry: Any, otherwise: str, first: tuple[float, float], box: tuple[float, ...]) -> _Case:
+    """Return the case with valid polygons; ``otherwise``: what was wrong where these are valid."""
     if geometry is None:
         return _Case(Status.UNREPAIRABLE, "damaged geometry", point=first, box=box)
     if _is_scribble(geometry):
         return _Case(Status.UNREPAIRABLE, "crosses itself without end", point=first, box=box)
     if shapely.get_dimensions(geometry) < 2:
         return _Case(Status.EMPTY, f"{geometry.geom_type}, no polygon", point=first, box=box)
-    reason, before = _reason(geometry), float(shapely.area(geometry))
+    reason, before = _reason(geometry, otherwise), float(shapely.area(geometry))
     fixed = _fixed(geometry)
     if fixed is None:
         return _Case(Status.UNREPAIRABLE, reason, before=before, point=_place(reason, first), box=box)
@@ -308,13 +327,13 @@ def _polygonal(geometry: Any) -> Any:
     return whole if whole.is_valid else shapely.union_all(polygons)
 
 
-def _reason(geometry: Any) -> str:
+def _reason(geometry: Any, otherwise: str) -> str:
     reason = str(shapely.is_valid_reason(geometry))
     if not np.isfinite(shapely.area(geometry)):
         return "coordinates too large for an area"
     if reason == "Valid Geometry":
         polygonal = shapely.get_type_id(geometry) in (_POLYGON, _MULTIPOLYGON)
-        return "ring not closed" if polygonal else f"{geometry.geom_type} with parts that are no polygons"
+        return otherwise if polygonal else f"{geometry.geom_type} with parts that are no polygons"
     return reason
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landremed.io.wkb import loose_coordinates
-from landremed.io.wkb_scan import first_vertices, not_finite_rows
+from landremed.io.wkb_scan import first_vertices, not_finite_rows, perimeters, polygon_bounds
 
 number = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
@@ -84,3 +86,15 @@ def test_only_its_own_bytes_are_a_geometry() -> None:
     assert loose_coordinates(whole[:-1]) is None
     assert loose_coordinates(b"") is None
     assert loose_coordinates(struct.pack("<BII", 1, 7, 1) * 50) is None
+
+
+BEHIND = [b"x" * 5, struct.pack("<dd", -9.0, 99.0), struct.pack("<4d", *[math.nan] * 4)]
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_bytes_behind_a_geometry_are_no_vertices(behind: bytes) -> None:
+    square = raw_polygon([[(1, 2), (4, 2), (4, 6), (1, 6), (1, 2)]])
+    wkb = pa.array([square + behind, square, None], pa.large_binary())
+    expected = [[1, 2, 4, 6], [1, 2, 4, 6], [math.nan] * 4]
+    np.testing.assert_array_equal(polygon_bounds(wkb), expected)
+    assert perimeters(wkb).tolist() == [14, 14, 0]

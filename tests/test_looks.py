@@ -8,7 +8,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_io_wkb import raw, shape
+from test_io_wkb import BEHIND, raw, raw_polygon, shape
 from test_repair import CASES, wkb
 
 from landremed.crs import placed
@@ -222,3 +222,10 @@ def test_without_kernels_nothing_is_sure_and_small_jobs_do_not_ask(no_kernels, m
     monkeypatch.setitem(compiled._state, "loaded", False)
     monkeypatch.setattr(compiled, "is_warm", lambda: pytest.fail("asked for the kernels of a small job"))
     assert not looks.surely_valid(array).any()
+
+
+def test_bytes_behind_a_geometry_are_no_vertices_for_kernels_either(kernels):
+    square = raw_polygon([[(1, 2), (4, 2), (4, 6), (1, 6), (1, 2)]])
+    array = pa.array([square + behind for behind in BEHIND], pa.large_binary())
+    np.testing.assert_array_equal(looks.bounds_of(array), [[1, 2, 4, 6]] * len(BEHIND))
+    assert not looks.surely_valid(array).any()  # so that repair looks at them

@@ -241,3 +241,30 @@ def test_what_is_known_to_be_fine_is_not_looked_at():
         assert (some.reason, some.point) == (whole.reason, whole.point)
         assert np.array_equal(some.box, whole.box, equal_nan=True)
     assert repair(wkb, fine=np.ones(5, bool)).wkb is wkb
+
+
+@pytest.mark.parametrize("behind", [b"x" * 5, struct.pack("<dd", -9.0, 99.0), b"\xff" * 32])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        BOX,
+        shapely.Polygon(BOX.exterior, [shapely.box(1, 1, 2, 2).exterior]),
+        shapely.MultiPolygon([BOX, shapely.box(20, 0, 21, 1)]),
+    ],
+)
+def test_bytes_behind_a_geometry_are_cut_off_and_told(shape, behind):
+    sound = shapely.to_wkb(shape, byte_order=1)
+    repaired = repair(wkb(sound + behind, sound))
+    assert repaired.status.tolist() == ["repaired", "ok"]
+    assert repaired.reason == ["bytes behind the geometry", ""]
+    assert repaired.area_before[0] == repaired.area_after[0] == shape.area
+    assert len(repaired.wkb[0].as_py()) == len(sound)
+    assert shapely.from_wkb(repaired.wkb[0].as_py()).equals(shape)
+
+
+def test_empty_parts_and_holes_take_the_bytes_they_take():
+    raw = struct.pack("<BII", 1, 6, 2) + raw_polygon() + shapely.to_wkb(BOX, byte_order=1)
+    assert shapely.is_valid(shapely.from_wkb(raw))
+    repaired = repair(wkb(raw))
+    assert repaired.status.tolist() == ["ok"]
+    assert repaired.wkb[0].as_py() == raw

@@ -125,7 +125,11 @@ def _rings(wkb: pa.Array) -> _Rings:
     wkb = wkb.fill_null(b"") if wkb.null_count else wkb
     length = pc.binary_length(wkb).to_numpy(zero_copy_only=False)
     plain = pc.equal(pc.binary_slice(wkb, 0, 9), pa.scalar(_ONE_RING, _BINARY)).to_numpy(zero_copy_only=False)
+    # bytes behind the last vertex, which readers pass over, are no vertices
     plain &= length > 13
+    starts, data = wkb_buffers(wkb)
+    counts = data[(starts[:-1][plain] + 9)[:, None] + np.arange(4)].view(np.uint32)[:, 0]
+    plain[plain] = length[plain] == 13 + 16 * counts.astype(np.int64)
     # an open end makes Arrow ask for a buffer of negative size
     rings = pc.binary_slice(wkb.filter(pa.array(plain)), 13, int(length.max(initial=13)))
     xy, first = np.zeros((0, 2)), np.zeros(0, np.int64)

@@ -18,7 +18,7 @@ from landremed.errors import InputError, OutputError, Where
 from landremed.io.disk import flush
 from landremed.io.leftovers import remove_leftovers
 
-__all__ = ["json_of", "read_blocks", "table_of", "temporary", "write_blocks"]
+__all__ = ["json_of", "read_blocks", "table_of", "temporary", "unwritten", "write_blocks"]
 
 _SEAL: Final = 32
 _ALIGN: Final = 64  # blocks begin where columns can be used in place
@@ -53,10 +53,15 @@ def write_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -
         _seal(temp, len(magic))
         temp.replace(path)
     except OSError as error:
-        raise OutputError("measures_unwritten", Where(file=str(path)), reason=str(error)) from error
+        raise unwritten(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
+
+
+def unwritten(path: Path, error: OSError) -> OutputError:
+    """Return what to say of a file that cannot be put in its place; the result itself is written."""
+    return OutputError("measures_unwritten", Where(file=str(path)), reason=error.strerror or str(error))
 
 
 def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyproj
 
-from landremed.errors import InputError, OutputError, Where
+from landremed.errors import InputError, Where
 from landremed.io.drivers import split_layer
 from landremed.layers import Ground, Layer, Mend, Units, load_layer, require_meeting
 from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, Project
-from landremed.reuse.block_file import json_of, read_blocks, table_of, temporary, write_blocks
+from landremed.reuse.block_file import json_of, read_blocks, table_of, temporary, unwritten, write_blocks
 from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column, whole_array
 from landremed.reuse.reading import Shapes
 from landremed.tables import VectorSource
@@ -215,7 +215,7 @@ def _link(source: Path | None, target: Path) -> None:
             shutil.copyfile(source, temp)
         temp.replace(target)
     except OSError as error:
-        raise OutputError("measures_unwritten", Where(file=str(target)), reason=str(error)) from error
+        raise unwritten(target, error) from error
     finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
