@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from landremed.overlay import LayerInput, OverlapTables, PolygonSet, prepare
 from landremed.overlay.engine import Engine
@@ -18,10 +17,11 @@ from landremed.overlay.tables import AreaMeasure
 from landremed.reuse.hashes import Digests, raw_array
 from landremed.reuse.kept import KEY_SCHEMA, MEASURED
 from landremed.reuse.nearness import near
-from landremed.reuse.past import Past
+from landremed.reuse.past import Past, renumbered
+from landremed.reuse.reading import address
 from landremed.reuse.splice import Splice
 
-__all__ = ["KeepingEngine", "some_features"]
+__all__ = ["KeepingEngine"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Boxes: TypeAlias = npt.NDArray[np.float64]
@@ -81,9 +81,21 @@ class KeepingEngine:
 
     def splice(self, parcels: PolygonSet) -> Splice:
         """Tell which shapes were measured before, on the same ground, and where they stand."""
+        whole, wkb = self._parcels.wkb, parcels.wkb
+        if address(wkb) != address(whole) or wkb.type != whole.type:
+            return Splice(self._places(parcels))
+        start = wkb.offset - whole.offset
+        return Splice(self._all_places[start : start + len(wkb)])
+
+    @cached_property
+    def _all_places(self) -> Ints:
+        """Places of all parcels, which are asked for chunk by chunk and again as a whole."""
+        return self._places(self._parcels)
+
+    def _places(self, parcels: PolygonSet) -> Ints:
         places = self._past.places(self._digests(parcels.wkb))
         places[near(parcels.boxes, self._past.changed)] = -1
-        return Splice(places)
+        return places
 
     def _fresh(self, parcels: PolygonSet, keys: Digests, missing: Ints) -> OverlapTables:
         if not len(missing):
@@ -102,10 +114,7 @@ class KeepingEngine:
         missing = self.splice(self._parcels).missing
         if self.name != "native" or len(missing) > _FEW * len(self._parcels):
             return None
-        boxes = self._parcels.boxes[missing]
-        engine = self._prepared(
-            [some_features(layer, near(layer.polygons.boxes, boxes)) for layer in self._layers]
-        )
+        engine = _EngineNearby(self._layers, self._parcels.boxes[missing], self._prepared)
         return frozenset(self._digests(self._parcels.wkb)[missing].tolist()), engine
 
     def _prepared(self, layers: Sequence[LayerInput]) -> Engine:
@@ -122,8 +131,31 @@ class KeepingEngine:
         return OverlapTables(parcel_area=area, **tables)
 
 
-def some_features(layer: LayerInput, wanted: npt.NDArray[np.bool_]) -> LayerInput:
-    """Return a layer with only some of its features; the others have no shape."""
-    wkb = layer.polygons.wkb
-    some = pc.if_else(pa.array(wanted), wkb, pa.scalar(None, wkb.type))
-    return replace(layer, polygons=PolygonSet(some))
+class _EngineNearby:
+    """An engine for the features near some parcels; it calls them by their rows in the layers."""
+
+    def __init__(
+        self, layers: Sequence[LayerInput], boxes: Boxes, prepared: Callable[[Sequence[LayerInput]], Engine]
+    ) -> None:
+        self._rows = [_rows_near(layer, boxes) for layer in layers]
+        some = [_some_features(layer, rows) for layer, rows in zip(layers, self._rows, strict=True)]
+        self._engine = prepared(some)
+        self.name = self._engine.name
+
+    def measure(self, parcels: PolygonSet) -> OverlapTables:
+        """Measure one chunk of parcels, none of them away from the boxes."""
+        tables = self._engine.measure(parcels)
+        return replace(tables, features=renumbered(tables.features, self._rows))
+
+
+def _rows_near(layer: LayerInput, boxes: Boxes) -> Ints:
+    """Return the features near boxes, or all of them, where leaving out the few others saves nothing."""
+    found = near(layer.polygons.boxes, boxes)
+    return np.arange(len(found)) if 2 * found.sum() > len(found) else np.flatnonzero(found)
+
+
+def _some_features(layer: LayerInput, rows: Ints) -> LayerInput:
+    if len(rows) == len(layer.polygons):
+        return layer
+    group = None if layer.group is None else layer.group[rows]
+    return replace(layer, polygons=PolygonSet(layer.polygons.wkb.take(pa.array(rows))), group=group)

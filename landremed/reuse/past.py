@@ -13,7 +13,7 @@ from landremed.reuse.features import Features, moves
 from landremed.reuse.hashes import Digests, places_of
 from landremed.reuse.kept import Kept
 
-__all__ = ["Past"]
+__all__ = ["Past", "renumbered"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -68,12 +68,26 @@ class Past:
         table = self._kept.tables[name]
         if name not in ("features", "groups") or all(move.still for move in self._moves):
             return table
-        layer, value = (table.column(i).to_numpy() for i in (1, 2))
-        again = value.copy()
-        for number, move in enumerate(self._moves):
-            here = layer == number
-            again[here] = (move.rows if name == "features" else move.groups)[value[here]]
-        if name == "groups":  # their names may stand in another order
-            order = np.lexsort((again, layer, table.column(0).to_numpy()))
-            table, again = table.take(pa.array(order)), again[order]
-        return table.set_column(2, table.schema.field(2), pa.array(again.astype(np.int32)))
+        if name == "features":
+            return renumbered(table, [move.rows for move in self._moves])
+        table = renumbered(table, [move.groups for move in self._moves])
+        keys = [table.column(i).to_numpy() for i in (2, 1, 0)]
+        return table.take(pa.array(np.lexsort(keys)))  # their names may stand in another order
+
+
+def renumbered(table: pa.Table, numbers: Sequence[Ints]) -> pa.Table:
+    """Return a table of the engine with other numbers in its third column.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        ``parcel, layer, number, …``.
+    numbers : sequence of ndarray of int
+        For every layer, what stands in place of each number.
+    """
+    layer, value = (table.column(i).to_numpy() for i in (1, 2))
+    again = value.copy()
+    for number, new in enumerate(numbers):
+        here = layer == number
+        again[here] = new[value[here]]
+    return table.set_column(2, table.schema.field(2), pa.array(again.astype(np.int32)))

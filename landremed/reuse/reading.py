@@ -9,7 +9,7 @@ from landremed.repair import Repaired, Status, repair
 from landremed.reuse.hashes import Digests, digests, places_of, raw_array
 from landremed.reuse.kept import FINE_SCHEMA
 
-__all__ = ["Shapes"]
+__all__ = ["Shapes", "address"]
 
 
 class Shapes:
@@ -36,10 +36,10 @@ class Shapes:
 
     def digests(self, wkb: pa.Array) -> Digests:
         """Return the hashes of shapes; those that were read are hashed once."""
-        address = _address(wkb)
-        if address not in self._hashed:
-            self._hashed[address] = wkb, digests(wkb)
-        whole, found = self._hashed[address]
+        place = address(wkb)
+        if place not in self._hashed:
+            self._hashed[place] = wkb, digests(wkb)
+        whole, found = self._hashed[place]
         start = wkb.offset - whole.offset
         if wkb.type != whole.type or start < 0 or start + len(wkb) > len(whole):
             return digests(wkb)
@@ -47,7 +47,7 @@ class Shapes:
 
     def know(self, wkb: pa.Array, found: Digests) -> None:
         """Take over the hashes of shapes that need not be read."""
-        self._hashed[_address(wkb)] = wkb, found
+        self._hashed[address(wkb)] = wkb, found
         if len(self._known):
             self._fine.append(found[places_of(found, self._known) >= 0])
 
@@ -57,6 +57,6 @@ class Shapes:
         return pa.table([raw_array(every)], schema=FINE_SCHEMA)
 
 
-def _address(wkb: pa.Array) -> tuple[int, ...]:
-    """Return where the rows lie: arrays over the same buffers are parts of one another."""
+def address(wkb: pa.Array) -> tuple[int, ...]:
+    """Return where rows lie: arrays over the same buffers are parts of one another."""
     return tuple(0 if buffer is None else int(buffer.address) for buffer in wkb.buffers())

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from landremed.layers import Layer
 from landremed.measure import GroupAreas, Measured
-from landremed.overlay import PolygonSet
-from landremed.sensitivity import LayerEdges
 from landremed.sensitivity.judged import measured_rows
 from landremed.tables import FactColumn
 
-__all__ = ["some_edges", "some_facts", "some_measured"]
+__all__ = ["some_facts", "some_measured"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -45,29 +41,6 @@ def some_facts(columns: Mapping[str, FactColumn], rows: Ints) -> dict[str, FactC
         values = [column.values[code] for code in used.tolist()]
         some[name] = FactColumn(codes.astype(np.int32), values)
     return some
-
-
-def some_edges(
-    layers: Sequence[Layer],
-    near: Sequence[npt.NDArray[np.bool_]],
-    parcels: PolygonSet,
-    measured: Measured,
-    limit_m: float,
-) -> LayerEdges:
-    """Return the layers' edges near some parcels.
-
-    Parameters
-    ----------
-    near : sequence of ndarray of bool
-        Which features of each layer may have an edge there.
-    parcels, measured
-        Of these parcels alone.
-    """
-    local = []
-    for layer, wanted in zip(layers, near, strict=True):
-        wkb = pc.if_else(pa.array(wanted), layer.polygons.wkb, pa.scalar(None, layer.polygons.wkb.type))
-        local.append(replace(layer, polygons=PolygonSet(wkb)))
-    return LayerEdges(local, parcels, measured.features, limit_m)
 
 
 def _own(areas: GroupAreas | None, place: npt.NDArray[np.int32]) -> GroupAreas | None:

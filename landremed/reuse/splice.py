@@ -66,7 +66,7 @@ class Splice:
             Their first column, ``parcel``, rises: rows of the earlier run, and places in ``missing``.
         """
         starts = [
-            np.searchsorted(table.column(0).to_numpy(), np.arange(count + 1))
+            _starts(table.column(0).to_numpy(), count)
             for table, count in ((old, int(self.places.max(initial=-1)) + 1), (new, len(self.missing)))
         ]
         first, count = np.empty((2, len(self)), np.int64)
@@ -81,6 +81,13 @@ class Splice:
         found = put_together(old, new, at)
         parcel = np.repeat(np.arange(len(self), dtype=np.int32), count)
         return found.set_column(0, old.schema.field(0), pa.array(parcel))
+
+
+def _starts(parcel: npt.NDArray[np.int32], count: int) -> Ints:
+    """Return where the rows of each parcel begin, and where the last one's end, in a column that rises."""
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(parcel, minlength=count)[:count], out=starts[1:])
+    return starts
 
 
 def put_together(old: pa.Table, new: pa.Table, at: Ints) -> pa.Table:

@@ -38,7 +38,6 @@ from landremed.reuse.past import Past
 from landremed.reuse.reading import Shapes
 from landremed.reuse.ready import ReadyLayers, layers_path, read_layers
 from landremed.reuse.rows import RowsOfRuns
-from landremed.reuse.some import some_edges
 from landremed.reuse.splice import Splice
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges
 from landremed.slivers import with_evidence
@@ -236,10 +235,8 @@ class Reuse:
         return found
 
     def edges_near(self, polygons: PolygonSet, measured: Measured, limit_m: float) -> LayerEdges:
-        """Return the layers' edges near some parcels, and their measures."""
-        boxes = polygons.boxes
-        wanted = [near(layer.polygons.boxes, boxes, limit_m + _CLEAR_M) for layer in self._layers]
-        return some_edges(self._layers, wanted, polygons, measured, limit_m)
+        """Return the layers' edges near some parcels, of which ``measured`` tells."""
+        return LayerEdges(self._layers, polygons, measured.features, limit_m)
 
     def take_rows(
         self, measured: Measured, given: Mapping[str, FactColumn], told: object, limit_m: float

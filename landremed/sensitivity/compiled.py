@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["worth_loading"]
+__all__ = ["at_hand", "worth_loading"]
 
 _BYTES: Final = 3_400
 """Looking over so many bytes of shapes costs about what one segment costs here."""
@@ -12,6 +12,11 @@ _BYTES: Final = 3_400
 
 def worth_loading(segments: int) -> bool:
     """Tell whether kernels are loaded, or so many segments pay for loading them; they are never compiled."""
+    return at_hand(_BYTES * segments)
+
+
+def at_hand(size: int) -> bool:
+    """Tell whether kernels are loaded, or so many bytes of shapes pay for loading them."""
     from landremed.overlay.native.compiled import at_hand
 
-    return at_hand(_BYTES * segments)
+    return at_hand(size)

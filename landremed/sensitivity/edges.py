@@ -15,6 +15,7 @@ import shapely
 from landremed.layers import Layer
 from landremed.overlay import PolygonSet
 from landremed.sensitivity.occupied import Occupied
+from landremed.sensitivity.stretches import stretches_near
 from landremed.threads import in_threads
 
 __all__ = ["EDGE_SCHEMA", "Edges", "KeptEdges", "LayerEdges", "Near", "clipped", "kept_table"]
@@ -28,7 +29,6 @@ EDGE_SCHEMA: Final = pa.schema(
 )
 """Edges as ``landremed overlay`` keeps them; ``kind``: ``edge``, ``none`` (no edge near) or ``coverage``."""
 
-_CHUNK: Final = 32  # segments; one box for so many is small beside a parcel, and quickly searched
 _SHARE: Final = 1_024  # parcels that a thread takes at once
 _MANY_VERTICES: Final = 2_000
 _CLIP_BEYOND_M: Final = 0.1
@@ -105,17 +105,17 @@ class LayerEdges:
         within = np.flatnonzero(occupied.met_by(layer.polygons.boxes))
         if not len(within):
             return none
-        chunks, owner, boxes = _chunks(layer.polygons.some(within), occupied)
-        met = np.flatnonzero(Occupied(boxes).met_by(reach))
+        found = stretches_near(layer.polygons, within, occupied)
+        met = np.flatnonzero(Occupied(found.boxes).met_by(reach))
         if not len(met):
             return none
-        at, chunk = self._within(shapely.STRtree(chunks), self._parcels.some(rows[met]))
+        at, stretch = self._within(shapely.STRtree(found.lines), self._parcels.some(rows[met]))
         if not len(at):
             return none
         at = met[at]
-        order = np.lexsort((chunk, at))
-        at, chunk = at[order], chunk[order]
-        pair = np.unique(at.astype(np.int64) << 32 | within[owner[chunk]])
+        order = np.lexsort((stretch, at))
+        at, stretch = at[order], stretch[order]
+        pair = np.unique(at.astype(np.int64) << 32 | found.owner[stretch])
         deep = self._deep(number, rows, pair)
         rest, owners = np.unique(pair >> 32, return_counts=True)
         several = {int(i) for i, n in zip(rest, owners, strict=True) if n > 1 and not deep[i]}
@@ -123,7 +123,7 @@ class LayerEdges:
         kept = np.flatnonzero(~deep[groups])
         line = np.repeat(np.cumsum(~deep[groups]) - 1, np.diff(first, append=len(at)))
         shown = ~deep[at]
-        lines = shapely.multilinestrings(chunks[chunk[shown]], indices=line[shown])
+        lines = shapely.multilinestrings(found.lines[stretch[shown]], indices=line[shown])
         return Near(rows[groups[kept]], lines, {int(rows[i]): _of(pair, i) for i in several})
 
     def united(self, role: str, near: Near) -> Near:
@@ -261,35 +261,6 @@ def clipped(lines: Geometries, ground: Geometries, reach_m: FloatArray) -> Geome
 def _of(pair: IntArray, i: int) -> IntArray:
     low, high = np.searchsorted(pair, [i << 32, (i + 1) << 32])
     return pair[low:high] & 0xFFFFFFFF
-
-
-def _chunks(polygons: Geometries, around: Occupied) -> tuple[Geometries, IntArray, FloatArray]:
-    """Cut all rings into short lines; return those that may meet boxes, the polygon of each, and its box."""
-    parts, part_of = shapely.get_parts(polygons, return_index=True)
-    rings, ring_of = shapely.get_rings(parts, return_index=True)
-    points = shapely.get_num_coordinates(rings)
-    start = np.r_[0, np.cumsum(points)[:-1]]
-    count = -(-(points - 1) // _CHUNK)
-    ring = np.repeat(np.arange(len(rings)), count)
-    number = np.arange(len(ring)) - np.repeat(np.r_[0, np.cumsum(count)[:-1]], count)
-    low = start[ring] + number * _CHUNK
-    high = np.minimum(low + _CHUNK, start[ring] + points[ring] - 1)
-    xy = shapely.get_coordinates(rings)
-    boxes = np.c_[_of_stretches(np.minimum, xy, low, high), _of_stretches(np.maximum, xy, low, high)]
-    kept = np.flatnonzero(around.met_by(boxes))
-    ring, low, high = ring[kept], low[kept], high[kept]
-    length = high - low + 1
-    offset = np.r_[0, np.cumsum(length)[:-1]]
-    index = np.arange(length.sum()) + np.repeat(low - offset, length)
-    line = np.repeat(np.arange(len(ring)), length)
-    chunks = shapely.linestrings(xy[index], indices=line)
-    return np.asarray(chunks, dtype=object), part_of[ring_of[ring]], boxes[kept]
-
-
-def _of_stretches(least: np.ufunc, xy: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
-    """Return the least or the greatest coordinates of stretches of points, both ends included."""
-    inner = least.reduceat(xy, low, axis=0) if len(low) else xy[:0]
-    return np.asarray(least(inner, xy[high]))
 
 
 def _union_edge(features: Geometries, parcel: shapely.Geometry, limit_m: float) -> shapely.Geometry | None:

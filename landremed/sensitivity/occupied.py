@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class Occupied:
         self._low = boxes[:, :2].min(axis=0, initial=np.inf)
         self._high = boxes[:, 2:].max(axis=0, initial=-np.inf)
         self._cells = int(np.clip(_PER_SIDE * np.sqrt(len(boxes)), 1, _MOST))
+        self._size = np.maximum(self._high - self._low, 1e-9) / self._cells
         first, last = self._cells_of(boxes)
         steps = np.zeros((self._cells + 1, self._cells + 1), np.int32)
         for x, y, sign in (
@@ -55,9 +56,14 @@ class Occupied:
         reached = sums[x1 + 1, y1 + 1] - sums[x0, y1 + 1] - sums[x1 + 1, y0] + sums[x0, y0]
         return np.asarray(inside & (reached > 0))
 
+    @property
+    def grid(self) -> tuple[tuple[float, float, float, float, int, float, float], npt.NDArray[Any]]:
+        """Bounds, cells along each side, their width and height; and sums of the cells that are reached."""
+        (x0, y0), (x1, y1), (wide, high) = self._low, self._high, self._size
+        return (x0, y0, x1, y1, self._cells, wide, high), self._sums
+
     def _cells_of(self, boxes: FloatArray) -> tuple[IntArray, IntArray]:
         """Return the first and last cells of boxes in x and y; the same rounding for all of them."""
-        size = np.maximum(self._high - self._low, 1e-9) / self._cells
-        places = [(boxes[:, ends] - self._low) / size for ends in (slice(0, 2), slice(2, 4))]
+        places = [(boxes[:, ends] - self._low) / self._size for ends in (slice(0, 2), slice(2, 4))]
         first, last = (np.clip(np.floor(place), 0, self._cells - 1).astype(np.int64) for place in places)
         return first, last

@@ -19,6 +19,7 @@ from landremed.overlay.native.compiling import remembered_types
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
 from landremed.overlay.native.nearest import measure_one_point
+from landremed.overlay.native.outlines import look_at_one
 from landremed.overlay.native.pages import NativePages
 from landremed.overlay.native.rings import gather_bytes
 from landremed.overlay.native.soundness import look_over, outline_lengths
@@ -169,6 +170,7 @@ def _run_everything() -> None:
     NativePages()(rows, np.arange, 4096)
     measure_once()
     measure_one_point()
+    look_at_one()
     look_over(rings.buf, rings.off, True)
     outline_lengths(rings.buf, rings.off, rings.fr[:1])
 

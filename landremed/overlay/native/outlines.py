@@ -1,0 +1,135 @@
+"""Stretches of polygons' outlines near boxes, straight from their bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landremed.overlay.native.arrays import F8, I4, I8, U1, Tuple
+from landremed.overlay.native.compiled import entry, lean
+from landremed.overlay.native.memory import copy_bytes
+from landremed.overlay.native.rings import read_u32
+
+__all__ = ["look_at_one", "stretches_near"]
+
+
+@lean
+def reached(box: F8, ground: Tuple, sums: I4) -> bool:
+    """Tell whether a box meets a cell that is reached; ``sums`` counts these, as in a summed-area table."""
+    x0, y0, x1, y1, cells, wide, high = ground
+    if not (box[0] <= x1 and box[1] <= y1 and box[2] >= x0 and box[3] >= y0):
+        return False
+    i0 = min(max(int(np.floor((box[0] - x0) / wide)), 0), cells - 1)
+    j0 = min(max(int(np.floor((box[1] - y0) / high)), 0), cells - 1)
+    i1 = min(max(int(np.floor((box[2] - x0) / wide)), 0), cells - 1)
+    j1 = min(max(int(np.floor((box[3] - y0) / high)), 0), cells - 1)
+    return sums[i1 + 1, j1 + 1] - sums[i0, j1 + 1] - sums[i1 + 1, j0] + sums[i0, j0] > 0
+
+
+@lean
+def walk(
+    buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I4, xy: F8, box: F8, found: I8, boxes: F8
+) -> int:
+    """Go along all rings of some rows; return how many stretches there are, or are near.
+
+    With an empty ``found`` all are counted, and no coordinate is looked at. Else ``found`` gets row, place of the
+    first vertex and number of vertices of those that are near, and ``boxes`` their boxes.
+    """
+    n = 0
+    counting = len(found) == 0
+    for k in range(len(rows)):
+        p = off[rows[k]]
+        if off[rows[k] + 1] - p < 9:
+            continue
+        multi = read_u32(buf, p + 1) == 6
+        p += 5
+        parts = 1
+        if multi:
+            parts = read_u32(buf, p)
+            p += 4
+        for _ in range(parts):
+            if multi:
+                p += 5
+            rings = read_u32(buf, p)
+            p += 4
+            for _ in range(rings):
+                points = read_u32(buf, p)
+                p += 4
+                if counting:
+                    n += (points + most - 2) // most
+                    p += 16 * points
+                    continue
+                end = p + 16 * points
+                while p + 16 < end:
+                    vertices = min(most + 1, (end - p) // 16)
+                    copy_bytes(xy, 0, buf, p, 16 * vertices)
+                    box[0] = box[2] = xy[0, 0]
+                    box[1] = box[3] = xy[0, 1]
+                    for i in range(1, vertices):
+                        box[0] = min(box[0], xy[i, 0])
+                        box[1] = min(box[1], xy[i, 1])
+                        box[2] = max(box[2], xy[i, 0])
+                        box[3] = max(box[3], xy[i, 1])
+                    if reached(box, ground, sums):
+                        found[n, 0] = k
+                        found[n, 1] = p
+                        found[n, 2] = vertices
+                        for i in range(4):
+                            boxes[n, i] = box[i]
+                        n += 1
+                    p += 16 * (vertices - 1)
+                p = end
+    return n
+
+
+@entry
+def stretches_near(buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I4) -> Tuple:
+    """Find the stretches of some polygons' rings whose boxes meet cells of a grid that are reached.
+
+    Parameters
+    ----------
+    buf, off : WKB of all rows and its offsets
+    rows : the rows to look at, none of them null
+    most : segments of a stretch; the last of a ring may have fewer
+    ground : x min, y min, x max, y max, number of cells along each side, their width and height
+    sums : (cells + 1, cells + 1) sums of the cells that are reached
+
+    Returns
+    -------
+    row : number in ``rows`` of the polygon of each stretch
+    boxes : (n, 4) bounding boxes
+    xy : (m, 2) vertices of all stretches
+    stretch : the stretch that each vertex belongs to
+    """
+    scratch = np.empty((most + 1, 2))
+    box = np.empty(4)
+    none = np.empty((0, 3), np.int64)
+    every = walk(buf, off, rows, most, ground, sums, scratch, box, none, scratch)
+    found = np.empty((every + 1, 3), np.int64)
+    boxes = np.empty((every + 1, 4))
+    n = walk(buf, off, rows, most, ground, sums, scratch, box, found, boxes)
+    vertices = 0
+    for s in range(n):
+        vertices += found[s, 2]
+    xy = np.empty((vertices, 2))
+    stretch = np.empty(vertices, np.int64)
+    v = 0
+    for s in range(n):
+        copy_bytes(xy, 16 * v, buf, found[s, 1], 16 * found[s, 2])
+        for _ in range(found[s, 2]):
+            stretch[v] = s
+            v += 1
+    return found[:n, 0].copy(), boxes[:n].copy(), xy, stretch
+
+
+def look_at_one() -> None:
+    """Call the kernel with the types that sensitivity uses."""
+    off = np.zeros(2, np.int64)
+    sums = np.zeros((2, 2), np.int32)
+    stretches_near(bytes_of_none(), off, np.zeros(1, np.int64), 32, (0.0, 0.0, 1.0, 1.0, 1, 1.0, 1.0), sums)
+
+
+def bytes_of_none() -> U1:
+    """Return no bytes, read-only as those of Arrow are."""
+    found = np.zeros(0, np.uint8)
+    found.flags.writeable = False
+    return found
