@@ -9,12 +9,14 @@ import shutil
 import sqlite3
 import struct
 import warnings
+from decimal import Decimal
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 
@@ -570,3 +572,31 @@ def test_times_to_the_nanosecond_keep_their_microseconds(tmp_path, zone):
         None,
     ]
     assert zone is None or all(time.utcoffset().total_seconds() == 8 * 3600 for time in read[:2])
+
+
+ROOMY = {
+    "long": (
+        pa.array([Decimal("20220001234567890123"), None], pa.decimal128(20, 0)),
+        ["20220001234567890123", None],
+    ),
+    "short": (pa.array([Decimal(7), None], pa.decimal128(10, 0)), [7, None]),
+    "unsigned": (pa.array([1, 2**63 + 5], pa.uint64()), ["1", "9223372036854775813"]),
+    "small": (pa.array([1, 2], pa.uint64()), [1, 2]),
+    "view": (pa.array(["一", None], pa.string_view()), ["一", None]),
+    "lasted": (pa.array([1, -2_500_000_000], pa.duration("ns")), ["PT0.000000001S", "-PT2.5S"]),
+    "days": (pa.array([86_400, None], pa.duration("s")), ["PT86400S", None]),
+    "half": (pa.array([1.5, None], pa.float16()), [1.5, None]),
+}
+
+
+@pytest.mark.parametrize("name", ROOMY)
+def test_types_that_only_parquet_has_keep_every_digit(tmp_path, name):
+    column, told = ROOMY[name]
+    shapes = pa.array([shapely.box(0, 0, 1, 1).wkb, shapely.box(1, 1, 2, 2).wkb])
+    geo = {"encoding": "WKB", "geometry_types": []}
+    head = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": geo}}
+    table = pa.table({name: column, "geometry": shapes})
+    pq.write_table(table.replace_schema_metadata({b"geo": json.dumps(head).encode()}), tmp_path / "t.parquet")
+    source, findings = read_vector("t.parquet", base=tmp_path)
+    assert source.attributes[name].to_pylist() == told
+    assert not findings

@@ -56,7 +56,7 @@ __all__ = [
     "split_layer",
 ]
 
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, days from 1970-01-01
 _FIXED = TextEncoding("", "", guessed=False)
 
@@ -344,6 +344,8 @@ def plain_attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
         array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
         if isinstance(array.type, pa.BaseExtensionType):  # JSON within a text field
             array = array.storage
+        if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
+            array = pc.cast(array, pa.string() if pa.types.is_string_view(array.type) else pa.binary())
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
@@ -381,18 +383,48 @@ def _possible_days(array: pa.Array) -> tuple[pa.Array, int]:
 
 def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
-    if pa.types.is_decimal(kind):
-        return pc.cast(array, pa.float64())
+    if pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0):
+        return _whole_numbers(array)
+    if pa.types.is_duration(kind):
+        return _durations(array)
     if pa.types.is_nested(kind):
         texts = (
             None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in array.to_pylist()
         )
         return pa.array(texts, pa.string())
+    return pc.cast(array, _plain_type(kind), safe=False)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
+        return pa.float64()
     if pa.types.is_timestamp(kind) and kind.unit == "ns":  # which Python's own datetimes cannot hold
-        return pc.cast(array, pa.timestamp("us", kind.tz), safe=False)
+        return pa.timestamp("us", kind.tz)
     if pa.types.is_null(kind) or pa.types.is_time(kind) or pa.types.is_large_string(kind):
-        return pc.cast(array, pa.string())
-    return array
+        return pa.string()
+    return kind
+
+
+def _whole_numbers(array: pa.Array) -> pa.Array:
+    """Return whole numbers of any size; as text, digit by digit, where 64 bits do not hold them all."""
+    try:
+        return pc.cast(array, pa.int64())
+    except pa.ArrowInvalid:
+        return pa.array([None if v is None else str(int(v)) for v in array.to_pylist()], pa.string())
+
+
+def _durations(array: pa.Array) -> pa.Array:
+    """Return lengths of time as ISO 8601 writes them in seconds: ``PT86400.5S``."""
+    per_second = _PER_SECOND[array.type.unit]
+    texts: list[str | None] = []
+    for count in array.cast(pa.int64()).to_pylist():
+        if count is None:
+            texts.append(None)
+            continue
+        seconds, rest = divmod(abs(count), per_second)
+        tail = f".{rest:0{len(str(per_second)) - 1}d}".rstrip("0") if rest else ""
+        texts.append(f"{'-' if count < 0 else ''}PT{seconds}{tail}S")
+    return pa.array(texts, pa.string())
 
 
 def _clean_text(array: pa.Array) -> tuple[pa.Array, list[Finding]]:
