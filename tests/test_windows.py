@@ -73,6 +73,21 @@ def test_rows_hash_and_findings(tmp_path, small_blocks, form, where):
     assert noticed == findings
 
 
+@pytest.mark.parametrize("large", [None, 0, 200])
+def test_whole_numbers_of_any_size(tmp_path, small_blocks, large):
+    numbers = np.arange(ROWS, dtype=np.uint64)
+    if large is not None:
+        numbers[large] += 2**63
+    path = layer(tmp_path / "p.parquet", big=numbers)
+    whole, _ = read_vector(path.name, base=tmp_path)
+    if large is None:
+        assert in_windows(path)[1].equals(whole.attributes)
+        return
+    assert whole.attributes["big"].to_pylist() == [str(n) for n in numbers.tolist()]
+    with pytest.raises(NotInWindowsError):
+        in_windows(path)
+
+
 @pytest.mark.parametrize("form", ["gpkg", "parquet"])
 def test_missing_and_raised_shapes(tmp_path, small_blocks, form):
     flat = [shapely.box(560000 + 9 * i, 4300000, 560005 + 9 * i, 4300005) for i in range(ROWS)]

@@ -48,6 +48,7 @@ __all__ = [
     "crs_text",
     "file_and_layer",
     "find_field",
+    "is_whole",
     "layer_stem",
     "list_layers",
     "plain_attributes",
@@ -381,9 +382,14 @@ def _possible_days(array: pa.Array) -> tuple[pa.Array, int]:
     return (pc.if_else(odd, pa.scalar(None, array.type), array), count) if count else (array, 0)
 
 
+def is_whole(kind: pa.DataType) -> bool:
+    """Tell whether a type holds whole numbers of which some may need more than 64 bits."""
+    return bool(pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0))
+
+
 def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
-    if pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0):
+    if is_whole(kind):
         return _whole_numbers(array)
     if pa.types.is_duration(kind):
         return _durations(array)

@@ -21,7 +21,7 @@ from landremed.io.hashing import BLOCK, BlockHash
 from landremed.io.limits import Limits, check_limit
 from landremed.io.row_stream import cut
 from landremed.io.stated_rows import require_all_rows
-from landremed.io.vector import crs_text, file_and_layer, layer_stem, plain_attributes
+from landremed.io.vector import crs_text, file_and_layer, is_whole, layer_stem, plain_attributes
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
 from landremed.io.zipped import zip_named
@@ -172,6 +172,9 @@ class WindowReader:
         if plain.flattened:
             self._count(Finding("z_ignored", params={"count": plain.flattened}))
         table, notes = plain_attributes(raw.table)
+        whole = {column.name for column in raw.table.schema if is_whole(column.type)}
+        if any(column.name in whole and pa.types.is_string(column.type) for column in table.schema):
+            raise NotInWindowsError  # numbers of earlier windows would have to become text too
         for note in notes:
             self._count(note)
         check_limit(self.limits, "max_columns", table.num_columns, self._place)
