@@ -12,11 +12,11 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landremed.io import bulk_load, gpkg
+from landremed.io import bulk_index, bulk_load, bulk_table, gpkg
 from landremed.io.bulk_pages import PageFile
 from landremed.io.bulk_record import varints
 from landremed.io.gpkg import OutLayer, write_geopackage
-from landremed.overlay.native.pages import NativePages
+from landremed.overlay.native.page_maker import NativePages
 
 PLAIN = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 
@@ -280,13 +280,51 @@ def test_compiled_pages_make_the_same_file(tmp_path, monkeypatch, missing):
     content = [OutLayer("decisions", table(np.random.default_rng(9), rows), wkb), layers(1, rows)[1]]
     made = []
 
-    def maker(*given):
-        made.append(native(*given))
-        return made[-1]
+    class Maker(NativePages):
+        def plan_rows(self, *given):
+            made.append(super().plan_rows(*given))
+            return made[-1]
 
-    native = NativePages()
     write_geopackage(tmp_path / "plain.gpkg", content, crs_wkt="EPSG:4548")
-    write_geopackage(tmp_path / "compiled.gpkg", content, crs_wkt="EPSG:4548", make_pages=maker)
+    write_geopackage(tmp_path / "compiled.gpkg", content, crs_wkt="EPSG:4548", make_pages=Maker())
     assert (tmp_path / "plain.gpkg").read_bytes() == (tmp_path / "compiled.gpkg").read_bytes()
-    assert len(made) == (4 if missing else 5)
+    assert len(made) == 2 * 5 + 3  # chunks of both tables, then the tables of the spatial index
     assert None not in made
+
+
+def coded(column):
+    """Return the same texts by their numbers in a dictionary that holds others too, not in order."""
+    pool = pa.array(["zz", *reversed(column.unique().drop_null().to_pylist()), "unused"], pa.string())
+    codes = [None if value is None else pool.index(pa.scalar(value)).as_py() for value in column.to_pylist()]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pool)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.sampled_from([1, 2, 3, 55, 260, 900]),
+    chunk=st.sampled_from([256, 300, 65_536]),
+    how=st.sampled_from(["plain", "coded", "large", "sorted", "runs"]),
+)
+def test_compiled_pages_of_all_kinds_of_columns(tmp_path, monkeypatch, seed, rows, chunk, how):
+    monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
+    monkeypatch.setattr(bulk_load, "_CHUNK_ROWS", chunk)
+    monkeypatch.setattr(bulk_table, "_FILLED", 3)  # pages made by one thread at a time
+    monkeypatch.setattr(bulk_index, "_FILLED", 2)
+    content = []
+    for layer in layers(seed, rows):
+        ids = layer.table["parcel_id"].combine_chunks()
+        if how == "sorted":
+            ids = pa.array(sorted(ids.fill_null("").to_pylist()))
+        elif how == "runs":
+            ids = pa.array(np.repeat(ids.to_numpy(zero_copy_only=False), 7)[:rows], pa.string())
+        column = {"coded": coded, "large": lambda c: c.cast(pa.large_string())}.get(how, lambda c: c)(ids)
+        held = layer.table.set_column(0, "parcel_id", column)
+        held = held.append_column("mixed", pa.array(range(-1, rows - 1), pa.int64()))
+        content.append(OutLayer(layer.name, held, layer.geometry))
+    for name, make_pages in (("plain", None), ("compiled", NativePages())):
+        path = tmp_path / f"{name}.gpkg"
+        write_geopackage(path, content, crs_wkt="EPSG:4548", overwrite=True, make_pages=make_pages)
+    assert (tmp_path / "plain.gpkg").read_bytes() == (tmp_path / "compiled.gpkg").read_bytes()
+    with closing(sqlite3.connect(tmp_path / "compiled.gpkg")) as db:
+        assert_sound(db)

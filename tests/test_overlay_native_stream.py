@@ -21,7 +21,7 @@ from landremed.io.bulk_pages import PageFile
 from landremed.io.gpkg_columns import as_multi
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay import Expected, prepare, stream
-from landremed.overlay.native.pages import NativePages
+from landremed.overlay.native.page_maker import NativePages
 
 X, Y = 500_000.0, 4_300_000.0
 SCHEMA = pa.schema([("n", pa.int64()), ("geometry", pa.large_binary())])
@@ -282,7 +282,7 @@ import os, signal, sys
 from pathlib import Path
 from landremed.area import PlaneArea
 from landremed.overlay import Expected, prepare, stream
-from landremed.overlay.native.pages import NativePages
+from landremed.overlay.native.page_maker import NativePages
 
 folder, step, stream.CHUNK = Path(sys.argv[1]), sys.argv[2], 7
 measure, calls = stream._measure, []

@@ -7,22 +7,25 @@ tenth of the time of inserting row by row. What is written is checked like any o
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.io.bulk_pages import LONGEST_KEY, IndexTree, PageFile
-from landremed.io.bulk_polygons import PageMaker, PolygonRows
-from landremed.io.bulk_record import Ints, is_storable, record, storable_value
+from landremed.io.bulk_index import place_index, plan_index
+from landremed.io.bulk_pages import LONGEST_KEY, PageFile
+from landremed.io.bulk_record import is_storable, value_type
+from landremed.io.bulk_rows import PageMaker, TablePlan
+from landremed.io.bulk_rtree import PackedTree
 from landremed.io.bulk_table import Rows, TableFill, TablePlace
+from landremed.io.disk import unflushed
 from landremed.io.gpkg_columns import storable_table
 from landremed.io.gpkg_extras import quoted
 from landremed.io.row_stream import RowStream
@@ -34,10 +37,13 @@ _CHUNK_BYTES: Final = 24_000_000
 _CHUNK_ROWS: Final = 65_536
 _STREAMED_ROWS: Final = 16_384
 _SORTED_ROWS: Final = 2_000_000  # indexes of more rows are left to SQLite, which sorts on the disk
+_PLANNED: Final = 3
+_FILLING: Final = 4
+"""Chunks laid out ahead, and pieces of chunks that may wait for being written."""
 
 _Keys: TypeAlias = dict[str, list[pa.ChunkedArray]]
 _Cut: TypeAlias = tuple[pa.Table, pa.ChunkedArray | None]
-T = TypeVar("T")
+_Job: TypeAlias = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,19 @@ class BulkLayer:
         return self.table.num_rows if self.stream is None else self.stream.rows
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Part of a file: laid out by any thread, given its place in turn, written by any thread."""
+
+    plan: Callable[[], Any]
+    place: Callable[[Any], list[_Job]]
+
+
 def is_loadable(schema: pa.Schema, keys: Iterable[pa.ChunkedArray] = ()) -> bool:
     """Tell whether columns of these types, and keys of these lengths, can be written page by page."""
     if not all(is_storable(field.type) for field in schema):
         return False
-    texts = [key for key in keys if not pa.types.is_integer(_value_type(key.type))]
+    texts = [key for key in keys if not pa.types.is_integer(value_type(key.type))]
     return all((pc.max(pc.binary_length(_text_values(key))).as_py() or 0) <= LONGEST_KEY for key in texts)
 
 
@@ -78,9 +92,9 @@ def load_layers(
     layers : sequence of BulkLayer
         Their columns must be `is_loadable`. Rows are numbered from 1.
     jobs : int
-        Threads that make records.
+        Threads that make records and pages.
     make_pages : PageMaker, optional
-        Makes the pages of polygons where it can; they are the same as without it.
+        Makes the pages where it can; they are the same as without it, whatever the threads.
 
     Raises
     ------
@@ -90,42 +104,92 @@ def load_layers(
     with closing(sqlite3.connect(path)) as db:
         places = [TablePlace.of(db, layer.name) for layer in layers]
     with PageFile(path) as file, ThreadPoolExecutor(jobs) as pool:
-        fills = [
-            _load(file, pool, layer, place, make_pages) for layer, place in zip(layers, places, strict=True)
-        ]
-    with closing(sqlite3.connect(path)) as db, db:
-        for layer, (fill, left) in zip(layers, fills, strict=True):
-            fill.register(db, layer.name)
-            for column in left:
-                _sort_index(db, layer.name, column)
+        loads = [_Load(file, layer, place, make_pages) for layer, place in zip(layers, places, strict=True)]
+        trees: list[Future[PackedTree | None]] = []
+        with closing(step for load in loads for step in load.steps(pool, trees)) as steps:
+            _in_turn(pool, steps)
+        for load, tree in zip(loads, trees, strict=True):
+            load.fill.write_tree(tree.result(), make_pages)
+    with unflushed(path) as db, db:
+        for load in loads:
+            load.fill.register(db, load.layer.name)
+            for column in load.left:
+                _sort_index(db, load.layer.name, column)
 
 
-def _load(
-    file: PageFile,
-    pool: ThreadPoolExecutor,
-    layer: BulkLayer,
-    place: TablePlace,
-    make_pages: PageMaker | None,
-) -> tuple[TableFill, list[str]]:
-    """Write one table, its indexes and its spatial index; return the indexes left to SQLite too."""
-    fill = TableFill(file, place)
-    wanted = [column for column, _ in place.indexes] if layer.rows <= _SORTED_ROWS else []
-    keys: _Keys = {column: [] for column in wanted}
-    make = partial(_made, place, make_pages is not None)
-    for rows, cut in _in_turn(pool, layer, make, keys):
-        if isinstance(rows, Rows):
-            fill.add(rows)
-        elif make_pages is None or not fill.add_polygons(rows, make_pages):
-            fill.add(place.rows(*cut))
-    left = []
-    for column, root in place.indexes:
-        key = _whole_key(layer, column, keys)
-        if key is None:
-            left.append(column)
-        else:
-            _load_index(file, root, key)
-    fill.finish()
-    return fill, left
+def _in_turn(pool: ThreadPoolExecutor, steps: Iterable[_Step]) -> None:
+    """Go through steps: some are laid out ahead, and what has its place is written beside."""
+    planned: deque[tuple[Future[Any], _Step]] = deque()
+    filling: deque[Future[None]] = deque()
+
+    def settle() -> None:
+        future, step = planned.popleft()
+        filling.extend(pool.submit(job) for job in step.place(future.result()))
+        while len(filling) > _FILLING:
+            filling.popleft().result()
+
+    for step in steps:
+        planned.append((pool.submit(step.plan), step))
+        if len(planned) > _PLANNED:
+            settle()
+    while planned:
+        settle()
+    for last in filling:
+        last.result()
+
+
+class _Load:
+    """One table being written, with its indexes; ``left`` are the columns whose index SQLite has to make."""
+
+    def __init__(self, file: PageFile, layer: BulkLayer, place: TablePlace, make: PageMaker | None) -> None:
+        self.layer = layer
+        self.fill = TableFill(file, place)
+        self.left: list[str] = []
+        self._file, self._place, self._make = file, place, make
+
+    def steps(self, pool: ThreadPoolExecutor, trees: list[Future[PackedTree | None]]) -> Iterator[_Step]:
+        """Yield the steps; the last one begins a spatial index, which is added to ``trees``."""
+        layer, first_id = self.layer, 1
+        wanted = [column for column, _ in self._place.indexes] if layer.rows <= _SORTED_ROWS else []
+        keys: _Keys = {column: [] for column in wanted}
+        with ahead(_cut(layer)) as cuts:
+            for table, wkb in cuts:
+                if layer.stream is not None:
+                    for column, parts in keys.items():
+                        parts.append(table[column])
+                yield _Step(partial(self._planned, table, wkb, first_id), self._placed)
+                first_id += len(table)
+        for column, root in self._place.indexes:
+            key = _whole_key(layer, column, keys)
+            if key is None:
+                self.left.append(column)
+            elif len(key):
+                yield _Step(
+                    partial(plan_index, key, self._make, self._file.page_size),
+                    partial(place_index, self._file, root),
+                )
+
+        def finish(_: None) -> list[_Job]:
+            self.fill.finish()
+            trees.append(pool.submit(self.fill.pack))
+            return []
+
+        yield _Step(lambda: None, finish)
+
+    def _planned(self, table: pa.Table, wkb: pa.ChunkedArray | None, first_id: int) -> Rows | TablePlan:
+        """Lay some rows out, or turn them into columns of records."""
+        if self._make is not None:
+            rows = self._place.table_rows(table, wkb, first_id)
+            plan = self._make.plan_rows(rows, self._file.page_size)
+            if plan is not None:
+                return plan
+        return self._place.rows(table, wkb)
+
+    def _placed(self, made: Rows | TablePlan) -> list[_Job]:
+        if isinstance(made, Rows):
+            self.fill.add(made)
+            return []
+        return self.fill.place(made)
 
 
 def _whole_key(layer: BulkLayer, column: str, keys: _Keys) -> pa.ChunkedArray | None:
@@ -159,80 +223,6 @@ def _cut(layer: BulkLayer) -> Iterator[_Cut]:
     for start in range(0, layer.rows, step):
         wkb = layer.geometry.slice(start, step) if layer.geometry is not None else None
         yield layer.table.slice(start, step), wkb
-
-
-def _made(place: TablePlace, paged: bool, cut: _Cut) -> tuple[Rows | PolygonRows, _Cut]:
-    """Turn some rows into columns of records, or into what a maker of pages takes."""
-    table, wkb = cut
-    rows = None
-    if paged and wkb is not None:
-        rows = place.polygon_rows(table, pa.concat_arrays(wkb.chunks))
-    return (place.rows(table, wkb) if rows is None else rows), cut
-
-
-def _in_turn(
-    pool: ThreadPoolExecutor, layer: BulkLayer, make: Callable[[_Cut], T], keys: _Keys
-) -> Iterator[T]:
-    """Give what is made of the chunks of a table, in order and some ahead by other threads."""
-    waiting: list[Future[T]] = []
-    with ahead(_cut(layer)) as cuts:
-        for table, wkb in cuts:
-            if layer.stream is not None:
-                for column, parts in keys.items():
-                    parts.append(table[column])
-            waiting.append(pool.submit(make, (table, wkb)))
-            if len(waiting) > 2:
-                yield waiting.pop(0).result()
-    for last in waiting:
-        yield last.result()
-
-
-def _load_index(file: PageFile, root: int, column: pa.ChunkedArray) -> None:
-    """Write an index of one column: its values in order, each with its row number."""
-    if not len(column):
-        return
-    kind = _value_type(column.type)
-    if pa.types.is_integer(kind):
-        ranks = column.fill_null(-(1 << 62)).to_numpy()
-        order = _order(ranks)
-        keys = pa.concat_arrays(column.chunks).take(pa.array(order))
-    elif _rises(column):
-        order = np.arange(len(column), dtype=np.int64)
-        keys = pa.concat_arrays(column.chunks)
-    else:
-        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        whole = encoded.unify_dictionaries().combine_chunks()
-        whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-        words = whole.dictionary
-        sorted_words = pc.sort_indices(words.cast(pa.large_string())).to_numpy()
-        rank = np.empty(len(words) + 1, np.int64)
-        rank[sorted_words] = np.arange(len(words))
-        rank[-1] = -1  # NULL stands first
-        codes = whole.indices.fill_null(len(words)).to_numpy().astype(np.int64)
-        if len(words) and (empty := pc.index(words, pa.scalar("", words.type)).as_py()) >= 0:
-            rank[empty] = -1
-        order = _order(rank[codes])
-        keys = words.take(pa.array(codes[order], mask=codes[order] == len(words)))
-    values = [storable_value(keys), storable_value(pa.array(order + 1))]
-    IndexTree(file, root).write(record([v for v in values if v is not None], len(order)))
-
-
-def _rises(texts: pa.ChunkedArray) -> bool:
-    """Tell whether texts lie in the order of an index already, as ids often do."""
-    if pa.types.is_dictionary(texts.type) or texts.null_count or not texts[0].as_py():
-        return False
-    return bool(pc.all(pc.less_equal(texts[:-1], texts[1:])).as_py())
-
-
-def _order(ranks: Ints) -> Ints:
-    """Return the rows by rising rank; often they lie so already."""
-    if (ranks[1:] >= ranks[:-1]).all():
-        return np.arange(len(ranks), dtype=np.int64)
-    return np.argsort(ranks, kind="stable").astype(np.int64)
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _text_values(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

@@ -9,6 +9,7 @@ Format: "Database File Format", sqlite.org/fileformat2.html.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.io.bulk_record import Bytes, Ints, Piece, joined, varints
+from landremed.io.bulk_record import Bytes, Ints, Piece, fixed, joined, varints
 
 __all__ = ["LONGEST_KEY", "IndexTree", "PageFile", "TableTree"]
 
@@ -83,6 +84,11 @@ class PageFile:
             self._put(memoryview(self._counter), 92)  # the size counts only where both are equal
 
     def _put(self, data: memoryview, place: int) -> None:
+        if hasattr(os, "pwrite"):
+            while len(data):
+                written = os.pwrite(self._stream.fileno(), data, place)
+                data, place = data[written:], place + written
+            return
         with self._one:
             self._stream.seek(place)
             while len(data):
@@ -139,6 +145,14 @@ class TableTree:
         else:
             self._place(image, last_ids)
 
+    def take(self, last_ids: Ints) -> Ints:
+        """Return the numbers of leaf pages, several, that will be written elsewhere."""
+        self._place_only()
+        numbers = self._file.take(len(last_ids))
+        self._leaves.append(numbers)
+        self._last_ids.append(last_ids)
+        return numbers
+
     def _place(self, image: Bytes, last: Ints) -> None:
         numbers = self._file.take(len(last))
         self._file.write(numbers, image)
@@ -162,13 +176,14 @@ class TableTree:
             longest = -(-int(keys[-1]).bit_length() // 7)  # bytes of the last key
             fan = (size - _INNER_HEAD) // (2 + 4 + longest) + 1
             groups = np.array_split(np.arange(len(children)), -(-len(children) // fan))
-            pages = [_table_inner(children[g], keys[g], size) for g in groups]
-            if len(pages) == 1:
-                self._file.write(np.array([self._root]), pages[0])
+            last = np.array([g[-1] for g in groups])
+            image = _table_inner(children, keys, last, size)
+            if len(groups) == 1:
+                self._file.write(np.array([self._root]), image)
                 return
-            numbers = self._file.take(len(pages))
-            self._file.write(numbers, b"".join(pages))
-            children, keys = numbers, keys[[g[-1] for g in groups]]
+            numbers = self._file.take(len(groups))
+            self._file.write(numbers, image)
+            children, keys = numbers, keys[last]
 
 
 class IndexTree:
@@ -200,13 +215,22 @@ class IndexTree:
         leaf_cells = entries.filter(pa.array(rows)) if len(separators) else entries
         heads = _heads(cell[within], start, size, _INDEX_LEAF)
         image = _data(joined([heads, Piece(leaf_cells, cell[within])]))
-        if len(start) == 1:
-            self._file.write(np.array([self._root]), image)
-            return
-        numbers = self._file.take(len(start))
-        self._file.write(numbers, image)
         keys = [entries[int(row)].as_py() for row in separators]
-        self._inner([int(n) for n in numbers], keys)
+        self._file.write(self.take(keys), image)
+
+    def take(self, keys: Sequence[bytes]) -> Ints:
+        """Return the numbers of the leaves, to be written elsewhere, and write the pages above.
+
+        Parameters
+        ----------
+        keys : sequence of bytes
+            The entries between the leaves.
+        """
+        if not keys:
+            return np.array([self._root])
+        numbers = self._file.take(len(keys) + 1)
+        self._inner(numbers.tolist(), list(keys))
+        return numbers
 
     def _inner(self, children: list[int], keys: list[bytes]) -> None:
         """Write the pages above; between two children stands the entry that lies between them."""
@@ -268,8 +292,12 @@ def _index_pages(cell: Ints, room: int) -> tuple[Ints, Ints]:
     return np.array(first, np.int64), np.array(separators, np.int64)
 
 
-def _heads(cell: Ints, first: Ints, size: int, kind: int) -> Piece:
-    """Return what stands before the first cell of every page: its head, the places of its cells, the gap."""
+def _heads(cell: Ints, first: Ints, size: int, kind: int, right: Ints | None = None) -> Piece:
+    """Return what stands before the first cell of every page: its head, the places of its cells, the gap.
+
+    ``right`` is what the heads of inner pages name: the page behind their last cell.
+    """
+    head = _LEAF_HEAD
     rows = len(cell)
     count = np.diff(np.append(first, rows))
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(cell)])
@@ -281,9 +309,13 @@ def _heads(cell: Ints, first: Ints, size: int, kind: int) -> Piece:
     for at, number in ((3, count), (5, length)):
         data[base[:-1] + at] = number >> 8
         data[base[:-1] + at + 1] = number & 255
+    if right is not None:
+        head = _INNER_HEAD
+        for at in range(4):
+            data[base[:-1] + 8 + at] = right >> (24 - 8 * at) & 255
     page = np.repeat(np.arange(len(first)), count)
     place = length[page] + start[:-1] - start[first][page]
-    slot = base[page] + _LEAF_HEAD + 2 * (np.arange(rows) - first[page])
+    slot = base[page] + head + 2 * (np.arange(rows) - first[page])
     data[slot] = place >> 8
     data[slot + 1] = place & 255
     each = np.zeros(rows, np.int64)
@@ -323,10 +355,15 @@ def _spill(file: PageFile, pieces: Sequence[Piece], spilled: Ints, kept: Ints) -
     return [*rest, Piece(pa.Array.from_buffers(_BINARY, len(kept), [None, pa.py_buffer(ends), data]), kept)]
 
 
-def _table_inner(children: Ints, keys: Ints, size: int) -> bytes:
-    pairs = zip(children[:-1].tolist(), varints(keys).data.to_pylist(), strict=False)
-    cells = [child.to_bytes(4, "big") + key for child, key in pairs]
-    return _inner_page(_TABLE_INNER, cells, int(children[-1]), size)
+def _table_inner(children: Ints, keys: Ints, last: Ints, size: int) -> Bytes:
+    """Return inner pages of a table, given the last child of each page, which its head names."""
+    inside = np.ones(len(children), bool)
+    inside[last] = False
+    child = fixed(children[inside].astype(">u4").view(np.uint8).reshape(-1, 4))
+    key = varints(keys[inside])
+    cell = np.broadcast_to(np.asarray(4 + key.length, np.int64), len(child.data))
+    first = np.append(0, last[:-1] - np.arange(len(last) - 1))
+    return _data(joined([_heads(cell, first, size, _TABLE_INNER, children[last]), child, key]))
 
 
 def _index_inner(children: Sequence[int], keys: Sequence[bytes], size: int) -> bytes:

@@ -21,13 +21,17 @@ __all__ = [
     "Value",
     "blob_value",
     "fixed",
+    "integer_width",
     "is_storable",
     "joined",
     "null_value",
     "record",
     "some",
     "storable_value",
+    "value_type",
     "varints",
+    "whole_column",
+    "without_nul",
 ]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -57,8 +61,17 @@ class Value:
 
 def is_storable(kind: pa.DataType) -> bool:
     """Tell whether a column of this type is stored plainly."""
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return any(holds(inner) for holds, _ in _STORED)
+    return any(holds(value_type(kind)) for holds, _ in _STORED)
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of a column's values, coded or not."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def whole_column(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece."""
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def storable_value(column: pa.Array) -> Value | None:
@@ -72,6 +85,29 @@ def storable_value(column: pa.Array) -> Value | None:
         if holds(column.type):
             return stored(column)
     return None
+
+
+def integer_width(low: int, high: int) -> int:
+    """Return how many bytes whole numbers from low to high are stored in, 0 where all are 0 or 1."""
+    if low >= 0 and high <= 1:
+        return 0
+    return next(w for w in _INTEGER_TYPES if -(1 << (8 * w - 1)) <= low and high < 1 << (8 * w - 1))
+
+
+def without_nul(column: pa.Array) -> pa.Array:
+    """Return texts as SQLite can hold them: it would cut one at a character of number zero."""
+    data = column.buffers()[2]
+    if data is None or not len(column):
+        return column
+    wide = pa.types.is_large_string(column.type)
+    ends = np.frombuffer(column.buffers()[1], np.int64 if wide else np.int32)
+    low, high = ends[column.offset], ends[column.offset + len(column)]
+    if (
+        np.frombuffer(data, np.uint8)[low:high].min(initial=1)
+        or not pc.any(pc.match_substring(column, "\0")).as_py()
+    ):
+        return column
+    return pc.replace_substring(column, "\0", "\ufffd")
 
 
 def null_value() -> Value:
@@ -168,26 +204,21 @@ def _header(types: Sequence[Ints | int], rows: int) -> list[Piece]:
 
 
 def _text(column: pa.Array) -> Value:
+    column = without_nul(column)
     length = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     if not length.any():
         return null_value()
     filled = column.fill_null("") if column.null_count else column
     body = filled.cast(pa.large_string()).cast(_BINARY)
-    if (
-        np.frombuffer(body.buffers()[2], np.uint8).min() == 0
-        and pc.any(pc.match_substring(body, "\0")).as_py()
-    ):
-        return _text(pc.replace_substring(filled, "\0", "\ufffd"))  # SQLite would cut the text there
     return Value(np.where(length > 0, _TEXT + 2 * length, _NULL), (Piece(body, length),))
 
 
 def _integers(column: pa.Array) -> Value:
     there = _there(column)
     numbers = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    if low >= 0 and high <= 1:
+    width = integer_width(int(numbers.min(initial=0)), int(numbers.max(initial=0)))
+    if not width:
         return Value(np.where(there, _ZERO + numbers, _NULL), ())
-    width = next(w for w in _INTEGER_TYPES if -(1 << (8 * w - 1)) <= low and high < 1 << (8 * w - 1))
     raw = numbers.astype(">i8").view(np.uint8).reshape(-1, 8)[:, 8 - width :]
     return Value(np.where(there, _INTEGER_TYPES[width], _NULL), (some(raw, there),))
 

@@ -24,13 +24,14 @@ class PackedTree:
     ----------
     nodes : ndarray of bytes (nodes, width)
         Node 1 is the root.
-    row_node : ndarray of int
-        Leaf of every row, in the order of the rows given.
+    row_ids, row_node : ndarray of int
+        Every row, and its leaf.
     parent : ndarray of int
         Parent of the nodes 2, 3, …
     """
 
     nodes: Bytes
+    row_ids: Ints
     row_node: Ints
     parent: Ints
 
@@ -72,7 +73,7 @@ def packed(row_ids: Ints, boxes: npt.NDArray[np.float64], page_size: int) -> Pac
     nodes[0, 1] = len(levels) - 1  # the depth stands in the root
     row_node = np.empty(len(row_ids), np.int64)
     row_node[order] = np.arange(len(row_ids)) // fan + starts[0]
-    return PackedTree(nodes, row_node, parent[1:])
+    return PackedTree(nodes, row_ids, row_node, parent[1:])
 
 
 def _outward(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from landremed.io.bulk_columns import Columns
 from landremed.io.bulk_geometry import GeometryRows, geometry_rows
 from landremed.io.bulk_pages import PageFile, TableTree
-from landremed.io.bulk_polygons import PageMaker, PolygonRows, polygon_rows
-from landremed.io.bulk_record import Ints, Piece, Value, blob_value, fixed, null_value, record, storable_value
-from landremed.io.bulk_rtree import packed
+from landremed.io.bulk_record import (
+    Ints,
+    Value,
+    blob_value,
+    fixed,
+    null_value,
+    record,
+    storable_value,
+    whole_column,
+)
+from landremed.io.bulk_rows import PageMaker, TablePlan, TableRows
+from landremed.io.bulk_rtree import PackedTree, packed
 
 __all__ = ["Rows", "TableFill", "TablePlace"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+_BINARY: Final = pa.large_binary()
+_FILLED: Final = 2048
+"""Leaf pages made by one thread at a time."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,7 @@ class TablePlace:
 
     def rows(self, table: pa.Table, geometry: pa.ChunkedArray | None) -> Rows:
         """Turn some rows into columns of records; may be called from any thread."""
-        shape = (
-            geometry_rows(pa.concat_arrays(geometry.chunks), self.srs_id) if geometry is not None else None
-        )
+        shape = geometry_rows(whole_column(geometry), self.srs_id) if geometry is not None else None
         values = [null_value()]
         for name in self.columns[1:]:
             if name in table.column_names:
@@ -74,14 +87,24 @@ class TablePlace:
                 values.append(blob_value(shape.pieces, shape.there))
         return Rows(table.num_rows, values, shape)
 
-    def polygon_rows(self, table: pa.Table, wkb: pa.Array, first_id: int = 1) -> PolygonRows | None:
-        """Turn some rows into what a `PageMaker` takes, None where it cannot; from any thread."""
-        names = table.column_names
-        column = next((n for n, name in enumerate(self.columns) if n and name not in names), 0)
-        if not column or wkb.null_count:
-            return None
-        values = [_value(table[name]) if name in names else null_value() for name in self.columns]
-        return polygon_rows(values, column, wkb, first_id, self.srs_id)
+    def table_rows(self, table: pa.Table, geometry: pa.ChunkedArray | None, first_id: int = 1) -> TableRows:
+        """Turn some rows into what a `PageMaker` takes; from any thread.
+
+        Raises
+        ------
+        OSError
+            A column is of a type that is not stored plainly.
+        """
+        shapes = whole_column(geometry).cast(_BINARY) if geometry is not None else None
+        columns = Columns()
+        columns.add_nothing()
+        for name in self.columns[1:]:
+            if name in table.column_names:
+                if not columns.add(whole_column(table[name])):
+                    raise OSError(f"column of type {table[name].type}")
+            elif shapes is not None:
+                columns.add_shapes(shapes)
+        return TableRows(table.num_rows, columns, shapes, self.srs_id, first_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +142,59 @@ class TableFill:
         if rows.shape is not None:
             self._boxes.append(rows.shape.boxes)
 
-    def add_pages(self, table: pa.Table, wkb: pa.Array, make: PageMaker) -> bool:
-        """Write the next rows as pages that ``make`` makes; False, and nothing written, where it cannot."""
-        rows = self._place.polygon_rows(table, wkb)
-        return rows is not None and self.add_polygons(rows, make)
+    def place(self, plan: TablePlan) -> list[Callable[[], None]]:
+        """Give the next rows their pages; return what is to be done to write these, by any threads."""
+        spilled = self._file.take(int(plan.spilled[-1]))
+        self.count += plan.rows.count
+        if plan.rows.wkb is not None:
+            self._boxes.append(plan.boxes)
+        leaves = len(plan.last_ids)
+        if leaves == 1:
+            image, ends = plan.make.fill_rows(plan, 0, 1, spilled)
+            self._file.write(spilled, ends)
+            self._tree.add_leaves(image, plan.last_ids)
+            return []
+        numbers = self._tree.take(plan.last_ids)
+        jobs: list[Callable[[], None]] = []
+        for low in range(0, leaves, _FILLED):
+            high = min(low + _FILLED, leaves)
+            own = spilled[plan.spilled[low] : plan.spilled[high]]
+            jobs.append(partial(self._fill, plan, (low, high), (numbers[low:high], own)))
+        return jobs
 
-    def add_polygons(self, rows: PolygonRows, make: PageMaker) -> bool:
-        """Write the next rows as ``add_pages`` does; whatever their numbers were, they are numbered on."""
-        made = make(replace(rows, first_id=self.count + 1), self._file.take, self._file.page_size)
-        if made is None:
-            return False
-        self._file.write(made.end_numbers, made.ends)
-        self._tree.add_leaves(made.leaves, made.last_ids)
-        self.count += len(rows.wkb)
-        self._boxes.append(made.boxes)
-        return True
+    def _fill(self, plan: TablePlan, span: tuple[int, int], numbers: tuple[Ints, Ints]) -> None:
+        leaves, ends = plan.make.fill_rows(plan, *span, numbers[1])
+        self._file.write(numbers[0], leaves)
+        self._file.write(numbers[1], ends)
 
     def finish(self) -> None:
-        """Write the inner pages and the spatial index."""
+        """Write the inner pages."""
         self._tree.finish()
+
+    def pack(self) -> PackedTree | None:
+        """Return the spatial index of all rows, None for a table that has none; from any thread."""
         if not self._boxes:
-            return
+            return None
         boxes = np.concatenate(self._boxes)
         self._boxes.clear()
         there = np.flatnonzero(~np.isnan(boxes[:, 0]))
         boxes = boxes[there]
-        if self._place.tree:
-            _load_tree(self._file, self._place.tree, there + 1, boxes)
         if len(there):
             self._bounds = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+        return packed(there + 1, boxes, self._file.page_size) if self._place.tree else None
+
+    def write_tree(self, tree: PackedTree | None, make: PageMaker | None) -> None:
+        """Write the spatial index: its nodes, and who lies in which."""
+        if tree is None:
+            return
+        numbers = np.arange(1, len(tree.nodes) + 1)
+        for part, ids, values in (
+            ("node", numbers, tree.nodes),
+            ("rowid", tree.row_ids, tree.row_node),
+            ("parent", numbers[1:], tree.parent),
+        ):
+            if len(ids):
+                _write_pairs(self._file, self._place.tree[part], ids, values, make)
 
     def register(self, db: sqlite3.Connection, name: str) -> None:
         """Note what GDAL notes of a layer it wrote: bounds, number of rows, last row number."""
@@ -161,29 +208,33 @@ class TableFill:
 
 
 def _value(column: pa.ChunkedArray) -> Value:
-    value = storable_value(pa.concat_arrays(column.chunks))
+    value = storable_value(whole_column(column))
     if value is None:
         raise OSError(f"column of type {column.type}")
     return value
 
 
-def _load_tree(file: PageFile, roots: dict[str, int], row_ids: Ints, boxes: Floats) -> None:
-    """Write a spatial index: its nodes, and who lies in which."""
-    tree = packed(row_ids, boxes, file.page_size)
-    width = tree.nodes.shape[1]
-    blobs = Value(12 + 2 * width, (fixed(tree.nodes),))
-    numbers = np.arange(1, len(tree.nodes) + 1)
-    _write_table(file, roots["node"], [null_value(), blobs], numbers)
-    _write_table(file, roots["rowid"], [null_value(), _number(tree.row_node)], row_ids)
-    _write_table(file, roots["parent"], [null_value(), _number(tree.parent)], numbers[1:])
-
-
-def _write_table(file: PageFile, root: int, values: list[Value], row_ids: Ints) -> None:
-    if not len(row_ids):
-        return
+def _write_pairs(
+    file: PageFile, root: int, row_ids: Ints, values: npt.NDArray[Any], make: PageMaker | None
+) -> None:
+    """Write a table of row ids and one column: numbers, or blobs of equal length."""
     tree = TableTree(file, root)
-    pieces: list[Piece] = record(values, len(row_ids))
-    tree.add(pieces, row_ids)
+    if make is not None:
+        columns = Columns()
+        columns.add_nothing()
+        if values.ndim == 1:
+            columns.add(pa.array(values))
+        else:
+            columns.add_blobs(values)
+        plan = make.plan_rows(TableRows(len(row_ids), columns, ids=row_ids), file.page_size)
+        if plan is not None:
+            spilled = file.take(int(plan.spilled[-1]))
+            image, ends = make.fill_rows(plan, 0, len(plan.last_ids), spilled)
+            file.write(spilled, ends)
+            tree.add_leaves(image, plan.last_ids)
+    else:
+        blobs = Value(12 + 2 * values.shape[-1], (fixed(values),)) if values.ndim == 2 else _number(values)
+        tree.add(record([null_value(), blobs], len(row_ids)), row_ids)
     tree.finish()
 
 

@@ -22,7 +22,7 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
-from landremed.io.bulk_polygons import PageMaker
+from landremed.io.bulk_rows import PageMaker
 from landremed.io.disk import flush
 from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order

@@ -20,7 +20,7 @@ import pyogrio
 
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_pages import PageFile
-from landremed.io.bulk_polygons import PageMaker
+from landremed.io.bulk_rows import PageMaker
 from landremed.io.bulk_table import TableFill, TablePlace
 from landremed.io.gpkg_columns import storable_column
 
@@ -139,6 +139,7 @@ class StreamWriter:
             if self._dropped:
                 return
             fill.finish()
+            fill.write_tree(fill.pack(), self._make_pages)
         with closing(sqlite3.connect(self.path)) as db, db:
             fill.register(db, self.layer)
 
@@ -146,8 +147,11 @@ class StreamWriter:
         shapes = chunk.column("geometry")
         rows = _storable(chunk.drop_columns("geometry"))
         if self._make_pages is not None and len(rows):
-            wkb = shapes.chunk(0) if shapes.num_chunks == 1 else pa.concat_arrays(shapes.chunks)
-            if fill.add_pages(rows, wkb, self._make_pages):
+            given = self._place.table_rows(rows, shapes, fill.count + 1)
+            plan = self._make_pages.plan_rows(given, self._file.page_size)
+            if plan is not None:
+                for job in fill.place(plan):
+                    job()
                 return
         fill.add(self._place.rows(rows, shapes))
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from landremed.errors import ProjectError
-from landremed.io.bulk_polygons import PageMaker
+from landremed.io.bulk_rows import PageMaker
 from landremed.overlay.expected import Expected, shapely_seconds
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import message_text
@@ -90,7 +90,7 @@ def page_maker() -> PageMaker | None:
     if "landremed.overlay.native.engine" not in sys.modules:
         return None
     from landremed.overlay.native.compiled import is_warm
-    from landremed.overlay.native.pages import NativePages
+    from landremed.overlay.native.page_maker import NativePages
 
     return NativePages() if is_warm() else None
 

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyogrio
 
 from landremed.errors import InputError, OutputError, Where
-from landremed.io.bulk_polygons import PageMaker
+from landremed.io.bulk_rows import PageMaker
 from landremed.io.gpkg import replace_whole
 from landremed.io.stream_writer import StreamWriter
 from landremed.overlay.engine import Engine, prepare
@@ -142,7 +142,7 @@ def _page_maker(ruler: Engine) -> PageMaker | None:
     """Return compiled code for making pages, where the engine is compiled too."""
     if ruler.name != "native":
         return None
-    from landremed.overlay.native.pages import NativePages
+    from landremed.overlay.native.page_maker import NativePages
 
     return NativePages()
 

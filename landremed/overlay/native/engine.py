@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from landremed.io.bulk_polygons import PolygonRows
 from landremed.overlay.native.arrays import F8, I8, U1
 from landremed.overlay.native.band import measure_once
 from landremed.overlay.native.compiled import is_warm, mark_loaded, mark_warm
@@ -20,7 +19,7 @@ from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measu
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
 from landremed.overlay.native.nearest import measure_one_point
 from landremed.overlay.native.outlines import look_at_one
-from landremed.overlay.native.pages import NativePages
+from landremed.overlay.native.page_maker import make_pages_once
 from landremed.overlay.native.rings import gather_bytes
 from landremed.overlay.native.soundness import look_over, outline_lengths
 from landremed.overlay.native.survey import survey_feature_areas
@@ -164,10 +163,7 @@ def _run_everything() -> None:
     engine.measure(PolygonSet.from_geometries(squares))
     rings = engine._layers[0].rings
     survey_feature_areas(rings.xy, rings.ro, rings.fr, rings.outer, 500000.0, 117.0)
-    rows = PolygonRows(
-        1, np.zeros((3, 2), np.int64), 1, pa.array([b"", b"", b""], table.wkb.type), table.wkb, 1
-    )
-    NativePages()(rows, np.arange, 4096)
+    make_pages_once(table.wkb)
     measure_once()
     measure_one_point()
     look_at_one()

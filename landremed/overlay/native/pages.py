@@ -1,4 +1,4 @@
-"""Pieces as pages of a GeoPackage's table: every row is copied once, to where it stays.
+"""Rows as pages of a GeoPackage's table: every value is copied once, from where it lies to where it stays.
 
 What pages look like is said in ``landremed.io.bulk_pages``, which makes the same ones without compiled code.
 """
@@ -7,78 +7,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from landremed.io.bulk_polygons import PolygonPages, PolygonRows, Take
-from landremed.overlay.native.arrays import F8, I8, U1, Tuple
-from landremed.overlay.native.compiled import entry, kernel, lean
-from landremed.overlay.native.layerset import wkb_bytes
+from landremed.io.bulk_columns import SHAPE
+from landremed.overlay.native.arrays import F8, I4, I8, U1, Tuple
+from landremed.overlay.native.cells import (
+    cell_bytes,
+    cell_type,
+    is_there,
+    put_cell,
+    put_u16,
+    put_u32_big,
+    put_varint,
+    varint_size,
+)
+from landremed.overlay.native.compiled import entry, lean
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.rings import put_u32, read_u32
 
-__all__ = ["NativePages"]
+__all__ = ["fill_rows", "plan_rows"]
 
 _HEAD, _BOUNDS, _PROMOTED = 8, 32, 9  # bytes before the WKB: head, bounds, head of a multipolygon of one
 _LEAF_HEAD = 8
 _BLOB = 12
-
-
-class NativePages:
-    """A maker of pages (``landremed.io.bulk_polygons``) that keeps its room from call to call."""
-
-    def __init__(self) -> None:
-        self._leaves = np.empty(0, np.uint8)
-        self._ends = np.empty(0, np.uint8)
-
-    def __call__(self, rows: PolygonRows, take: Take, page_size: int) -> PolygonPages | None:
-        """Return the pages of some rows; they last until the next call."""
-        wkb, off = wkb_bytes(rows.wkb)
-        tail, tail_off = wkb_bytes(rows.tail)
-        types = np.ascontiguousarray(rows.types)
-        known, boxes, sizes, first, ends = plan_pages(
-            wkb, off, types, rows.column, tail_off, rows.first_id, page_size
-        )
-        if not known:
-            return None
-        numbers = take(int(ends))
-        self._leaves = _room(self._leaves, page_size * len(first))
-        self._ends = _room(self._ends, page_size * len(numbers))
-        fill_pages(
-            (wkb, off, boxes, rows.srs_id), (types, rows.column, tail, tail_off), sizes, first, rows.first_id,
-            numbers, page_size, self._leaves, self._ends,
-        )  # fmt: skip
-        last = rows.first_id + np.append(first[1:], len(rows.wkb)) - 1
-        leaves, spilled = self._leaves[: page_size * len(first)], self._ends[: page_size * len(numbers)]
-        return PolygonPages(leaves, last, spilled, numbers, boxes)
-
-
-def _room(array: U1, size: int) -> U1:
-    return array if len(array) >= size else np.empty(size + size // 4, np.uint8)
-
-
-@kernel
-def varint_size(v: int) -> int:
-    """Return how many bytes a number takes, seven bits a byte."""
-    n = 1
-    while v >= 128:
-        v >>= 7
-        n += 1
-    return n
-
-
-@lean
-def put_varint(b: U1, i: int, v: int) -> int:
-    """Write a number, seven bits a byte, all but the last byte marked; return the place behind it."""
-    n = varint_size(v)
-    for k in range(n):
-        byte = (v >> (7 * (n - 1 - k))) & 127
-        b[i + k] = byte | 128 if k < n - 1 else byte
-    return i + n
-
-
-@lean
-def put_u16(b: U1, i: int, v: int) -> None:
-    """Write a big-endian number of two bytes."""
-    b[i] = (v >> 8) & 255
-    b[i + 1] = v & 255
+_SLACK = 16  # bytes behind a record that may be written over
 
 
 @lean
@@ -135,9 +85,31 @@ def outer_bounds(b: U1, p: int, end: int, xy: F8, box: F8) -> int:
     return kind
 
 
+@lean
+def row_bounds(shape: Tuple, columns: I8, c: int, i: int, xy: F8, boxes: F8) -> int:
+    """Write the bounds of a row's polygon; return the bytes that come before its WKB, 0 without one, or -1."""
+    wkb, off = shape
+    if not is_there(columns, c, i):
+        for d in range(4):
+            boxes[i, d] = np.nan
+        return 0
+    kind = outer_bounds(wkb, off[i], off[i + 1], xy, boxes[i])
+    if kind == 0:
+        return -1
+    return _HEAD + (_BOUNDS if boxes[i, 0] <= boxes[i, 2] else 0) + (_PROMOTED if kind == 3 else 0)
+
+
 @entry
-def plan_pages(wkb: U1, off: I8, types: I8, column: int, tail_off: I8, first_id: int, page: int) -> Tuple:
-    """Find out how long every row is and on which page it comes; fill in the serial types of the geometry.
+def plan_rows(shape: Tuple, columns: I8, n: int, first_id: int, ids: I8, page: int) -> Tuple:
+    """Find out how long every row is and on which page it comes.
+
+    Parameters
+    ----------
+    shape : (wkb, off)
+        Of no length without a column of shapes.
+    columns : described columns
+    n : rows
+    first_id, ids : row id of the first row, or of every row
 
     Returns
     -------
@@ -145,61 +117,99 @@ def plan_pages(wkb: U1, off: I8, types: I8, column: int, tail_off: I8, first_id:
     boxes : bounds per row, NaN for an empty polygon
     sizes : (rows, 4) bytes of the record's head, of the record, of what stays on the leaf, of the blob's start
     first : first row of every leaf
-    ends : pages for what does not stay
+    spilled : pages for what does not stay, before every leaf and in all
     """
-    n = len(off) - 1
-    boxes = np.empty((n, 4))
-    sizes = np.empty((n, 4), np.int64)
+    off = shape[1]
+    boxes = np.empty((len(off) - 1 if len(off) else 0, 4))
+    sizes = np.zeros((n, 4), np.int32)
     first = np.empty(n, np.int64)
+    spilled = np.empty(n + 1, np.int64)
     xy = np.empty((1, 2))
+    for c in range(columns.shape[0]):
+        if columns[c, 0] == SHAPE:
+            for i in range(n):
+                start = row_bounds(shape, columns, c, i, xy, boxes)
+                if start < 0:
+                    return False, boxes, sizes, first[:0], spilled[:1]
+                blob = start + off[i + 1] - off[i] if start else 0
+                sizes[i, 0] += varint_size(_BLOB + 2 * blob) if start else 1
+                sizes[i, 1] += blob
+                sizes[i, 3] = start
+        else:
+            for i in range(n):
+                serial = cell_type(columns, c, i)
+                sizes[i, 0] += varint_size(serial)
+                sizes[i, 1] += cell_bytes(serial)
+    leaves = lay_out(sizes, first_id, ids, page, first, spilled)
+    return True, boxes, sizes, first[:leaves].copy(), spilled[: leaves + 1].copy()
+
+
+@lean
+def lay_out(sizes: I4, first_id: int, ids: I8, page: int, first: I8, spilled: I8) -> int:
+    """Lay records out on leaves, given the bytes of their serial types and of their values; return how many."""
     most = page - 35
     least = (page - 12) * 32 // 255 - 23
     ends = 0
     leaves = 0
     used = page
-    for i in range(n):
-        kind = outer_bounds(wkb, off[i], off[i + 1], xy, boxes[i])
-        if kind == 0:
-            return False, boxes, sizes, first[:0], 0
-        start = _HEAD + (_BOUNDS if boxes[i, 0] <= boxes[i, 2] else 0) + (_PROMOTED if kind == 3 else 0)
-        blob = start + off[i + 1] - off[i]
-        types[i, column] = _BLOB + 2 * blob
-        head = 0
-        for c in range(types.shape[1]):
-            head += varint_size(types[i, c])
+    for i in range(sizes.shape[0]):
+        head = np.int64(sizes[i, 0])
         head += 1 if head < 127 else 2
-        record = head + blob + tail_off[i + 1] - tail_off[i]
+        record = head + sizes[i, 1]
         kept = record
         if record > most:
             kept = least + (record - least) % (page - 4)
             if kept > most:
                 kept = least
-            ends += (record - kept + page - 5) // (page - 4)
-        cell = kept + varint_size(record) + varint_size(first_id + i) + (4 if kept < record else 0)
+        row_id = ids[i] if len(ids) else first_id + i
+        cell = kept + varint_size(record) + varint_size(row_id) + (4 if kept < record else 0)
         if used + cell + 2 > page:
             first[leaves] = i
+            spilled[leaves] = ends
             leaves += 1
             used = _LEAF_HEAD
         used += cell + 2
+        if kept < record:
+            ends += (record - kept + page - 5) // (page - 4)
         sizes[i, 0] = head
         sizes[i, 1] = record
         sizes[i, 2] = kept
-        sizes[i, 3] = start
-    return True, boxes, sizes, first[:leaves].copy(), ends
+    spilled[leaves] = ends
+    return leaves
 
 
 @lean
-def put_lead(b: U1, shape: Tuple, types: I8, column: int, i: int, sizes: I8, number: F8) -> int:
-    """Write what stands before a row's WKB: the record's head, the blob's head; return how long it is.
+def put_record(b: U1, p: int, shape: Tuple, columns: I8, i: int, sizes: I4, scratch: Tuple) -> None:
+    """Write a row's record: the lengths and types of its values, then the values.
 
-    ``number`` is scratch of (1, 4).
+    ``shape`` holds the bounds and the number of the CRS too; ``scratch`` is room for (columns,) and (1, 4).
     """
     wkb, off, boxes, srs_id = shape
-    head = sizes[i, 0]
-    p = put_varint(b, 0, head)
-    for c in range(types.shape[1]):
-        p = put_varint(b, p, types[i, c])
-    bounded = boxes[i, 0] <= boxes[i, 2]
+    serials, number = scratch
+    start = np.int64(sizes[i, 3])
+    p = put_varint(b, p, np.int64(sizes[i, 0]))
+    for c in range(columns.shape[0]):
+        if columns[c, 0] == SHAPE:
+            serial = _BLOB + 2 * (start + off[i + 1] - off[i]) if start else np.int64(0)
+        else:
+            serial = cell_type(columns, c, i)
+        serials[c] = serial
+        p = put_varint(b, p, serial)
+    for c in range(columns.shape[0]):
+        if columns[c, 0] != SHAPE:
+            p = put_cell(b, p, columns, c, i, serials[c])
+        elif start:
+            p = put_blob_head(b, p, boxes[i], srs_id, start, number)
+            size = off[i + 1] - off[i]
+            copy_bytes(b, p, wkb, off[i], size)
+            p += size
+
+
+@lean
+def put_blob_head(b: U1, p: int, box: F8, srs_id: int, start: int, number: F8) -> int:
+    """Write what stands before a polygon's WKB, in all ``start`` bytes; return the place behind it."""
+    end = p + start
+    bounded = box[0] <= box[2]
     b[p] = 71  # "GP", version 0
     b[p + 1] = 80
     b[p + 2] = 0
@@ -207,104 +217,97 @@ def put_lead(b: U1, shape: Tuple, types: I8, column: int, i: int, sizes: I8, num
     put_u32(b, p + 4, srs_id)
     p += _HEAD
     if bounded:
-        number[0, 0] = boxes[i, 0]
-        number[0, 1] = boxes[i, 2]
-        number[0, 2] = boxes[i, 1]
-        number[0, 3] = boxes[i, 3]
+        number[0, 0] = box[0]
+        number[0, 1] = box[2]
+        number[0, 2] = box[1]
+        number[0, 3] = box[3]
         copy_bytes(b, p, number, 0, _BOUNDS)
         p += _BOUNDS
-    if p < head + sizes[i, 3]:
+    if p < end:
         b[p] = 1
         put_u32(b, p + 1, 6)
         put_u32(b, p + 5, 1)
-        p += _PROMOTED
-    return p
+    return end
 
 
 @lean
-def copy_common(to: U1, at: int, lo: int, hi: int, src: U1, first: int, base: int, size: int) -> None:
-    """Of bytes base..base + size of a record, which begin at ``first`` of src, copy what lies within lo..hi.
+def put_leaf_head(b: U1, base: int, page: int, lo: int, hi: int, sizes: I4, first_id: int, ids: I8) -> int:
+    """Write the head of a leaf with the rows lo..hi and its empty middle; return the place of its first cell."""
+    used = 0
+    for i in range(lo, hi):
+        kept = np.int64(sizes[i, 2])
+        record = np.int64(sizes[i, 1])
+        row_id = ids[i] if len(ids) else first_id + i
+        used += kept + varint_size(record) + varint_size(row_id) + (4 if kept < record else 0)
+    b[base : base + _LEAF_HEAD] = 0
+    b[base] = 13
+    put_u16(b, base + 3, hi - lo)
+    put_u16(b, base + 5, page - used)
+    b[base + _LEAF_HEAD + 2 * (hi - lo) : base + page - used] = 0
+    return base + page - used
 
-    ``at`` is the place of byte lo.
-    """
-    a = max(lo, base)
-    b = min(hi, base + size)
-    if a < b:
-        copy_bytes(to, at + a - lo, src, first + a - base, b - a)
+
+@lean
+def put_ends(b: U1, record: U1, kept: int, size: int, spilled: int, numbers: I8, page: int) -> int:
+    """Write what does not stay on a leaf, page after page from ``spilled`` on; return how many there are then."""
+    while kept < size:
+        end = min(size, kept + page - 4)
+        q = spilled * page
+        put_u32_big(b, q, numbers[spilled + 1] if end < size else 0)
+        copy_bytes(b, q + 4, record, kept, end - kept)
+        b[q + 4 + end - kept : q + page] = 0
+        kept = end
+        spilled += 1
+    return spilled
 
 
 @entry
-def fill_pages(
+def fill_rows(
     shape: Tuple,
-    values: Tuple,
-    sizes: I8,
-    first: I8,
-    first_id: int,
+    columns: I8,
+    sizes: I4,
+    spans: Tuple,
+    row_ids: Tuple,
     numbers: I8,
     page: int,
     leaves: U1,
     ends: U1,
 ) -> None:
-    """Write the pages that ``plan_pages`` laid out.
+    """Write some of the pages that ``plan_rows`` laid out.
 
     Parameters
     ----------
     shape : (wkb, off, boxes, srs id)
-    values : (types, column, tail, tail offsets)
+    spans : (first row of every leaf, first leaf, leaf behind the last)
+    row_ids : (row id of the first row, row ids)
     numbers : page numbers of the ends
-    leaves, ends : where the pages go
+    leaves, ends : where the pages go, with some room behind
     """
-    wkb, off = shape[0], shape[1]
-    types, column, tail, tail_off = values
-    n = len(off) - 1
-    lead = np.empty(11 + 10 * types.shape[1] + _HEAD + _BOUNDS + _PROMOTED, np.uint8)
-    number = np.empty((1, 4))
+    first, low, high = spans
+    first_id, ids = row_ids
+    scratch = (np.empty(columns.shape[0], np.int64), np.empty((1, 4)))
+    whole = np.empty(4 * page, np.uint8)
     spilled = 0
-    for leaf in range(len(first)):
+    for leaf in range(low, high):
         lo = first[leaf]
-        hi = first[leaf + 1] if leaf + 1 < len(first) else n
-        base = leaf * page
-        used = 0
+        hi = first[leaf + 1] if leaf + 1 < len(first) else sizes.shape[0]
+        base = (leaf - low) * page
+        p = put_leaf_head(leaves, base, page, lo, hi, sizes, first_id, ids)
         for i in range(lo, hi):
-            kept = sizes[i, 2]
-            used += (
-                kept + varint_size(sizes[i, 1]) + varint_size(first_id + i) + (4 if kept < sizes[i, 1] else 0)
-            )
-        leaves[base : base + _LEAF_HEAD] = 0
-        leaves[base] = 13
-        put_u16(leaves, base + 3, hi - lo)
-        put_u16(leaves, base + 5, page - used)
-        leaves[base + _LEAF_HEAD + 2 * (hi - lo) : base + page - used] = 0
-        p = base + page - used
-        for i in range(lo, hi):
-            record = sizes[i, 1]
-            kept = sizes[i, 2]
+            record = np.int64(sizes[i, 1])
+            kept = np.int64(sizes[i, 2])
             put_u16(leaves, base + _LEAF_HEAD + 2 * (i - lo), p - base)
             p = put_varint(leaves, p, record)
-            p = put_varint(leaves, p, first_id + i)
-            size = put_lead(lead, shape, types, column, i, sizes, number)
-            rest = size + off[i + 1] - off[i]
-            copy_common(leaves, p, 0, kept, lead, 0, 0, size)
-            copy_common(leaves, p, 0, kept, wkb, off[i], size, rest - size)
-            copy_common(leaves, p, 0, kept, tail, tail_off[i], rest, record - rest)
-            p += kept
+            p = put_varint(leaves, p, ids[i] if len(ids) else first_id + i)
             if kept == record:
+                put_record(leaves, p, shape, columns, i, sizes, scratch)
+                p += kept
                 continue
+            if len(whole) < record + _SLACK:
+                whole = np.empty(2 * record, np.uint8)
+            put_record(whole, 0, shape, columns, i, sizes, scratch)
+            copy_bytes(leaves, p, whole, 0, kept)
+            p += kept
             put_u32_big(leaves, p, numbers[spilled])
             p += 4
-            while kept < record:
-                end = min(record, kept + page - 4)
-                q = spilled * page
-                put_u32_big(ends, q, numbers[spilled + 1] if end < record else 0)
-                copy_common(ends, q + 4, kept, end, wkb, off[i], size, rest - size)
-                copy_common(ends, q + 4, kept, end, tail, tail_off[i], rest, record - rest)
-                ends[q + 4 + end - kept : q + page] = 0
-                kept = end
-                spilled += 1
-
-
-@lean
-def put_u32_big(b: U1, i: int, v: int) -> None:
-    """Write a big-endian number of four bytes."""
-    put_u16(b, i, v >> 16)
-    put_u16(b, i + 2, v & 65535)
+            spilled = put_ends(ends, whole, kept, record, spilled, numbers, page)
