@@ -54,27 +54,30 @@ def overlap_table(ids: Sequence[str], measured: Measured, roles: Sequence[str]) 
 
 def feature_table(ids: Sequence[str], measured: Measured, layers: Sequence[Layer]) -> pa.Table:
     """Return which features are hit, with their ids and the attributes the project wants kept."""
-    tables = []
     names = list(dict.fromkeys(name for layer in layers for name in layer.spec.by))
-    for number, layer in enumerate(layers):
-        rows = measured.features.filter(pc.equal(measured.features["layer"], number))
-        feature = rows["feature"]
-        columns = {
-            "parcel_id": _ids(ids, rows["parcel"].to_numpy()),
-            "layer": pa.array([layer.spec.role] * len(rows), pa.string()),
-            "feature_id": layer.feature_ids.take(feature),
-            "area_m2": round_half_up(rows["area_m2"].to_numpy()),
-        }
-        for name in names:
-            kept = layer.by.column(name).take(feature) if name in layer.spec.by else pa.nulls(len(rows))
-            columns[name] = kept.cast(pa.string())
-        order = pa.array(rows["parcel"].to_numpy())
-        tables.append(pa.table(columns).append_column("_row", order))
-    if not tables:
+    if not layers:
         return OVERLAP_FEATURES_KEYS.empty_table()
-    joined = pa.concat_tables(tables)
-    at = np.argsort(joined["_row"].to_numpy(), kind="stable")
-    return joined.take(pa.array(at)).drop_columns(["_row"])
+    rows = measured.features  # by parcel, layer and feature
+    layer = rows["layer"].to_numpy().astype(np.int64)
+    starts = np.cumsum([0, *(len(each.feature_ids) for each in layers)])
+    feature = pa.array(starts[layer] + rows["feature"].to_numpy())
+    roles = pa.array([each.spec.role for each in layers], pa.string())
+    columns = {
+        "parcel_id": _ids(ids, rows["parcel"].to_numpy()),
+        "layer": roles.take(pa.array(layer)),
+        "feature_id": _laid_end_to_end([each.feature_ids for each in layers]).take(feature),
+        "area_m2": round_half_up(rows["area_m2"].to_numpy()),
+    }
+    for name in names:
+        own = [each.by[name] if name in each.spec.by else pa.nulls(len(each.feature_ids)) for each in layers]
+        columns[name] = _laid_end_to_end(own).take(feature)
+    return pa.table(columns)
+
+
+def _laid_end_to_end(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
+    parts = [column.cast(pa.string()) for column in columns]
+    chunks = [part.chunks if isinstance(part, pa.ChunkedArray) else [part] for part in parts]
+    return pa.concat_arrays([pa.array([], pa.string()), *(chunk for own in chunks for chunk in own)])
 
 
 def land_use_table(ids: Sequence[str], measured: Measured) -> pa.Table | None:

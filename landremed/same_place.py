@@ -19,6 +19,7 @@ __all__ = ["SAME_PLACE_SHARE", "first_of_each", "same_place"]
 SAME_PLACE_SHARE: Final = 0.9
 """Two parcels are the same place when their intersection is more than this share of the larger one."""
 
+_LEAST_SHARE: Final = SAME_PLACE_SHARE - 1e-6  # of an area computed by intersection, with its rounding
 _MOST_PARTNERS: Final = 3
 _BLOCK: Final = 256
 _MOST_HITS: Final = 2_000_000
@@ -60,8 +61,12 @@ def same_place(
     if only is not None:
         left, right, copies = left[only[right]], right[only[right]], copies[only[copies]]
     geometries = _parsed(parcels, np.unique(np.concatenate([left, right, first[copies]])))
+    area = shapely.area(geometries)
+    # what is much smaller cannot cover the larger one; only the others are intersected
+    alike = np.minimum(area[left], area[right]) > _LEAST_SHARE * np.maximum(area[left], area[right])
+    left, right = left[alike], right[alike]
     common = shapely.area(shapely.intersection(geometries[left], geometries[right]))
-    larger = np.maximum(shapely.area(geometries[left]), shapely.area(geometries[right]))
+    larger = np.maximum(area[left], area[right])
     same = common > SAME_PLACE_SHARE * larger
     left, right = np.r_[left[same], first[copies]], np.r_[right[same], copies]
     share = np.r_[(common / larger)[same], np.ones(len(copies))]
@@ -137,11 +142,17 @@ def first_of_each(parcels: PolygonSet) -> Ints:
 
 def _boxed_alike(bounds: Floats) -> Ints:
     """Return the rows whose box is also that of another row."""
-    if len(bounds) < 2:
-        return np.zeros(0, np.int64)
-    order = np.lexsort(bounds.T)
-    alike = (bounds[order[1:]] == bounds[order[:-1]]).all(axis=1)
-    return np.sort(order[np.r_[False, alike] | np.r_[alike, False]])
+    rows = _repeated(bounds[:, :1], np.arange(len(bounds)))  # few have a side in common
+    return np.sort(_repeated(bounds, rows))
+
+
+def _repeated(keys: Floats, rows: Ints) -> Ints:
+    """Return the rows whose keys are also those of another of them."""
+    if len(rows) < 2:
+        return rows[:0]
+    order = rows[np.lexsort(keys[rows].T)]
+    alike = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
+    return order[np.r_[False, alike] | np.r_[alike, False]]
 
 
 def _few(left: Ints, right: Ints) -> tuple[Ints, Ints]:

@@ -27,6 +27,7 @@ _NATIVE_FROM_S: Final = 8.0
 _PAIR_S, _VERTEX_S = 3e-5, 1.6e-7
 _VERTEX_BYTES: Final = 16
 _CROWD: Final = 8
+_MIX: Final = np.array([0x632B_E5AB_7F4A_7C15, 0x27D4_EB2F_1656_67C5, 0x1656_67B1_9E37_79F9])
 _SHORTEST_M: Final = 1e-3
 
 
@@ -91,8 +92,11 @@ def crowds(boxes: FloatArray, asked: npt.NDArray[np.bool_] | None = None) -> Cro
     level = np.ceil(np.log2(size))
     cell = 2.0 ** (level - 2.0)
     column, line = (np.floor((box[:, i] + box[:, i + 2]) / 2.0 / cell) for i in (0, 1))
+    keys = np.column_stack([level, column, line])
+    if not _crowded(keys):
+        return Crowds(beyond, np.zeros(0, np.int64), np.zeros(0, np.int64))
     order = np.lexsort((rows, line, column, level))
-    keys = np.column_stack([level, column, line])[order]
+    keys = keys[order]
     begins = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
     count = np.diff(np.r_[begins, len(order)])
     rank = np.arange(len(order)) - np.repeat(begins, count)
@@ -101,6 +105,12 @@ def crowds(boxes: FloatArray, asked: npt.NDArray[np.bool_] | None = None) -> Cro
     first = rows[order[begins[large]]]
     turn = np.argsort(first)
     return Crowds(beyond, first[turn], count[large][turn])
+
+
+def _crowded(keys: FloatArray) -> bool:
+    """Tell whether more than eight rows may have the same keys; "no" is certain."""
+    mixed = np.sort(keys.astype(np.int64) @ _MIX)  # wraps around
+    return bool((mixed[_CROWD:] == mixed[:-_CROWD]).any())
 
 
 def box_pairs(
