@@ -15,12 +15,14 @@ from landremed.io.gpkg import OutLayer
 from landremed.law import RuleBook
 from landremed.output import PARCEL_ID, layers_of_rows, result_layers
 from landremed.overlay import PolygonSet
-from landremed.partitions.traces import TraceNumbers, trace_keys
+from landremed.partitions.traces import trace_keys
 from landremed.pipeline import Basis, Decisions, Overlay, Stage, decide_overlay
 from landremed.results import decision_columns
 from landremed.reuse import Reuse
+from landremed.reuse.hashes import Digests, as_digests, places_of, raw_array
+from landremed.reuse.rows import RowsOfRuns
 from landremed.reuse.some import some_facts, some_measured
-from landremed.reuse.splice import Splice, put_together
+from landremed.reuse.splice import Splice, put_together, spread, starts_of
 from landremed.types import Straddle
 
 __all__ = ["DecidedLayers", "decided_layers"]
@@ -75,8 +77,9 @@ def decided_layers(
     if splice is not None:
         table = {layer.name: layer.table for layer in layers}
         ours = len(_ours(overlay, table["decisions"]))
-        rows = table["decisions"].select(range(1, ours))
-        reuse.keep_rows(Splice(np.full(len(splice), -1)), rows, table["trace"])
+        rows, trace = table["decisions"].select(range(1, ours)), table["trace"]
+        traced, _ = _told(trace, decided.parcels.decided.trace_id, np.arange(len(splice)))
+        reuse.keep_rows(Splice(np.full(len(splice), -1)), rows, trace, traced)
     else:
         reuse.rows.decided = len(overlay.ids)
     reuse.tell_decided()
@@ -129,9 +132,9 @@ def _spliced(
     if fresh.schema != old.schema:
         return None
     rows = splice.rows(old, fresh)
-    numbers, trace = _traces(splice, (old[_TRACE].to_numpy(), reuse.rows.trace), judged.decided)
+    numbers, trace, traced = _traces(splice, reuse.rows, judged.decided)
     rows = rows.set_column(rows.column_names.index(_TRACE), rows.schema.field(_TRACE), pa.array(numbers))
-    reuse.keep_rows(splice, rows, trace)
+    reuse.keep_rows(splice, rows, trace, traced)
     return layers_of_rows(overlay, book, rows, trace, entries)
 
 
@@ -153,15 +156,15 @@ def _some(overlay: Overlay, rows: Ints, reuse: Reuse) -> Overlay:
     )
 
 
-def _traces(splice: Splice, old: tuple[Ints, pa.Table], new: Decided) -> tuple[Ints, pa.Table]:
+def _traces(splice: Splice, past: RowsOfRuns, new: Decided) -> tuple[Ints, pa.Table, Digests]:
     """Give traces of all rows their numbers, in the order of their first row; equal ones have one.
 
     Parameters
     ----------
     splice : Splice
         Where rows come from.
-    old : (trace of every row of the earlier run, ``trace`` of that run)
-        Numbered from 1.
+    past : RowsOfRuns
+        Rows and traces of the earlier run.
     new : Decided
         Decisions of the rows made anew.
 
@@ -171,34 +174,50 @@ def _traces(splice: Splice, old: tuple[Ints, pa.Table], new: Decided) -> tuple[I
         Of every row.
     trace : pyarrow.Table
         Without traces that no row has any more.
+    traced : ndarray of raw bytes
+        Hash of what each trace says.
     """
-    trace_id, trace = old
     kept = np.flatnonzero(splice.old)
-    own = trace_id[splice.places[kept]]
-    used, inverse = np.unique(own, return_inverse=True)
-    count = np.bincount(trace["trace_id"].to_numpy(), minlength=int(trace_id.max(initial=0)) + 1)
-    at = np.flatnonzero(np.isin(trace["trace_id"].to_numpy(), used))
-    shares = [
-        _renumbered(trace.take(pa.array(at)), np.repeat(np.arange(1, len(used) + 1), count[used])),
-        new.trace,
-    ]
-    keys = [
-        trace_keys(shares[0], inverse + 1, kept),
-        trace_keys(new.trace, new.trace_id, splice.missing),
-    ]
-    numbers = TraceNumbers.of(keys)
+    own = past.rows[_TRACE].to_numpy()[splice.places[kept]] - 1
+    first = np.full(len(past.traced), len(splice))
+    first[own[::-1]] = kept[::-1]  # of equal ones the first row is set last
+    used = np.flatnonzero(first < len(splice))
+    made, made_first = _told(new.trace, new.trace_id, splice.missing)
+    twin = places_of(past.traced[used], pa.chunked_array([raw_array(made)]))
+    again = np.flatnonzero(twin >= 0)
+    alone = np.ones(len(made), bool)
+    alone[twin[again]] = False
+    first_row = np.r_[first[used], made_first[alone]]
+    first_row[again] = np.minimum(first_row[again], made_first[twin[again]])
+    order = np.argsort(first_row)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(1, len(order) + 1)
+    number_then, number_now = np.zeros(len(first), np.int64), np.zeros(len(made), np.int64)
+    number_then[used] = number[: len(used)]
+    number_now[alone] = number[len(used) :]
+    number_now[twin[again]] = number[again]
     of_row = np.empty(len(splice), np.int64)
-    of_row[kept] = numbers.numbers[0][inverse]
-    of_row[splice.missing] = numbers.numbers[1][new.trace_id - 1]
-    ids, tables = [], []
-    for share, number, stays in zip(shares, numbers.numbers, numbers.kept, strict=True):
-        local = share["trace_id"].to_numpy() - 1
-        tables.append(share.filter(pa.array(stays[local])))
-        ids.append(number[local][stays[local]])
-    whole = np.concatenate(ids)
-    order = np.argsort(whole, kind="stable")
-    return of_row, _renumbered(put_together(tables[0], tables[1], order), whole[order])
+    of_row[kept] = number_then[own]
+    of_row[splice.missing] = number_now[new.trace_id - 1]
+    traced = np.concatenate([past.traced[used], made[alone]])[order]
+    return of_row, _laid_out((past.trace, used), (new.trace, np.flatnonzero(alone)), order), traced
 
 
-def _renumbered(trace: pa.Table, number: Ints) -> pa.Table:
-    return trace.set_column(0, trace.schema.field(0), pa.array(number, pa.int64()))
+def _told(trace: pa.Table, trace_id: Ints, rows: Ints) -> tuple[Digests, Ints]:
+    """Return the hash of what each trace says, and its first row."""
+    high, low, first = (column.to_numpy() for column in trace_keys(trace, trace_id, rows).columns)
+    return as_digests(np.column_stack([high, low])), first
+
+
+def _laid_out(then: tuple[pa.Table, Ints], now: tuple[pa.Table, Ints], order: Ints) -> pa.Table:
+    """Return traces of two tables, numbered from 1; the order counts through those of both."""
+    begin, count, above = [], [], 0
+    for trace, traces in (then, now):
+        starts = starts_of(trace[_TRACE].to_numpy() - 1, int(traces.max(initial=-1)) + 1)
+        begin.append(starts[traces] + above)
+        count.append(starts[traces + 1] - starts[traces])
+        above += trace.num_rows
+    first, size = np.concatenate(begin)[order], np.concatenate(count)[order]
+    found = put_together(then[0], now[0], spread(first, size))
+    number = pa.array(np.repeat(np.arange(1, len(order) + 1), size), pa.int64())
+    return found.set_column(0, found.schema.field(0), number)

@@ -152,7 +152,7 @@ def _repeated(keys: Floats, rows: Ints) -> Ints:
         return rows[:0]
     order = rows[np.lexsort(keys[rows].T)]
     alike = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
-    return order[np.r_[False, alike] | np.r_[alike, False]]
+    return np.asarray(order[np.r_[False, alike] | np.r_[alike, False]])
 
 
 def _few(left: Ints, right: Ints) -> tuple[Ints, Ints]:

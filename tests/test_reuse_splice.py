@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landremed.reuse.block_file import read_blocks, table_of, write_blocks
-from landremed.reuse.hashes import digests, places_of, raw_array, row_digests
+from landremed.reuse.hashes import as_digests, digests, mixed, places_of, raw_array
 from landremed.reuse.nearness import near
 from landremed.reuse.splice import Splice, put_together
 
@@ -97,7 +97,20 @@ def test_hashes_are_found_where_they_stand_first():
     found = digests(pa.array([b"x", b"y", b"x", None], pa.large_binary()))
     known = pa.chunked_array([raw_array(found[:1]), raw_array(found[1:])])
     assert places_of(found, known).tolist() == [0, 1, 0, 3]
-    assert places_of(row_digests(np.zeros((2, 3), np.uint8)), known).tolist() == [-1, -1]
+    assert places_of(np.zeros(2, "V16"), known).tolist() == [-1, -1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0, 1, 1 << 31, 1 << 33, 1 << 63, (1 << 64) - 1])] * 4), max_size=40)
+)
+def test_rows_of_numbers_are_told_apart_bit_by_bit(rows):
+    columns = np.array(rows, np.uint64).reshape(-1, 4).T
+    found = as_digests(mixed(np.ascontiguousarray(columns), len(rows)))
+    seen = {}
+    for row, digest in zip(rows, found.tolist(), strict=True):
+        assert seen.setdefault(row, digest) == digest
+    assert len(set(seen.values())) == len(seen)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e6])

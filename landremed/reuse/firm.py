@@ -13,7 +13,16 @@ import pyarrow.compute as pc
 
 from landremed.measure import Measured
 from landremed.overlay import PolygonSet
-from landremed.reuse.hashes import DIGEST, Digests, raw_array, row_digests, text_digests
+from landremed.reuse.hashes import (
+    Digests,
+    Numbers,
+    Pairs,
+    as_digests,
+    as_pairs,
+    mixed,
+    raw_array,
+    text_digests,
+)
 from landremed.reuse.kept import FIRM_SCHEMA
 from landremed.reuse.some import some_facts, some_measured
 from landremed.sensitivity import Firmness, Judgement
@@ -23,7 +32,6 @@ from landremed.types import FactValue, PartialDate
 __all__ = ["firm_keys", "firm_table", "merged", "row_keys", "some_judgement"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 def row_keys(measured: Measured, given: Mapping[str, FactColumn], shapes: Digests) -> Digests:
@@ -41,14 +49,10 @@ def row_keys(measured: Measured, given: Mapping[str, FactColumn], shapes: Digest
     if measured.cultivated_m2 is not None:
         areas.append(measured.cultivated_m2)
     told = [*measured.complete.values(), *measured.void.values()]
+    numbers = [np.ascontiguousarray(a, np.float64).view(np.uint64) for a in areas]
+    numbers += [_packed(told[at : at + 64]) for at in range(0, len(told), 64)]
     rows = len(measured.area_m2)
-    columns = [
-        shapes.view(np.uint8).reshape(rows, DIGEST),
-        *(np.ascontiguousarray(a, np.float64).view(np.uint8).reshape(rows, 8) for a in areas),
-        *(np.asarray(mask, np.uint8).reshape(rows, 1) for mask in told),
-        _facts(given, rows),
-    ]
-    return row_digests(np.concatenate(columns, axis=1))
+    return as_digests(as_pairs(shapes) ^ mixed(numbers, rows) ^ _facts(given, rows))
 
 
 def firm_keys(judgement: Judgement, shapes: Digests) -> Digests:
@@ -59,10 +63,9 @@ def firm_keys(judgement: Judgement, shapes: Digests) -> Digests:
     shapes : ndarray of raw bytes
         Hashes of the parcels' shapes.
     """
-    known = row_keys(judgement.measured, judgement.given, shapes).view(np.uint8).reshape(-1, DIGEST)
+    known = as_pairs(row_keys(judgement.measured, judgement.given, shapes))
     outcomes, code = np.unique(judgement.outcome.astype(str), return_inverse=True)
-    mixed = known ^ text_digests(outcomes.tolist())[code]
-    return np.ascontiguousarray(mixed).view(f"V{DIGEST}").ravel()
+    return as_digests(known ^ as_pairs(text_digests(outcomes.tolist()))[code])
 
 
 def firm_table(keys: Digests, found: Firmness, roles: Sequence[str]) -> pa.Table:
@@ -127,13 +130,21 @@ def some_judgement(judgement: Judgement, rows: Ints) -> Judgement:
     )
 
 
-def _facts(given: Mapping[str, FactColumn], rows: int) -> Bytes:
+def _facts(given: Mapping[str, FactColumn], rows: int) -> Pairs:
     """Return the hash of every row's facts; one that is absent leaves no trace, as if nobody had a value."""
-    found = np.zeros((rows, DIGEST), np.uint8)
+    found = np.zeros((rows, 2), np.uint64)
     for name, column in given.items():
-        each = text_digests([f"{name}={_text(value)}" for value in column.values])
-        absent = np.array([value is None for value in column.values], bool)
-        found ^= np.where(absent[:, None], np.uint8(0), each)[column.codes]
+        each = as_pairs(text_digests([f"{name}={_text(value)}" for value in column.values])).copy()
+        each[[value is None for value in column.values]] = 0
+        found ^= each[column.codes]
+    return found
+
+
+def _packed(masks: Sequence[npt.NDArray[np.bool_]]) -> Numbers:
+    """Return up to 64 masks as the bits of one number."""
+    found = np.zeros(len(masks[0]), np.uint64)
+    for bit, mask in enumerate(masks):
+        found |= mask.astype(np.uint64) << np.uint64(bit)
     return found
 
 

@@ -23,12 +23,16 @@ from landremed.provenance import library_versions, version
 __all__ = [
     "DIGEST",
     "Digests",
+    "Numbers",
+    "Pairs",
+    "as_digests",
+    "as_pairs",
     "digests",
     "hashed",
+    "mixed",
     "places_of",
     "raw_array",
     "raw_column",
-    "row_digests",
     "surroundings",
     "text_digests",
     "whole_array",
@@ -37,7 +41,21 @@ __all__ = [
 Digests: TypeAlias = npt.NDArray[Any]
 """One hash per row, as raw bytes (``V16``)."""
 
+Numbers: TypeAlias = npt.NDArray[np.uint64]
+Pairs: TypeAlias = npt.NDArray[np.uint64]
+"""One hash per row as two numbers, (n, 2)."""
+
 DIGEST: Final = 16
+_SHIFT: Final = np.uint64(33)
+_FACTORS: Final = np.array(
+    [
+        [0xFF51_AFD7_ED55_8CCD, 0xC4CE_B9FE_1A85_EC53],
+        [0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB],
+    ],
+    np.uint64,
+)
+"""Odd, with bits in no order; two for each half."""
+
 _RAW: Final = f"V{DIGEST}"
 
 
@@ -58,10 +76,40 @@ def digests(wkb: pa.Array) -> Digests:
     return _of_spans(memoryview(data) if data is not None else memoryview(b""), offsets)
 
 
-def row_digests(matrix: npt.NDArray[np.uint8]) -> Digests:
-    """Return the hash of every row of bytes."""
-    rows, width = matrix.shape
-    return _of_spans(memoryview(matrix.tobytes()), np.arange(rows + 1, dtype=np.int64) * width)
+def mixed(columns: Iterable[Numbers], rows: int) -> Pairs:
+    """Return 128 bits for the numbers of every row: equal rows have equal ones, others have others.
+
+    Quicker than a hash that is proof against people who want two rows to look alike; for numbers that follow
+    from what is hashed besides, as areas do from shapes and ground.
+
+    Parameters
+    ----------
+    columns : iterable of ndarray of uint64
+        Numbers, by their bits.
+    rows : int
+        How many each has.
+    """
+    lanes = np.zeros((2, rows), np.uint64)
+    shifted = np.empty(rows, np.uint64)
+    for column in columns:
+        for lane, factors in zip(lanes, _FACTORS, strict=True):
+            np.bitwise_xor(lane, column, out=lane)
+            for factor in (*factors, None):
+                np.right_shift(lane, _SHIFT, out=shifted)
+                np.bitwise_xor(lane, shifted, out=lane)
+                if factor is not None:
+                    np.multiply(lane, factor, out=lane)
+    return lanes.T
+
+
+def as_pairs(found: npt.NDArray[Any]) -> Pairs:
+    """Return hashes as two numbers each."""
+    return found.view(np.uint64).reshape(-1, 2)
+
+
+def as_digests(pairs: Pairs) -> Digests:
+    """Return pairs of numbers as hashes."""
+    return np.ascontiguousarray(pairs).view(_RAW).ravel()
 
 
 def text_digests(texts: Iterable[str]) -> npt.NDArray[np.uint8]:
@@ -84,7 +132,9 @@ def raw_column(column: pa.ChunkedArray) -> Digests:
 
 def whole_array(column: pa.ChunkedArray) -> pa.Array:
     """Return a column of one chunk or more as one array, not copied where it is one already."""
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -34,6 +34,7 @@ __all__ = [
     "MEASURED",
     "ROW_KEY",
     "SLIVER_SCHEMA",
+    "TRACED_SCHEMA",
     "Kept",
     "measures_path",
     "read_kept",
@@ -75,10 +76,13 @@ SLIVER_SCHEMA: Final = pa.schema(
 )
 """What overlaps seem to come from, where there is something to say; ``parcel`` as in ``MEASURED``."""
 
+TRACED_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST))])
+"""Hash of what each trace says, in their order."""
+
 ROW_KEY: Final = "_key"
 """Column of ``rows`` with the hash of what a parcel's row hangs on."""
 
-_MAGIC: Final = b"landremed measures 4\n"
+_MAGIC: Final = b"landremed measures 5\n"
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
@@ -104,8 +108,8 @@ class Kept:
     layers : sequence of Features
         The layers' state, in the engine's order.
     tables : mapping of name to pyarrow.Table
-        ``fine``, ``keys``, those of ``MEASURED``, ``slivers``, ``votes`` and ``firm``; ``rows``, the columns
-        of ``decisions`` that are ours with ``ROW_KEY``, and ``trace``, which are empty when parcels were cut.
+        ``fine``, ``keys``, those of ``MEASURED``, ``slivers``, ``votes`` and ``firm``; ``rows``, columns
+        of ``decisions`` with ``ROW_KEY``, ``trace`` and ``traced``, which are empty when parcels were cut.
     evidence_ground, row_ground : str
         Hash of all that ``slivers`` and ``votes``, and all that ``rows`` hang on besides.
     parcels : int
@@ -176,6 +180,7 @@ def _schemas() -> dict[str, pa.Schema | None]:
         "firm": FIRM_SCHEMA,
         "rows": None,  # hangs on the layers
         "trace": TRACE_SCHEMA,
+        "traced": TRACED_SCHEMA,
     }
 
 

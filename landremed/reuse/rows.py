@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from landremed.reuse.hashes import Digests, places_of, raw_array
-from landremed.reuse.kept import ROW_KEY, Kept
+from landremed.reuse.hashes import Digests, places_of, raw_array, raw_column
+from landremed.reuse.kept import ROW_KEY, TRACED_SCHEMA, Kept
 from landremed.reuse.splice import Splice
 
 __all__ = ["RowsOfRuns"]
@@ -24,6 +24,8 @@ class RowsOfRuns:
     ----------
     rows, trace : pyarrow.Table
         Columns of ``decisions`` that are ours, and ``trace``, of the earlier run.
+    traced : ndarray of raw bytes
+        Hash of what each of its traces says.
     ground : str
         Hash of all that rows of this run hang on, but for the parcels; empty when they are not kept.
     reused, decided : int
@@ -34,6 +36,7 @@ class RowsOfRuns:
         table = kept.tables["rows"]
         self._known = table[ROW_KEY]
         self.rows, self.trace = table.drop_columns([ROW_KEY]), kept.tables["trace"]
+        self.traced = raw_column(kept.tables["traced"]["key"])
         self._kept_ground = kept.row_ground
         self._keys: Digests | None = None
         self._tables: dict[str, pa.Table] = {}
@@ -62,10 +65,14 @@ class RowsOfRuns:
         places[:1] = -1  # some row is always made anew, and shows the columns
         return Splice(places)
 
-    def keep(self, splice: Splice, rows: pa.Table, trace: pa.Table) -> None:
+    def keep(self, splice: Splice, rows: pa.Table, trace: pa.Table, traced: Digests) -> None:
         """Keep all rows for the next run."""
         if self._keys is not None:
-            self._tables = {"rows": rows.append_column(ROW_KEY, raw_array(self._keys)), "trace": trace}
+            self._tables = {
+                "rows": rows.append_column(ROW_KEY, raw_array(self._keys)),
+                "trace": trace,
+                "traced": pa.table([raw_array(traced)], schema=TRACED_SCHEMA),
+            }
         self.decided = len(splice.missing)
         self.reused = len(splice) - self.decided
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["Splice", "put_together"]
+__all__ = ["Splice", "put_together", "spread", "starts_of"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -66,7 +66,7 @@ class Splice:
             Their first column, ``parcel``, rises: rows of the earlier run, and places in ``missing``.
         """
         starts = [
-            _starts(table.column(0).to_numpy(), count)
+            starts_of(table.column(0).to_numpy(), count)
             for table, count in ((old, int(self.places.max(initial=-1)) + 1), (new, len(self.missing)))
         ]
         first, count = np.empty((2, len(self)), np.int64)
@@ -76,17 +76,21 @@ class Splice:
             (~known, starts[1], np.arange(len(self.missing)), old.num_rows),
         ):
             first[mask], count[mask] = start[at] + shift, start[at + 1] - start[at]
-        ends = np.cumsum(count)
-        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + count, count)
-        found = put_together(old, new, at)
+        found = put_together(old, new, spread(first, count))
         parcel = np.repeat(np.arange(len(self), dtype=np.int32), count)
         return found.set_column(0, old.schema.field(0), pa.array(parcel))
 
 
-def _starts(parcel: npt.NDArray[np.int32], count: int) -> Ints:
-    """Return where the rows of each parcel begin, and where the last one's end, in a column that rises."""
+def spread(first: Ints, count: Ints) -> Ints:
+    """Return all numbers of spans, one span after the other."""
+    ends = np.cumsum(count)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + count, count)
+
+
+def starts_of(number: npt.NDArray[Any], count: int) -> Ints:
+    """Return where the rows of each number begin, and where the last one's end, in a column that rises."""
     starts = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(parcel, minlength=count)[:count], out=starts[1:])
+    np.cumsum(np.bincount(number, minlength=count)[:count], out=starts[1:])
     return starts
 
 

@@ -261,7 +261,7 @@ class Reuse:
         stale = near(self._parcels.boxes, self._past.changed, limit_m + _CLEAR_M)
         return self.rows.find(keys, ground, stale)
 
-    def keep_rows(self, splice: Splice, rows: pa.Table, trace: pa.Table) -> None:
+    def keep_rows(self, splice: Splice, rows: pa.Table, trace: pa.Table, traced: Digests) -> None:
         """Keep the rows of the result.
 
         Parameters
@@ -270,8 +270,10 @@ class Reuse:
             Which of them were taken over.
         rows, trace : pyarrow.Table
             All rows of ``decisions`` and of ``trace``.
+        traced : ndarray of raw bytes
+            Hash of what each trace says.
         """
-        self.rows.keep(splice, rows, trace)
+        self.rows.keep(splice, rows, trace, traced)
         if len(splice.missing) < len(splice):
             if len(self._firm):
                 self._firm = splice.rows(self._past.firm, self._firm)
