@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import locale
 import os
@@ -111,6 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
     settings.began = _BEGAN if arguments is None else time.perf_counter()
     if arguments is None:
         signal.signal(signal.SIGTERM, _ended)
+        gc.set_threshold(
+            100_000, 50, 50
+        )  # hardly anything here is garbage in circles, and looking takes time
     try:
         with warnings.catch_warnings():
             if not settings.debug:

@@ -233,8 +233,8 @@ class StageClock:
 
 @cache
 def _stage_words() -> dict[str, dict[str, str]]:
-    import yaml
+    from landremed.text import own_yaml
 
     text = resources.files("landremed.messages").joinpath("stages.yaml").read_text(encoding="utf-8")
-    words: dict[str, dict[str, str]] = yaml.safe_load(text)
+    words: dict[str, dict[str, str]] = own_yaml(text)
     return words

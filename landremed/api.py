@@ -27,9 +27,7 @@ from landremed.output import (
     titled_layers,
     write_layers,
 )
-from landremed.partitions.executors import LocalProcesses
-from landremed.partitions.memory import ROW_BYTES, Bounds, default_memory
-from landremed.partitions.run import PARTITIONS_FROM, Partitioned, run_partitions
+from landremed.partitions.memory import PARTITIONS_FROM, ROW_BYTES, Bounds, default_memory
 from landremed.partitions.scratch import remove_scratch
 from landremed.partly import DecidedLayers, decided_layers
 from landremed.pipeline import Basis, Decisions, decide_overlay, measure_project, rule_book
@@ -48,6 +46,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from landremed.partitions.dask_cluster import DaskCluster
+    from landremed.partitions.executors import LocalProcesses
+    from landremed.partitions.run import Partitioned
 
 __all__ = ["RunResult", "decide_case", "run", "run_decide", "run_frames", "run_overlay"]
 
@@ -281,6 +281,8 @@ def _executor(
     rows = _rows_of(project)
     large = rows >= PARTITIONS_FROM and processes > 1
     if memory is not None or large or rows * ROW_BYTES > default_memory():
+        from landremed.partitions.executors import LocalProcesses
+
         return LocalProcesses(processes)
     return None
 
@@ -289,6 +291,8 @@ def _run_partitions(
     project: Project, clock: RunClock, output: str | Path, overwrite: bool, *, stage: Stage, **options: Any
 ) -> RunResult:
     """Run in partitions and write the result."""
+    from landremed.partitions.run import run_partitions
+
     path = Path(output)
     done = run_partitions(
         project,

@@ -251,6 +251,8 @@ class Checker:
         return tuple(specs)
 
     def _severity(self, raw: Mapping[str, object]) -> dict[str, Severity]:
+        if not raw:
+            return {}
         codes = [code for code, entry in catalogue().items() if "severity" in entry]
         self._names(raw, codes, "severity.")
         return {

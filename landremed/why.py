@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import yaml
 
 from landremed.law import Decision, RuleBook
 from landremed.law.vocabulary import rules_root
 from landremed.tables import FactColumn
+from landremed.text import own_yaml
 from landremed.types import COLUMN_STEM, FactValue, Outcome, PartialDate
 
 __all__ = ["Measures", "why_sentences"]
@@ -170,5 +170,5 @@ def _word(name: str, language: str) -> str:
 @cache
 def _phrases() -> Mapping[str, Any]:
     text = rules_root().joinpath("phrases.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Any] = yaml.safe_load(text)
+    loaded: Mapping[str, Any] = own_yaml(text)
     return loaded

@@ -2,9 +2,12 @@
 
 import ast
 import logging
+import os
+import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -192,6 +195,75 @@ def kept(tmp_path, monkeypatch):
         return 2.0 * x
 
     return lambda: compiled.entry(double), tmp_path
+
+
+LOADING = """
+import sys
+import numpy as np
+from landremed.overlay.native import compiled
+
+@compiled.lean
+def half(x):
+    return 0.5 * x
+
+@compiled.entry
+def halves(values):
+    if len(values) == 0:
+        raise ValueError("nothing")
+    found = np.empty(len(values))
+    for i in range(len(values)):
+        found[i] = half(values[i])
+    return found
+
+assert halves(np.array([42.0, 2.0])).tolist() == [21.0, 1.0]
+hits = sum(halves.stats.cache_hits.values())
+for call in (lambda: halves(np.zeros(0)), lambda: halves(np.zeros(0))):
+    try:
+        call()
+    except ValueError as error:
+        assert str(error) == "nothing"
+        continue
+    raise SystemExit("not raised")
+light = "numba.np.arrayobj" not in sys.modules
+assert halves(np.array([4, 2])).tolist() == [2.0, 1.0]  # other types: compiled, or loaded, after the first
+print(hits, light)
+"""
+
+
+def test_kept_code_is_loaded_without_all_that_compiling_needs(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(LOADING)
+    told = []
+    for _ in range(3):
+        command = [sys.executable, str(program)]
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        )
+        told.append(ended.stdout.split())
+        for path in tmp_path.glob("*.2.nbc"):
+            path.unlink()  # of the other types nothing is kept: they are compiled after the first was loaded
+    assert told == [["0", "False"], ["1", "True"], ["1", "True"]]
+
+
+def test_another_numba_keeps_and_loads_its_own_way(kept, monkeypatch):
+    whole = caching.CompileResultCacheImpl.reduce
+    monkeypatch.setattr(
+        caching.CompileResultCacheImpl, "reduce", lambda self, result: [*whole(self, result)][:8]
+    )
+    results = compiled._lean_results()
+    make, _ = kept
+    function = make()
+    assert function(1.0) == 2.0
+    (code,) = function.overloads.values()
+    assert len(object.__new__(results).reduce(code)) == 8
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "numba.core.runtime.nrt", None)
+    cache = compiled._loading(SimpleNamespace(load_overload="its own"))
+    assert cache == "its own"
 
 
 def test_kept_code_is_taken_again(kept):

@@ -16,6 +16,7 @@ from landremed.diff.records import Cause, Change, Difference, Exchanged
 from landremed.diff.sides import column
 from landremed.explain.facts import fact_value
 from landremed.report.labels import role_title, value_label
+from landremed.text import own_yaml
 from landremed.types import M2_PER_MU, Outcome
 
 __all__ = ["SIDES", "Telling", "by_cause", "turns_of", "values_at", "words"]
@@ -30,10 +31,8 @@ def words(section: str, language: str) -> dict[str, str]:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    import yaml
-
     text = resources.files("landremed.diff").joinpath("words.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Mapping[str, Mapping[str, str]]] = yaml.safe_load(text)
+    loaded: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(text)
     return loaded
 
 

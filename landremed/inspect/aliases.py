@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from landremed.inspect.area_units import named_unit
+from landremed.text import own_yaml
 
 __all__ = ["aliases", "area_field", "first_of", "land_use_code_kind", "minimum_area_m2"]
 
@@ -19,10 +20,8 @@ _OLD_CODE = re.compile(r"\d{2,3}[A-Z]?")
 @cache
 def aliases() -> Mapping[str, Any]:
     """Return the table."""
-    import yaml
-
     text = resources.files("landremed_rules").joinpath("aliases.yaml").read_text(encoding="utf-8")
-    table: Mapping[str, Any] = yaml.safe_load(text)
+    table: Mapping[str, Any] = own_yaml(text)
     return table
 
 

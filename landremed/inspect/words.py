@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+from landremed.text import own_yaml
+
 __all__ = ["word"]
 
 
@@ -16,8 +18,6 @@ def word(key: str, language: str, **params: object) -> str:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, str]]:
-    import yaml
-
     text = resources.files("landremed.inspect").joinpath("words.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Mapping[str, str]] = yaml.safe_load(text)
+    words: Mapping[str, Mapping[str, str]] = own_yaml(text)
     return words

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from landremed.text import own_yaml
+
 __all__ = ["help_lines", "word", "words_of"]
 
 
@@ -27,8 +29,6 @@ def help_lines(language: str) -> list[str]:
 
 @cache
 def _words() -> Mapping[str, Any]:
-    import yaml
-
     text = resources.files("landremed.ledger").joinpath("words.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Any] = yaml.safe_load(text)
+    words: Mapping[str, Any] = own_yaml(text)
     return words

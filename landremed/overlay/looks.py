@@ -7,6 +7,7 @@ at hand when they have been loaded already, or are compiled and the shapes many:
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -21,11 +22,13 @@ from landremed.threads import in_threads
 
 __all__ = [
     "allow_kernels",
+    "at_hand",
     "bounds_of",
     "follow_engine",
     "lengths_of",
     "places_of",
     "points_in_boxes",
+    "shares_of",
     "surely_valid",
 ]
 
@@ -140,16 +143,27 @@ def points_in_boxes(points: FloatArray, boxes: FloatArray) -> tuple[IntArray, In
     return np.repeat(np.arange(len(boxes)), np.diff(first)), found.astype(np.int64)
 
 
+def shares_of(offsets: IntArray) -> list[IntArray]:
+    """Cut stretches of bytes into shares of a few megabytes; return the offsets of each.
+
+    Parameters
+    ----------
+    offsets : ndarray of int
+        Where each stretch begins, and where the last ends.
+    """
+    count = max(1, int(offsets[-1] - offsets[0]) // _SHARE_BYTES)
+    ends = np.linspace(int(offsets[0]), int(offsets[-1]), count + 1)[1:-1]
+    cuts = np.unique(np.r_[0, np.searchsorted(offsets, ends), len(offsets) - 1]).tolist()
+    return [offsets[a : b + 1] for a, b in pairwise(cuts)]
+
+
 def _looked(wkb: pa.Array, *, deep: bool) -> tuple[FloatArray, FloatArray, IntArray]:
     from landremed.overlay.native.layerset import wkb_bytes
     from landremed.overlay.native.soundness import look_over
 
     data, offsets = wkb_bytes(wkb)
-    shares = max(1, int(offsets[-1] - offsets[0]) // _SHARE_BYTES)
-    ends = np.linspace(int(offsets[0]), int(offsets[-1]), shares + 1)[1:-1]
-    cuts = np.unique(np.r_[0, np.searchsorted(offsets, ends), len(wkb)])
-    look: Callable[[Any], Any] = lambda span: look_over(data, offsets[span[0] : span[1] + 1], deep)  # noqa: E731
-    parts = in_threads(look, zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    look: Callable[[IntArray], Any] = lambda share: look_over(data, share, deep)  # noqa: E731
+    parts = in_threads(look, shares_of(offsets))
     mark_loaded()
     if not parts:
         return np.zeros((0, 4)), np.zeros((0, 2)), np.zeros(0, np.int64)

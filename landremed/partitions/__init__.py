@@ -6,7 +6,22 @@ of the parcels' file. Who runs the shares, and where, is the business of an ``Ex
 the same for every executor and every size of share.
 """
 
-from landremed.partitions.executors import Executor, InProcess, LocalProcesses
-from landremed.partitions.work import Done, run_partition
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from landremed.late import late_names
+
+if TYPE_CHECKING:
+    from landremed.partitions.executors import Executor, InProcess, LocalProcesses
+    from landremed.partitions.work import Done, run_partition
 
 __all__ = ["Done", "Executor", "InProcess", "LocalProcesses", "run_partition"]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "landremed.partitions.executors": ("Executor", "InProcess", "LocalProcesses"),
+        "landremed.partitions.work": ("Done", "run_partition"),
+    },
+)

@@ -10,7 +10,22 @@ from typing import Final
 
 from landremed.errors import LandremedError
 
-__all__ = ["ROW_BYTES", "Bounds", "Share", "default_memory", "fitting", "give_back", "parse_memory"]
+__all__ = [
+    "PARTITIONS_FROM",
+    "ROW_BYTES",
+    "Bounds",
+    "Share",
+    "default_memory",
+    "fitting",
+    "give_back",
+    "parse_memory",
+]
+
+PARTITIONS_FROM: Final = 200_000
+"""Parcels from which on a run is divided among processes.
+
+On two cores, against five layers, one process of two threads does 100,000 in 12 s, two processes in 18 s.
+"""
 
 ROW_BYTES: Final = 16_000
 """What a parcel takes while it is measured and decided, with its pieces."""

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Protocol, TypeVar
 
+from landremed.text import own_yaml
+
 __all__ = [
     "Labelled",
     "column_titles",
@@ -183,10 +185,8 @@ def _is_in(place: str, layer: str) -> bool:
 
 @cache
 def _labels() -> Mapping[str, Any]:
-    import yaml
-
     text = resources.files("landremed.report").joinpath("templates/labels.yaml").read_text(encoding="utf-8")
-    labels: Mapping[str, Any] = yaml.safe_load(text)
+    labels: Mapping[str, Any] = own_yaml(text)
     return labels
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from landremed.text import own_yaml
+
 __all__ = ["BIG_CLASSES", "big_class", "use_by_parcel"]
 
 BIG_CLASSES: Final = ("agricultural", "construction", "unused", "unsorted")
@@ -49,8 +51,6 @@ def use_by_parcel(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, floa
 
 @cache
 def _codes() -> Mapping[str, str]:
-    import yaml
-
     path = resources.files("landremed.report").joinpath("templates/land_classes.yaml")
-    classes = yaml.safe_load(path.read_text(encoding="utf-8"))
+    classes = own_yaml(path.read_text(encoding="utf-8"))
     return {code: name for name, codes in classes.items() for code in codes}

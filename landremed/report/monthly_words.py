@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from landremed.text import own_yaml
+
 __all__ = ["column", "day_text", "month_text", "mu_text", "percent", "plain_text", "section", "word"]
 
 
@@ -72,8 +74,6 @@ def plain_text(value: object) -> str:
 
 @cache
 def _words() -> Mapping[str, Any]:
-    import yaml
-
     text = resources.files("landremed.report").joinpath("templates/monthly.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Any] = yaml.safe_load(text)
+    words: Mapping[str, Any] = own_yaml(text)
     return words

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from landremed.report.labels import Labelled, value_labels
+from landremed.text import own_yaml
 
 __all__ = ["review_titled", "review_word", "review_words"]
 
@@ -68,8 +69,6 @@ def review_titled(layer: L, language: str, codes: Mapping[str, Mapping[str, str]
 
 @cache
 def _words() -> Mapping[str, Any]:
-    import yaml
-
     path = resources.files("landremed.report").joinpath("templates/review_words.yaml")
-    words: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    words: Mapping[str, Any] = own_yaml(path.read_text(encoding="utf-8"))
     return words

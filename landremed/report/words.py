@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+from landremed.text import own_yaml
+
 __all__ = ["LANGUAGES", "Words", "words_of"]
 
 LANGUAGES = ("zh", "en")
@@ -42,8 +44,6 @@ def words_of(section: str, language: str) -> dict[str, str]:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    import yaml
-
     path = resources.files("landremed.report").joinpath("templates/report_words.yaml")
-    words: Mapping[str, Mapping[str, Mapping[str, str]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    words: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(path.read_text(encoding="utf-8"))
     return words

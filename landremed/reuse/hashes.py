@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from landremed.io.wkb import as_large_binary
 from landremed.law.vocabulary import rules_root
+from landremed.overlay.looks import at_hand, shares_of
 from landremed.provenance import library_versions, version
+from landremed.threads import in_threads
 
 __all__ = [
     "DIGEST",
@@ -139,8 +141,13 @@ def whole_array(column: pa.ChunkedArray) -> pa.Array:
 
 def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Return where each hash stands first among those known, -1 where it does not."""
-    found = pc.index_in(raw_array(keys), value_set=known.combine_chunks())
-    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+    if at_hand(keys.nbytes):
+        from landremed.overlay.native.hashing import first_places
+
+        found: npt.NDArray[np.int64] = first_places(_words(raw_column(known)), _words(keys))
+        return found
+    places = pc.index_in(raw_array(keys), value_set=known.combine_chunks())
+    return np.asarray(places.fill_null(-1).to_numpy(), np.int64)
 
 
 def surroundings() -> tuple[object, ...]:
@@ -149,10 +156,27 @@ def surroundings() -> tuple[object, ...]:
 
 
 def _of_spans(data: memoryview, offsets: npt.NDArray[np.int64]) -> Digests:
+    if len(offsets) < 2:
+        return np.zeros(0, _RAW)
+    if at_hand(data.nbytes):
+        from landremed.overlay.native.hashing import span_hashes
+
+        raw = np.frombuffer(data, np.uint8)
+        raw.flags.writeable = False
+        own = np.array(offsets)
+        parts = in_threads(lambda share: span_hashes(raw, share), shares_of(own))
+        return np.concatenate(parts).astype("<u8", copy=False).view(_RAW).ravel()
     places = offsets.tolist()
     made = hashlib.blake2b
     joined = b"".join([made(data[a:b], digest_size=DIGEST).digest() for a, b in pairwise(places)])
     return np.frombuffer(joined, _RAW)
+
+
+def _words(found: Digests) -> npt.NDArray[np.uint64]:
+    """Return hashes as two words each; kernels are compiled for what is not written to."""
+    words = np.ascontiguousarray(found).view(np.uint64).reshape(-1, 2)
+    words.flags.writeable = False
+    return words
 
 
 def _compilers() -> list[str]:

@@ -11,9 +11,8 @@ from typing import Any, Final
 import pyproj
 
 from landremed.io.sqlite_read import open_to_read
-from landremed.review.apply import Additions, apply_reviews
 from landremed.review.boundaries import moved
-from landremed.review.records import Boundary
+from landremed.review.records import Boundary, Problem, Review
 from landremed.review.store import (
     expect_reviews,
     is_drawn,
@@ -40,21 +39,25 @@ def carry_reviews(old: Path, temp: Path) -> None:
     sqlite3.Error
         The old file is a database that cannot be read; replacing it would lose what people wrote.
     """
-    kept, crs = Additions(), ""
-    measured: dict[str, dict[str, Any]] = {}
+    reviews: list[Review] = []
+    boundaries: list[Boundary] = []
+    problems: list[Problem] = []
+    crs, measured = "", dict[str, dict[str, Any]]()
     if old.is_file() and _is_database(old):
         with closing(prepared(open_to_read(old))) as db:
-            kept = Additions(read_reviews(db), read_boundaries(db), read_problems(db))
-            crs = kept_crs(db) if kept.boundaries else ""
+            reviews, boundaries, problems = read_reviews(db), read_boundaries(db), read_problems(db)
+            crs = kept_crs(db) if boundaries else ""
             measured = read_measured(db, waiting=True)
-    if kept.boundaries:
+    if boundaries:
         with closing(prepared(sqlite3.connect(temp))) as db:
             now = pyproj.CRS.from_user_input(kept_crs(db))
-            kept.boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in kept.boundaries]
-            keep_measured(db, {pid: measured[pid] for pid in _drawn(db, kept.boundaries) if pid in measured})
+            boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in boundaries]
+            keep_measured(db, {pid: measured[pid] for pid in _drawn(db, boundaries) if pid in measured})
             db.commit()
-    if kept != Additions():
-        apply_reviews(temp, kept)
+    if reviews or boundaries or problems:
+        from landremed.review.apply import Additions, apply_reviews
+
+        apply_reviews(temp, Additions(reviews, boundaries, problems))
         return
     with closing(prepared(sqlite3.connect(temp))) as db, db:
         expect_reviews(db)

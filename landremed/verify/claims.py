@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from landremed.text import own_yaml
 from landremed.verify.classmaps import Check, Checks
 from landremed.verify.measure import ImageryMeasure, LandCoverMeasure
 from landremed.verify.parcels import Item, Parcels
@@ -105,10 +106,8 @@ def word(*path: str, language: str) -> str:
 @cache
 def labels() -> Mapping[str, Any]:
     """Return ``labels.yaml``."""
-    import yaml
-
     text = resources.files("landremed.verify").joinpath("labels.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = yaml.safe_load(text)
+    found: Mapping[str, Any] = own_yaml(text)
     return found
 
 

@@ -178,7 +178,7 @@ def _kept_code(function: Callable[..., Any], folder: Path) -> Any:
         kept: Any = object.__new__(caching.FunctionCache)
         kept._name = repr(function)
         kept._py_func = function
-        kept._impl = object.__new__(caching.CompileResultCacheImpl)
+        kept._impl = object.__new__(_lean_results())
         kept._impl._locator = Locator()
         kept._impl._lineno = function.__code__.co_firstlineno
         kept._cache_path = str(folder)
@@ -188,6 +188,29 @@ def _kept_code(function: Callable[..., Any], folder: Path) -> Any:
     except (ImportError, AttributeError, TypeError):  # another numba: compile without keeping
         return None
     return _Forgiving(kept)
+
+
+def _lean_results() -> Any:
+    """Return how numba keeps what was compiled, without what only those who link it or go on compiling need.
+
+    Reading that back took most of the time of loading: the code again, fit to be linked, and modules of numba
+    for the sake of inner functions whose environments nobody looks at. An entry is called from Python alone.
+    """
+    import llvmlite.binding as llvm
+    from numba.core import caching
+
+    class Results(caching.CompileResultCacheImpl):
+        def reduce(self, result: Any) -> Any:
+            whole = super().reduce(result)
+            code, environments = whole[0], whole[-1]
+            known = len(whole) == 9 and len(code) == 3 and code[1] == "object"
+            if not (known and isinstance(environments, tuple)):
+                return whole  # another numba
+            called = whole[1].llvm_cpython_wrapper_name
+            defined = llvm.parse_assembly(f'define void @"{called}"() {{ ret void }}')
+            return ((*code[:2], (code[2][0], defined.as_bitcode())), *whole[1:-1], ())
+
+    return Results
 
 
 class _Forgiving:
@@ -202,7 +225,7 @@ class _Forgiving:
     def load_overload(self, *arguments: Any) -> Any:
         """Return the compiled code, None where there is none that can be read."""
         try:
-            return self._kept.load_overload(*arguments)
+            return _loading(self._kept)(*arguments)
         except (OSError, EOFError, ValueError, RuntimeError, UnpicklingError):  # cut off, or of another world
             with suppress(OSError):
                 self._kept.flush()
@@ -212,6 +235,27 @@ class _Forgiving:
         """Keep compiled code where the disk has room."""
         with suppress(OSError):
             self._kept.save_overload(*arguments)
+
+
+def _loading(kept: Any) -> Callable[..., Any]:
+    """Return what loads compiled code from numba's cache.
+
+    numba's own makes ready to compile before it looks, and imports all that it can compile: half of the time
+    it takes to load everything. Compiled code needs the runtime alone.
+    """
+    try:
+        from numba.core.runtime.nrt import rtsys
+
+        load, start = kept._load_overload, rtsys.initialize
+    except (ImportError, AttributeError):
+        asked: Callable[..., Any] = kept.load_overload
+        return asked
+
+    def found(signature: Any, context: Any) -> Any:
+        start(context)
+        return load(signature, context)
+
+    return found
 
 
 def _user_folders() -> list[Path]:

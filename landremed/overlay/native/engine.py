@@ -15,6 +15,7 @@ from landremed.overlay.native.arrays import F8, I8, U1
 from landremed.overlay.native.band import measure_once
 from landremed.overlay.native.compiled import is_warm, mark_loaded, mark_warm
 from landremed.overlay.native.compiling import remembered_types
+from landremed.overlay.native.hashing import first_places, span_hashes
 from landremed.overlay.native.jobs import LayerHits, ParcelRange, Regions, measure_layer, measure_outside
 from landremed.overlay.native.layerset import AreaKindCode, LayerIndex, RingSet, wkb_bytes
 from landremed.overlay.native.nearest import measure_one_point
@@ -169,6 +170,9 @@ def _run_everything() -> None:
     look_at_one()
     look_over(rings.buf, rings.off, True)
     outline_lengths(rings.buf, rings.off, rings.fr[:1])
+    words = span_hashes(rings.buf, rings.off)
+    words.flags.writeable = False
+    first_places(words, words)
 
 
 def _kind_code(area: AreaMeasure) -> AreaKindCode:
