@@ -240,10 +240,11 @@ def write_layers(
     if basis is not None:
         titled += empty_review_layers(language, book_codes(basis.book, language)["fact"])
 
-    def finish(temp: Path) -> None:
-        if basis is not None:
-            embed_project(temp, path, titled, basis, language)
-            carry_reviews(path, temp)
+    def finish(temp: Path) -> bool:
+        if basis is None:
+            return False
+        embed_project(temp, path, titled, basis, language)
+        return carry_reviews(path, temp)
 
     write_geopackage(
         path,

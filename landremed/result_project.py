@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
+from landremed.io.disk import unflushed
 from landremed.io.gpkg import OutLayer
 from landremed.io.gpkg_project import keep_project
 from landremed.pipeline import Basis
@@ -21,7 +20,7 @@ def embed_project(temp: Path, target: Path, layers: Sequence[OutLayer], basis: B
     """Put the project into the file ``temp``, for the name it will have as ``target``."""
     book, project = basis.book, basis.project
     name = review_word("words", "project", language)
-    with closing(sqlite3.connect(temp)) as db:
+    with unflushed(temp) as db:
         text = result_project(
             layers,
             file_name=target.resolve().name,

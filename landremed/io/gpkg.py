@@ -23,7 +23,8 @@ import pyogrio
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
 from landremed.io.bulk_rows import PageMaker
-from landremed.io.disk import flush
+from landremed.io.disk import flush, unflushed
+from landremed.io.gpkg_check import FileCheck
 from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order
 from landremed.io.gpkg_extras import LayerStyle, TableNotes, add_extras, quoted
@@ -52,9 +53,6 @@ _FIXED_DATE: Final = "2000-01-01T00:00:00.000Z"
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 _BULK_FROM: Final = 2000
 """Layers of so many rows are written page by page."""
-
-_MAPPED_BYTES: Final = 256_000_000
-"""Of a file to be checked, as much is looked at where the system holds it; the rest is copied."""
 
 _FAULTS: Final = (OSError, sqlite3.Error, RuntimeError, pa.ArrowException)
 _INDEXED: Final = ("parcel_id", "trace_id")
@@ -143,7 +141,7 @@ def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of p
     styles: Mapping[str, LayerStyle] | None = None,
     language: str = "zh",
     metadata: Mapping[str, Any] | None = None,
-    finish: Callable[[Path], None] = lambda temp: None,
+    finish: Callable[[Path], bool] = lambda temp: False,
     early: EarlyLayers | None = None,
     make_pages: PageMaker | None = None,
 ) -> None:
@@ -166,7 +164,8 @@ def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of p
     metadata : mapping, optional
         Kept as one JSON document in ``gpkg_metadata``.
     finish : callable (path)
-        Adds to the complete temporary file before it takes the target's place.
+        Adds to the complete temporary file before it takes the target's place; tells whether rows of layers
+        were changed or added.
     early : EarlyLayers, optional
         From ``begin_layers``: some of the layers, written already.
     make_pages : PageMaker, optional
@@ -192,16 +191,17 @@ def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of p
         )
         for layer, table in tables
     ]
-    with replace_whole(path, overwrite=overwrite, begun=early is not None) as temp:
+    with replace_whole(path, overwrite=overwrite, early=early) as temp:
         there = early.written({at.name: (at.table, at.geometry) for at in layers}) if early else set()
         rest = [n for n in range(len(layers)) if layers[n].name not in there]
         _write_rows(temp, [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest], make_pages)
         if there:
             in_order(temp, [layer.name for layer in layers])
-        with closing(sqlite3.connect(temp)) as db:
+        with unflushed(temp) as db:
             add_extras(db, notes, styles or {}, {"language": language, **(metadata or {})}, _FIXED_DATE)
             _check_written(db, {layer.name: layer.rows for layer in layers}, Where(file=str(path)))
-        finish(temp)
+        if finish(temp) and early is not None:
+            early.changed()
 
 
 def begin_layers(
@@ -238,7 +238,7 @@ def begin_layers(
 
 
 @contextmanager
-def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) -> Iterator[Path]:
+def replace_whole(path: Path, *, overwrite: bool = True, early: EarlyLayers | None = None) -> Iterator[Path]:
     """Give a temporary file beside a GeoPackage that takes its place when it is complete and sound.
 
     Parameters
@@ -247,8 +247,8 @@ def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) ->
         Target; a symbolic link is followed.
     overwrite : bool
         Replace an existing target.
-    begun : bool
-        Whether the temporary file holds something already.
+    early : EarlyLayers, optional
+        What the temporary file holds already.
 
     Raises
     ------
@@ -262,15 +262,14 @@ def replace_whole(path: Path, *, overwrite: bool = True, begun: bool = False) ->
     temp = _temporary(path)
     remove_leftovers(target)
     try:
-        if not begun:
+        if early is None:
             _remove(temp)
         yield temp
-        with closing(sqlite3.connect(temp)) as db, ThreadPoolExecutor(1) as pool:
+        check = (early.check if early is not None else None) or FileCheck(temp)
+        with closing(check), ThreadPoolExecutor(1) as pool:
             flushed = pool.submit(flush, temp)  # the disk works while the pages are checked
-            db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
-            verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+            verdict = check.verdict()
             flushed.result()
-            db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         if verdict != "ok":
             raise OutputError("output_damaged", where, verdict=verdict)
         flush(temp)
@@ -307,7 +306,7 @@ def _make_tables(
     temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_wkt: str, notes: Iterable[TableNotes]
 ) -> None:
     _write_layers(temp, tables, crs_wkt)
-    with closing(sqlite3.connect(temp)) as db:
+    with unflushed(temp) as db:
         _add_indexes(db, notes)
 
 

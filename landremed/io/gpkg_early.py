@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
 
+from landremed.io.disk import unflushed
+from landremed.io.gpkg_check import FileCheck
 from landremed.io.gpkg_extras import quoted
 
 __all__ = ["EarlyLayers", "in_order"]
@@ -31,6 +31,11 @@ class EarlyLayers:
         Writes their rows.
     remove : callable
         Removes the file with all that stands beside it.
+
+    Attributes
+    ----------
+    check : FileCheck or None
+        The checks of what is written, begun when it stands.
     """
 
     def __init__(
@@ -42,8 +47,9 @@ class EarlyLayers:
     ) -> None:
         self.temp = temp
         self._tables, self._remove = tables, remove
+        self.check: FileCheck | None = None
         self._pool = ThreadPoolExecutor(1)
-        self._done: Future[None] = self._pool.submit(write)
+        self._done: Future[None] = self._pool.submit(self._work, write)
 
     def written(self, layers: Mapping[str, tuple[pa.Table, pa.Array | pa.ChunkedArray | None]]) -> set[str]:
         """Wait, and return the layers that stand in the file; none, and no file, when one has changed since.
@@ -56,8 +62,14 @@ class EarlyLayers:
         self._done.result()
         if all(name in layers and _same(early, layers[name]) for name, early in self._tables.items()):
             return set(self._tables)
-        self._remove(self.temp)
+        self._drop()
         return set()
+
+    def changed(self) -> None:
+        """Say that rows are not as they were written: what was found of them does not count."""
+        if self.check is not None:
+            self.check.close()
+        self.check = None
 
     def __enter__(self) -> EarlyLayers:
         return self
@@ -66,13 +78,22 @@ class EarlyLayers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True)
+        self._drop()
+
+    def _work(self, write: Callable[[], None]) -> None:
+        write()
+        self.check = FileCheck(self.temp)
+        self.check.begin(self._tables)
+
+    def _drop(self) -> None:
+        self.changed()
         self._remove(self.temp)
 
 
 def in_order(temp: Path, names: Sequence[str]) -> None:
     """List the layers of a closed GeoPackage in this order, whatever order they were written in."""
     place = {name: number for number, name in enumerate(names)}
-    with closing(sqlite3.connect(temp)) as db, db:
+    with unflushed(temp) as db, db:
         for table in _LISTS:
             rows = db.execute(f"SELECT table_name, * FROM {quoted(table)} ORDER BY rowid").fetchall()  # noqa: S608
             rows.sort(key=lambda row: place.get(row[0], len(place)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from landremed.io.disk import unflushed
 from landremed.law import Decision, RuleBook
 from landremed.project import Tolerance
 from landremed.review.basis import Basis, read_basis, rows_of
@@ -68,7 +68,7 @@ def apply_reviews(path: Path, new: Additions) -> Applied:
 
     The outcome depends on the set of all reviews alone.
     """
-    with closing(prepared(sqlite3.connect(path))) as db, db:
+    with unflushed(path) as db, prepared(db):
         before = read_reviews(db)
         reviews = _united(before, new.reviews)
         drawn = {b.review_id: b for b in [*read_boundaries(db), *new.boundaries]}

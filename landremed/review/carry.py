@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyproj
 
+from landremed.io.disk import unflushed
 from landremed.io.sqlite_read import open_to_read
 from landremed.review.boundaries import moved
 from landremed.review.records import Boundary, Problem, Review
@@ -31,8 +32,8 @@ __all__ = ["carry_reviews"]
 _SQLITE: Final = b"SQLite format 3\x00"
 
 
-def carry_reviews(old: Path, temp: Path) -> None:
-    """Take the reviews of the result ``old``, if it is one, into the new result ``temp``.
+def carry_reviews(old: Path, temp: Path) -> bool:
+    """Take the reviews of the result ``old``, if it is one, into the new ``temp``; tell if there are any.
 
     Raises
     ------
@@ -49,7 +50,8 @@ def carry_reviews(old: Path, temp: Path) -> None:
             crs = kept_crs(db) if boundaries else ""
             measured = read_measured(db, waiting=True)
     if boundaries:
-        with closing(prepared(sqlite3.connect(temp))) as db:
+        with unflushed(temp) as db:
+            prepared(db)
             now = pyproj.CRS.from_user_input(kept_crs(db))
             boundaries = [replace(b, wkb=moved(b.wkb, crs, now)) for b in boundaries]
             keep_measured(db, {pid: measured[pid] for pid in _drawn(db, boundaries) if pid in measured})
@@ -58,10 +60,11 @@ def carry_reviews(old: Path, temp: Path) -> None:
         from landremed.review.apply import Additions, apply_reviews
 
         apply_reviews(temp, Additions(reviews, boundaries, problems))
-        return
-    with closing(prepared(sqlite3.connect(temp))) as db, db:
+        return True
+    with unflushed(temp) as db, prepared(db):
         expect_reviews(db)
         write_rows(db, "reviews", ())
+    return False
 
 
 def _drawn(db: sqlite3.Connection, boundaries: list[Boundary]) -> list[str]:

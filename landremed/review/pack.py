@@ -293,11 +293,12 @@ def _write_data(
     from landremed.io.gpkg_project import keep_project
     from landremed.report.review_words import review_word
 
-    def finish(temp: Path) -> None:
+    def finish(temp: Path) -> bool:
         if embed:
             document = field_project(temp, layers, opened, asked, name=path.name)
             with closing(connect(temp)) as db:
                 keep_project(db, review_word("words", "field_project", opened.language), document)
+        return False
 
     write_geopackage(
         path,

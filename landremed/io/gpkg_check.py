@@ -1,0 +1,135 @@
+"""A file checked by SQLite's own means, divided among threads.
+
+``quick_check`` goes through the whole file: every page is in its place, once, and in order. What it leaves
+out, whether the entries of indexes are those of the rows and the boxes of spatial indexes lie in each other,
+is checked table by table beside it, and may begin before the file is complete.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from landremed.io.gpkg_extras import quoted
+from landremed.threads import usable_threads
+
+__all__ = ["FileCheck"]
+
+_SOUND: Final = "ok"
+_MAPPED_BYTES: Final = 256_000_000
+"""Of a file, each thread looks at so much where the system holds it; the rest is copied."""
+
+_MANY: Final = 20_000
+"""Tables of fewer rows are checked together."""
+
+_WHOLE_FILE: Final = "PRAGMA quick_check"
+_WHOLE_SHARE: Final = 0.3
+"""What the check of the whole file takes of the time in which indexes of as many rows are checked."""
+
+
+class FileCheck:
+    """Checks of a database; close it at the end.
+
+    Parameters
+    ----------
+    path : Path
+        A database that nobody has open for writing when its checks are done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pool = ThreadPoolExecutor(min(2, usable_threads()))
+        self._begun: dict[str, Future[str]] = {}
+
+    def begin(self, tables: Iterable[str]) -> None:
+        """Begin to check the indexes of some tables; these must not change any more, others may."""
+        with self._opened() as db:
+            wanted = {*tables, *(f"rtree_{table}_{column}" for table, column in _geometry_columns(db))}
+            found = {name: rows for name, rows in _indexed(db).items() if name in wanted}
+        for name in sorted(found, key=lambda name: -found[name][0]):
+            self._begun[name] = self._pool.submit(self._answer, [found[name][1]])
+
+    def verdict(self) -> str:
+        """Check all that has not been begun; return ``ok``, or what is wrong.
+
+        Raises
+        ------
+        sqlite3.OperationalError
+            The file cannot be read.
+        """
+        with closing(sqlite3.connect(self._path)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
+        with self._opened() as db:
+            found = {name: rows for name, rows in _indexed(db).items() if name not in self._begun}
+        few = [statement for rows, statement in found.values() if rows < _MANY]
+        jobs: list[tuple[float, list[str]]] = [
+            (rows, [statement]) for rows, statement in found.values() if rows >= _MANY
+        ]
+        jobs += [(sum(rows for rows, _ in found.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
+        jobs.sort(key=lambda job: -job[0])
+        answers = [self._pool.submit(self._answer, statements) for _, statements in jobs]
+        said = [future.result() for future in [*self._begun.values(), *answers]]
+        return next((text for text in said if text != _SOUND), _SOUND)
+
+    def close(self) -> None:
+        """Wait for what is under way; what has not begun is left out."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _answer(self, statements: Sequence[str]) -> str:
+        """Return the first answer that is not ``ok``."""
+        with self._opened() as db:
+            for statement in statements:
+                try:
+                    said = str(db.execute(statement).fetchone()[0])
+                except sqlite3.OperationalError as error:
+                    if "no such function" in str(error):  # an SQLite without checks of spatial indexes
+                        continue
+                    raise
+                except sqlite3.DatabaseError as error:
+                    said = str(error)
+                if said != _SOUND:
+                    return said
+        return _SOUND
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        # nobody changes what is looked at: without locks, and every thread for itself
+        address = f"{self._path.resolve().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+            yield db
+
+
+def _geometry_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    return db.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall()
+
+
+def _indexed(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Return the tables with indexes and the spatial indexes: about how many rows, and what checks them."""
+    tables = db.execute(
+        "SELECT name, sql LIKE 'CREATE VIRTUAL%' FROM sqlite_schema AS s WHERE type = 'table' AND ("
+        " sql LIKE 'CREATE VIRTUAL TABLE % USING rtree(%'"
+        " OR EXISTS (SELECT 1 FROM pragma_index_list(s.name)))"
+    ).fetchall()
+    found = {}
+    for name, virtual in tables:
+        rows = _last_row(db, f"{name}_rowid" if virtual else name)
+        literal = "'" + name.replace("'", "''") + "'"
+        found[name] = (
+            (rows // 2, f"SELECT rtreecheck({literal})")
+            if virtual
+            else (rows, f"PRAGMA integrity_check({quoted(name)})")
+        )
+    return found
+
+
+def _last_row(db: sqlite3.Connection, table: str) -> int:
+    """Return about how many rows a table has."""
+    try:
+        return int(db.execute(f"SELECT max(rowid) FROM {quoted(table)}").fetchone()[0] or 0)  # noqa: S608
+    except sqlite3.DatabaseError:  # damaged, or without row numbers
+        return 0
