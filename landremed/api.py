@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -251,11 +252,14 @@ def run(  # noqa: PLR0913  one more: memory
             made = decided_layers(measured, book, clock.entries(), stage=stage, reuse=reuse)
         if output is not None:
             stage("write")
-            write_result(output, made.layers, measured.crs.to_wkt(), checked, overwrite, made.basis, early)
-            remove_scratch(Path(output))
-            if reuse is not None:
-                stage("keep")
-                reuse.write(output)
+            with nullcontext() if reuse is None else reuse.keeping(output) as keep:
+                write_result(
+                    output, made.layers, measured.crs.to_wkt(), checked, overwrite, made.basis, early
+                )
+                remove_scratch(Path(output))
+                if keep is not None:
+                    stage("keep")
+                    keep()
     layers = {layer.name: layer for layer in made.layers}
     counted = None if reuse is None else reuse.counts
     return RunResult(layers, measured.crs.to_wkt(), checked, made.decided, counted, basis=made.basis)

@@ -8,31 +8,76 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 
 from landremed.errors import InputError, OutputError, Where
 from landremed.io.disk import flush
 from landremed.io.leftovers import remove_leftovers
+from landremed.threads import in_threads
 
-__all__ = ["json_of", "read_blocks", "table_of", "temporary", "unwritten", "write_blocks"]
+__all__ = [
+    "PreparedFile",
+    "json_of",
+    "meanwhile",
+    "prepare_blocks",
+    "read_blocks",
+    "table_of",
+    "temporary",
+    "unwritten",
+    "write_blocks",
+]
 
 _SEAL: Final = 32
 _ALIGN: Final = 64  # blocks begin where columns can be used in place
 _FIRST: Final = 64
+_PIECE: Final = 1 << 22
 _SIZE: Final = struct.Struct("<q")
 
 
+class PreparedFile:
+    """A file complete under another name, until it is put in its place; closing removes one that was not."""
+
+    def __init__(self, path: Path, temp: Path) -> None:
+        self._path, self._temp = path, temp
+
+    def put(self) -> None:
+        """Let the file take its place in one step.
+
+        Raises
+        ------
+        OutputError
+            It cannot; what lay there stays.
+        """
+        try:
+            self._temp.replace(self._path)
+        except OSError as error:
+            raise unwritten(self._path, error) from error
+
+    def close(self) -> None:
+        """Remove the file unless it is in its place."""
+        with contextlib.suppress(OSError):
+            self._temp.unlink(missing_ok=True)
+
+
 def write_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -> None:
-    """Write a file in one step.
+    """Write a file in one step; parameters and errors as for ``prepare_blocks``."""
+    with contextlib.closing(prepare_blocks(path, magic, blocks)) as file:
+        file.put()
+
+
+def prepare_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -> PreparedFile:
+    """Write a file that can take its place in one step.
 
     Parameters
     ----------
     path : Path
-        Target; what lies there stays until the new file is complete.
+        Target; what lies there stays.
     magic : bytes
         What kind of file it is, at most 32 bytes.
     blocks : iterable of bytes or pyarrow.Table
@@ -45,18 +90,52 @@ def write_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table]) -
     """
     temp = temporary(path)
     remove_leftovers(path)
+    file = PreparedFile(path, temp)
     try:
-        with pa.OSFile(str(temp), "wb") as file:
-            file.write(magic + bytes(_FIRST - len(magic)))
-            for block in blocks:  # straight from memory: together they may be as large as the result
-                _write_block(file, block)
-        _seal(temp, len(magic))
-        temp.replace(path)
+        with temp.open("wb") as raw:
+            raw.write(magic + bytes(_FIRST - len(magic)))
+            sealed = _Sealed(raw)
+            with pa.PythonFile(sealed, "w") as stream:
+                for block in blocks:  # straight from memory: together they may be as large as the result
+                    _write_block(stream, block)
+            raw.seek(len(magic))
+            raw.write(sealed.seal())
+        flush(temp)
     except OSError as error:
+        file.close()
         raise unwritten(path, error) from error
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def meanwhile(prepare: Sequence[Callable[[], PreparedFile | None]]) -> Iterator[Callable[[], None]]:
+    """Prepare files in a thread; gives a function that lets all of them take their places, or raises.
+
+    What was not put in its place is gone afterwards.
+    """
+    made: list[PreparedFile] = []
+
+    def work() -> None:
+        for one in prepare:
+            file = one()
+            if file is not None:
+                made.append(file)
+
+    def put() -> None:
+        done.result()
+        for file in made:
+            file.put()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(work)
+            yield put
     finally:
-        with contextlib.suppress(OSError):
-            temp.unlink(missing_ok=True)
+        for file in made:
+            file.close()
 
 
 def unwritten(path: Path, error: OSError) -> OutputError:
@@ -78,7 +157,8 @@ def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:
     if bytes(raw[: len(magic)]) != magic:
         raise InputError("reuse_foreign", Where(file=str(path)), file=str(path))
     body = raw[_FIRST:]
-    if hashlib.sha256(body).digest() != bytes(raw[len(magic) :][:_SEAL]):
+    pieces = [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)]
+    if _seal_of(in_threads(_digest, pieces)) != bytes(raw[len(magic) :][:_SEAL]):
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path))
     return _spans(body)
 
@@ -107,16 +187,51 @@ def _mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _seal(path: Path, place: int) -> None:
-    """Put the hash of all blocks into the head of a file, and the file on the disk."""
-    with path.open("r+b") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            body = memoryview(raw)[_FIRST:]
-            seal = hashlib.sha256(body).digest()
-            body.release()
-        file.seek(place)
-        file.write(seal)
-    flush(path)
+class _Sealed:
+    """A file that is hashed as it is written, piece by piece, so that several threads may check it."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digests: list[bytes] = []
+        self._piece, self._room = hashlib.sha256(), _PIECE
+
+    def write(self, data: Any) -> int:
+        """Write some bytes."""
+        rest = memoryview(data).cast("B")
+        while len(rest):
+            some, rest = rest[: self._room], rest[self._room :]
+            self._piece.update(some)
+            self._file.write(some)
+            self._room -= len(some)
+            if not self._room:
+                self._end_piece()
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: the file is flushed when it is complete."""
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the file closes it."""
+
+    def seal(self) -> bytes:
+        """Return the hash of all that was written."""
+        if self._room < _PIECE:
+            self._end_piece()
+        return _seal_of(self._digests)
+
+    def _end_piece(self) -> None:
+        self._digests.append(self._piece.digest())
+        self._piece, self._room = hashlib.sha256(), _PIECE
+
+
+def _digest(piece: memoryview) -> bytes:
+    return hashlib.sha256(piece).digest()
+
+
+def _seal_of(digests: Sequence[bytes]) -> bytes:
+    return hashlib.sha256(b"".join(digests)).digest()
 
 
 def _write_block(file: pa.NativeFile, block: bytes | pa.Table) -> None:

@@ -21,7 +21,7 @@ from landremed.overlay.tables import (
     OUTSIDE_SCHEMA,
     OVERLAP_SCHEMA,
 )
-from landremed.reuse.block_file import json_of, read_blocks, table_of, write_blocks
+from landremed.reuse.block_file import PreparedFile, json_of, prepare_blocks, read_blocks, table_of
 from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, raw_array, raw_column
 from landremed.slivers import VOTES_BY_PARCEL
@@ -37,8 +37,8 @@ __all__ = [
     "TRACED_SCHEMA",
     "Kept",
     "measures_path",
+    "prepare_kept",
     "read_kept",
-    "write_kept",
 ]
 
 MEASURED: Final[Mapping[str, pa.Schema]] = {
@@ -135,15 +135,15 @@ def measures_path(result: str | Path) -> Path:
     return path.with_name(f"{path.name}.measures")
 
 
-def write_kept(result: str | Path, kept: Kept) -> None:
-    """Write the measures beside a result.
+def prepare_kept(result: str | Path, kept: Kept) -> PreparedFile:
+    """Write the measures beside a result, where they take their place when they are told to.
 
     Raises
     ------
     OutputError
         When they cannot be written; what lay there stays.
     """
-    write_blocks(measures_path(result), _MAGIC, _blocks(kept))
+    return prepare_blocks(measures_path(result), _MAGIC, _blocks(kept))
 
 
 def read_kept(result: Path) -> Kept:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -22,7 +21,15 @@ from landremed.io.drivers import split_layer
 from landremed.layers import Ground, Layer, Mend, Units, load_layer, require_meeting
 from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, Project
-from landremed.reuse.block_file import json_of, read_blocks, table_of, temporary, unwritten, write_blocks
+from landremed.reuse.block_file import (
+    PreparedFile,
+    json_of,
+    prepare_blocks,
+    read_blocks,
+    table_of,
+    temporary,
+    unwritten,
+)
 from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column, whole_array
 from landremed.reuse.reading import Shapes
 from landremed.tables import VectorSource
@@ -30,7 +37,7 @@ from landremed.types import Finding
 
 __all__ = ["KnownLayer", "ReadyLayers", "layers_path", "read_layers"]
 
-_MAGIC: Final = b"landremed layers 1\n"
+_MAGIC: Final = b"landremed layers 2\n"
 _ONE_FILE: Final = frozenset({".gpkg", ".parquet", ".geojson", ".json", ".fgb"})
 _SIDES: Final = ("x0", "y0", "x1", "y1")
 _SHAPES: Final = pa.schema(
@@ -103,8 +110,13 @@ class ReadyLayers:
             self._now[spec.role] = self._kept(layer, told)
         return layer
 
-    def write(self, result: Path) -> None:
-        """Keep the layers of this run beside a result.
+    def prepare(self, result: Path) -> PreparedFile | None:
+        """Write the layers of this run beside a result, where they take their place when they are told to.
+
+        Returns
+        -------
+        PreparedFile or None
+            None where they lie there already.
 
         Raises
         ------
@@ -113,9 +125,8 @@ class ReadyLayers:
         """
         target = layers_path(result)
         if self._now and self.reused == len(self._now) == len(self._known):
-            _link(self._path, target)
-            return
-        write_blocks(target, _MAGIC, self._blocks())
+            return _linked(self._path, target)
+        return prepare_blocks(target, _MAGIC, self._blocks())
 
     def _blocks(self) -> Iterator[bytes | pa.Table]:
         now = dict(sorted(self._now.items()))  # they were read side by side
@@ -202,23 +213,20 @@ def read_layers(path: Path, machine: str) -> dict[str, KnownLayer]:
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path)) from error
 
 
-def _link(source: Path | None, target: Path) -> None:
+def _linked(source: Path | None, target: Path) -> PreparedFile | None:
     """Let two results have one file of layers, or a copy of it where the disk cannot do that."""
     if source is None or (target.exists() and target.samefile(source)):
-        return
+        return None
     temp = temporary(target)
-    temp.unlink(missing_ok=True)
     try:
+        temp.unlink(missing_ok=True)
         try:
             os.link(source, temp)
         except OSError:
             shutil.copyfile(source, temp)
-        temp.replace(target)
     except OSError as error:
         raise unwritten(target, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temp.unlink(missing_ok=True)
+    return PreparedFile(target, temp)
 
 
 def _files(project: Project, spec: LayerSpec) -> list[Path] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -22,6 +22,7 @@ from landremed.overlay.reference import round_origin
 from landremed.overlay.tables import AreaMeasure
 from landremed.project import Tolerance
 from landremed.repair import Repaired
+from landremed.reuse.block_file import meanwhile
 from landremed.reuse.evidence import (
     evidence_ground,
     evidence_of_some,
@@ -31,7 +32,7 @@ from landremed.reuse.evidence import (
 from landremed.reuse.features import Features
 from landremed.reuse.firm import firm_keys, firm_table, merged, row_keys, some_judgement
 from landremed.reuse.hashes import Digests, hashed, surroundings
-from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, read_kept, write_kept
+from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, prepare_kept, read_kept
 from landremed.reuse.measuring import KeepingEngine
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
@@ -294,8 +295,22 @@ class Reuse:
         self._tell("rows_reused", reused=counts["rows_reused"], decided=counts["decided"])
         self._tell("firmness_reused", reused=counts["firm_reused"], judged=counts["firm_judged"])
 
-    def write(self, result: str | Path) -> None:
-        """Write what this run computed and took over beside a result."""
+    def keeping(self, result: str | Path) -> AbstractContextManager[Callable[[], None]]:
+        """Write what this run computed and took over beside a result, in a thread, while that is written.
+
+        Gives a function that lets it take its place, once the result is in its own. A program that is killed
+        in between leaves the measures of the earlier run, which are right whatever lies beside them.
+
+        Raises
+        ------
+        OutputError
+            In that function, when it cannot be written; what lay there stays.
+        """
+        return meanwhile(
+            [lambda: prepare_kept(result, self._to_keep()), lambda: self.layers.prepare(Path(result))]
+        )
+
+    def _to_keep(self) -> Kept:
         chunks = self._engine.kept if self._engine else []
         joined: dict[str, list[pa.Table]] = {name: [] for name in ("keys", *MEASURED)}
         start = 0
@@ -305,7 +320,7 @@ class Reuse:
             start += len(chunk["keys"])
         tables = {name: pa.concat_tables(parts) for name, parts in joined.items() if parts}
         tables = {**Kept().tables, **tables, **self._looked, "fine": self._shapes.table(), "firm": self._firm}
-        kept = Kept(
+        return Kept(
             self._machine,
             self._ground,
             self._firm_ground,
@@ -315,8 +330,6 @@ class Reuse:
             self.rows.ground,
             len(self._parcels),
         )
-        write_kept(result, kept)
-        self.layers.write(Path(result))
 
     def _firm_places(self, keys: Digests) -> Ints:
         if self._kept.firm_ground != self._firm_ground:
