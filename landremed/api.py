@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,7 +27,9 @@ from landremed.output import (
     overlay_layers,
     result_layers,
     titled_layers,
+    write_facts_early,
     write_layers,
+    write_measures_early,
 )
 from landremed.partitions.memory import PARTITIONS_FROM, ROW_BYTES, Bounds, default_memory
 from landremed.partitions.scratch import remove_scratch
@@ -232,18 +235,20 @@ def run(  # noqa: PLR0913  one more: memory
                 progress=progress,
                 bounds=Bounds(memory),
             )
-    measured = measure_project(
-        checked,
-        engine=engine,
-        jobs=jobs if isinstance(jobs, int) else None,
-        stage=stage,
-        progress=progress,
-        boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
-        reuse=reuse,
-    )
-    book = rule_book(checked)
     file = None if output is None or names_folder(output) else Path(output)
-    with begin_writing(file, measured, book) as early:
+    with begin_writing(file) as early:
+        measured = measure_project(
+            checked,
+            engine=engine,
+            jobs=jobs if isinstance(jobs, int) else None,
+            stage=stage,
+            progress=progress,
+            boundaries=accepted_boundaries(Path(output)) if output is not None else ("", {}),
+            reuse=reuse,
+            known=partial(write_facts_early, early, checked),
+        )
+        book = rule_book(checked)
+        write_measures_early(early, measured)
         if reuse is None:
             decided = decide_overlay(measured, book, stage=stage)
             stage("tables")

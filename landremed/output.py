@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,14 @@ import pyarrow.compute as pc
 
 from landremed.errors import OutputError, Where
 from landremed.io.drivers import split_layer
-from landremed.io.gpkg import EarlyLayers, OutLayer, begin_layers, check_target, write_geopackage
+from landremed.io.gpkg import (
+    EarlyLayers,
+    OutLayer,
+    begin_layers,
+    check_target,
+    write_early,
+    write_geopackage,
+)
 from landremed.law import RuleBook
 from landremed.overlay import page_maker
 from landremed.overlay_file import measure_tables
@@ -30,7 +37,7 @@ from landremed.results import decision_columns, join_sources, measured_columns
 from landremed.review.carry import carry_reviews
 from landremed.review.tables import empty_review_layers
 from landremed.summary import Sums, summary_sums, summary_table, sums_of
-from landremed.tables import LAND_USE_SCHEMA
+from landremed.tables import LAND_USE_SCHEMA, GivenFacts
 from landremed.types import Outcome
 
 __all__ = [
@@ -48,6 +55,7 @@ __all__ = [
 
 PARTS_OF: Final = "{}#{}"
 PARCEL_ID: Final = "parcel_id"
+_FACTS: Final = "facts"
 
 
 def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> list[OutLayer]:
@@ -279,19 +287,37 @@ def _metadata(layers: Sequence[OutLayer]) -> dict[str, object]:
 
 
 @contextmanager
-def begin_writing(path: Path | None, overlay: Overlay, book: RuleBook) -> Iterator[EarlyLayers | None]:
-    """Begin to write what is known before anything is decided; see ``landremed.io.gpkg.begin_layers``.
+def begin_writing(path: Path | None) -> Iterator[EarlyLayers | None]:
+    """Give what layers can be written to before the others are known; None without a file.
 
     What was begun is gone afterwards, unless ``write_layers`` has finished it.
     """
-    language = overlay.project.language or "zh"
-    codes, titles = book_codes(book, language), book.titles(language)
-    begun = None
-    if path is not None:
-        layers = [labelled(layer, language, titles, codes) for layer in _shared_layers(overlay)]
-        begun = begin_layers(path, layers, crs_wkt=overlay.crs.to_wkt(), make_pages=page_maker())
-    with begun or nullcontext():
-        yield begun
+    if path is None:
+        yield None
+        return
+    with begin_layers(path) as early:
+        yield early
+
+
+def write_facts_early(early: EarlyLayers | None, project: Project, given: GivenFacts) -> None:
+    """Begin to write the given facts, which are known before anything is measured."""
+    _write_early(early, project, [_facts(given)], "")
+
+
+def write_measures_early(early: EarlyLayers | None, overlay: Overlay) -> None:
+    """Begin to write what is known before anything is decided."""
+    rest = [layer for layer in _shared_layers(overlay) if layer.name != _FACTS]
+    _write_early(early, overlay.project, rest, overlay.crs.to_wkt())
+
+
+def _write_early(
+    early: EarlyLayers | None, project: Project, layers: Sequence[OutLayer], crs_wkt: str
+) -> None:
+    if early is None:
+        return
+    named = [labelled(layer, project.language or "zh") for layer in layers]
+    size = sum(layer.table.nbytes for layer in layers)
+    write_early(early, named, crs_wkt=crs_wkt, make_pages=page_maker(size))
 
 
 def _shared_layers(overlay: Overlay) -> list[OutLayer]:
@@ -300,8 +326,12 @@ def _shared_layers(overlay: Overlay) -> list[OutLayer]:
         _spatial("overlaps", overlay.overlaps),
         OutLayer("overlap_features", overlay.features),
         OutLayer("land_use", land_use),
-        OutLayer("facts", overlay.given.sources),
+        _facts(overlay.given),
     ]
+
+
+def _facts(given: GivenFacts) -> OutLayer:
+    return OutLayer(_FACTS, given.sources)
 
 
 def _spatial(name: str, table: pa.Table, kind: str = "MultiPolygon") -> OutLayer:

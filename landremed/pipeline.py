@@ -164,7 +164,7 @@ def rule_book(project: Project) -> RuleBook:
 
 
 @zips_kept()
-def measure_project(
+def measure_project(  # noqa: PLR0913  one more: who is told what is known early
     project: Project,
     *,
     engine: str = "auto",
@@ -174,6 +174,7 @@ def measure_project(
     sources: Mapping[str, VectorSource] | None = None,
     boundaries: tuple[str, Mapping[str, bytes]] = ("", {}),
     reuse: Reuse | None = None,
+    known: Callable[[GivenFacts], object] = lambda given: None,
 ) -> Overlay:
     """Read and measure everything a project names.
 
@@ -193,6 +194,8 @@ def measure_project(
         Boundaries that take the place of those in the parcels' file.
     reuse : Reuse, optional
         Measures to take over, and to keep.
+    known : callable
+        Told the given facts when all inputs have been read.
 
     Raises
     ------
@@ -219,6 +222,7 @@ def measure_project(
             evidence,
         )
         layers = read()
+    known(given)
     stage("index")
     ready: Callable[..., Engine] = prepare
     evidence_of: Evidence = with_evidence

@@ -208,7 +208,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
 
 def begun(path, content, monkeypatch):
     monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
-    return gpkg.begin_layers(path, content, crs_wkt="EPSG:4548")
+    early = gpkg.begin_layers(path)
+    for layer in content:  # one by one, as they become known
+        gpkg.write_early(early, [layer], crs_wkt="EPSG:4548")
+    return early
 
 
 def test_layers_begun_early_stand_as_if_written_with_the_others(tmp_path, monkeypatch):

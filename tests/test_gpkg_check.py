@@ -2,6 +2,7 @@
 
 import sqlite3
 import struct
+import threading
 from contextlib import closing
 
 import numpy as np
@@ -11,7 +12,7 @@ import shapely
 
 from landremed.errors import OutputError
 from landremed.io import gpkg, gpkg_check
-from landremed.io.gpkg import OutLayer, begin_layers, replace_whole, write_geopackage
+from landremed.io.gpkg import OutLayer, begin_layers, replace_whole, write_early, write_geopackage
 from landremed.io.gpkg_check import FileCheck
 
 PAGE = 4096
@@ -178,7 +179,8 @@ def test_damage_is_found_in_layers_begun_early(tmp_path, monkeypatch, damage):
         temp.write_bytes(data)
 
     monkeypatch.setattr(gpkg, "load_layers", damaged)
-    early = begin_layers(path, content, crs_wkt="EPSG:4548")
+    early = begin_layers(path)
+    write_early(early, content, crs_wkt="EPSG:4548")
     later = OutLayer("later", pa.table({"parcel_id": ["a"]}))
     monkeypatch.setattr(gpkg, "_BULK_FROM", 10)
     with early, pytest.raises(OutputError) as caught:
@@ -191,7 +193,8 @@ def test_rows_changed_at_the_end_are_checked_as_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
     path = tmp_path / "out.gpkg"
     content = layers()
-    early = begin_layers(path, content[1:], crs_wkt="EPSG:4548")
+    early = begin_layers(path)
+    write_early(early, content[1:], crs_wkt="EPSG:4548")
 
     def finish(temp):
         with closing(sqlite3.connect(temp)) as db, db:
@@ -225,3 +228,26 @@ def test_changes_of_a_copy_in_write_ahead_mode_are_kept(tmp_path, sound):
     with closing(sqlite3.connect(target)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert db.execute("SELECT fact FROM facts WHERE fid = 7").fetchone() == ("category",)
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["sound", "damaged"])
+def test_checks_begun_early_do_not_mind_what_is_added_later(tmp_path, monkeypatch, sound, damaged):
+    path = tmp_path / "growing.gpkg"
+    data = bytearray(sound.read_bytes())
+    if damaged:
+        index_row(data, sound)
+    path.write_bytes(data)
+    may_go, answer = threading.Event(), gpkg_check._answer
+    monkeypatch.setattr(gpkg_check, "_answer", lambda *given: may_go.wait() and answer(*given))
+    with closing(FileCheck(path)) as check:
+        check.begin(["decisions"])
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for number in range(80):  # the list of tables outgrows its page
+                db.execute(
+                    f"CREATE TABLE later_{number} (a_column_of_some_length TEXT UNIQUE, another INTEGER)"
+                )
+            db.execute("INSERT INTO later_7 VALUES ('x', 1)")
+        may_go.set()
+        said = [future.result() for future in check._begun.values()]
+        assert (said == ["ok", "ok"]) is not damaged
+        assert (check.verdict() == "ok") is not damaged

@@ -42,6 +42,7 @@ __all__ = [
     "layer_names",
     "read_layer",
     "replace_whole",
+    "write_early",
     "write_geopackage",
 ]
 
@@ -204,15 +205,28 @@ def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of p
             early.changed()
 
 
-def begin_layers(
-    path: Path, layers: Sequence[OutLayer], *, crs_wkt: str, make_pages: PageMaker | None = None
-) -> EarlyLayers | None:
-    """Begin to write those of some layers that are big, while the others of the file are made.
+def begin_layers(path: Path) -> EarlyLayers:
+    """Return what some layers can be written to, while the others of the file are made.
 
     Parameters
     ----------
     path : Path
         Target of the ``write_geopackage`` to come, which gets what is returned as ``early``.
+    """
+    temp = _temporary(path)
+    _remove(temp)
+    return EarlyLayers(temp, _remove)
+
+
+def write_early(
+    early: EarlyLayers, layers: Sequence[OutLayer], *, crs_wkt: str, make_pages: PageMaker | None = None
+) -> None:
+    """Begin to write those of some layers that are big.
+
+    Parameters
+    ----------
+    early : EarlyLayers
+        From ``begin_layers``.
     layers : sequence of OutLayer
         As they will be written. Layers that turn out to be others then are written anew.
     crs_wkt : str
@@ -223,18 +237,17 @@ def begin_layers(
     tables = [(layer, _storable(layer)) for layer in layers]
     big = [(layer, table) for layer, table in tables if _is_big(layer, table)]
     if not big:
-        return None
-    temp = _temporary(path)
+        return
     notes = [TableNotes(at.name, table.column_names, {}, {}, at.geometry is not None) for at, table in big]
-    _remove(temp)
-    try:
-        _make_tables(temp, [_emptied(*at) for at in big], crs_wkt, notes)
-    except _FAULTS:
-        _remove(temp)
-        return None  # the others cannot be written either, and then it is said why
     rows = [_bulk_layer(*at) for at in big]
-    tables_of = {layer.name: (layer.table, layer.geometry) for layer, _ in big}
-    return EarlyLayers(temp, tables_of, lambda: load_layers(temp, rows, make_pages=make_pages), _remove)
+    try:
+        early.add(
+            {layer.name: (layer.table, layer.geometry) for layer, _ in big},
+            lambda: _make_tables(early.temp, [_emptied(*at) for at in big], crs_wkt, notes),
+            lambda: load_layers(early.temp, rows, make_pages=make_pages),
+        )
+    except _FAULTS:
+        early.drop()  # the others cannot be written either, and then it is said why
 
 
 @contextmanager

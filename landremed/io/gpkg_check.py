@@ -8,9 +8,9 @@ is checked table by table beside it, and may begin before the file is complete.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -44,14 +44,17 @@ class FileCheck:
         self._path = path
         self._pool = ThreadPoolExecutor(min(2, usable_threads()))
         self._begun: dict[str, Future[str]] = {}
+        self._connections: list[sqlite3.Connection] = []
 
     def begin(self, tables: Iterable[str]) -> None:
         """Begin to check the indexes of some tables; these must not change any more, others may."""
-        with self._opened() as db:
-            wanted = {*tables, *(f"rtree_{table}_{column}" for table, column in _geometry_columns(db))}
-            found = {name: rows for name, rows in _indexed(db).items() if name in wanted}
+        with closing(self._opened()) as db:
+            own = set(tables)
+            own |= {f"rtree_{table}_{column}" for table, column in _geometry_columns(db) if table in own}
+            found = {name: rows for name, rows in _indexed(db).items() if name in own}
         for name in sorted(found, key=lambda name: -found[name][0]):
-            self._begun[name] = self._pool.submit(self._answer, [found[name][1]])
+            # opened here and now: others may be changing what the file says of its tables when its turn comes
+            self._begun[name] = self._pool.submit(_answer, self._opened(), [found[name][1]])
 
     def verdict(self) -> str:
         """Check all that has not been begun; return ``ok``, or what is wrong.
@@ -63,7 +66,7 @@ class FileCheck:
         """
         with closing(sqlite3.connect(self._path)) as db:
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
-        with self._opened() as db:
+        with closing(self._opened()) as db:
             found = {name: rows for name, rows in _indexed(db).items() if name not in self._begun}
         few = [statement for rows, statement in found.values() if rows < _MANY]
         jobs: list[tuple[float, list[str]]] = [
@@ -71,37 +74,42 @@ class FileCheck:
         ]
         jobs += [(sum(rows for rows, _ in found.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
         jobs.sort(key=lambda job: -job[0])
-        answers = [self._pool.submit(self._answer, statements) for _, statements in jobs]
+        answers = [self._pool.submit(_answer, self._opened(), statements) for _, statements in jobs]
         said = [future.result() for future in [*self._begun.values(), *answers]]
         return next((text for text in said if text != _SOUND), _SOUND)
 
     def close(self) -> None:
         """Wait for what is under way; what has not begun is left out."""
         self._pool.shutdown(cancel_futures=True)
+        for db in self._connections:
+            db.close()
 
-    def _answer(self, statements: Sequence[str]) -> str:
-        """Return the first answer that is not ``ok``."""
-        with self._opened() as db:
-            for statement in statements:
-                try:
-                    said = str(db.execute(statement).fetchone()[0])
-                except sqlite3.OperationalError as error:
-                    if "no such function" in str(error):  # an SQLite without checks of spatial indexes
-                        continue
-                    raise
-                except sqlite3.DatabaseError as error:
-                    said = str(error)
-                if said != _SOUND:
-                    return said
-        return _SOUND
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        # nobody changes what is looked at: without locks, and every thread for itself
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file as it is now: nobody changes what is looked at, so that no lock is needed."""
         address = f"{self._path.resolve().as_uri()}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(address, uri=True)) as db:
-            db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
-            yield db
+        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        self._connections.append(db)
+        db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+        db.execute("BEGIN")
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from now on it knows its tables
+        return db
+
+
+def _answer(opened: sqlite3.Connection, statements: Sequence[str]) -> str:
+    """Return the first answer that is not ``ok``."""
+    with closing(opened) as db:
+        for statement in statements:
+            try:
+                said = str(db.execute(statement).fetchone()[0])
+            except sqlite3.OperationalError as error:
+                if "no such function" in str(error):  # an SQLite without checks of spatial indexes
+                    continue
+                raise
+            except sqlite3.DatabaseError as error:
+                said = str(error)
+            if said != _SOUND:
+                return said
+    return _SOUND
 
 
 def _geometry_columns(db: sqlite3.Connection) -> list[tuple[str, str]]:

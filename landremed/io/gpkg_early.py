@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -14,6 +15,9 @@ from landremed.io.gpkg_check import FileCheck
 from landremed.io.gpkg_extras import quoted
 
 __all__ = ["EarlyLayers", "in_order"]
+
+Rows: TypeAlias = tuple[pa.Table, pa.Array | pa.ChunkedArray | None]
+"""A layer's attributes and geometry."""
 
 _LISTS = ("gpkg_contents", "gpkg_geometry_columns", "gpkg_ogr_contents", "gpkg_extensions")
 
@@ -25,10 +29,6 @@ class EarlyLayers:
     ----------
     temp : Path
         The file, which will get the other layers too.
-    tables : mapping of layer name to (table, geometry)
-        What is written.
-    write : callable
-        Writes their rows.
     remove : callable
         Removes the file with all that stands beside it.
 
@@ -38,20 +38,40 @@ class EarlyLayers:
         The checks of what is written, begun when it stands.
     """
 
-    def __init__(
-        self,
-        temp: Path,
-        tables: Mapping[str, tuple[pa.Table, pa.Array | pa.ChunkedArray | None]],
-        write: Callable[[], None],
-        remove: Callable[[Path], None],
-    ) -> None:
+    def __init__(self, temp: Path, remove: Callable[[Path], None]) -> None:
         self.temp = temp
-        self._tables, self._remove = tables, remove
         self.check: FileCheck | None = None
+        self._tables: dict[str, Rows] = {}
+        self._remove = remove
         self._pool = ThreadPoolExecutor(1)
-        self._done: Future[None] = self._pool.submit(self._work, write)
+        self._done: Future[None] = Future()
+        self._done.set_result(None)
 
-    def written(self, layers: Mapping[str, tuple[pa.Table, pa.Array | pa.ChunkedArray | None]]) -> set[str]:
+    def add(self, tables: Mapping[str, Rows], make: Callable[[], None], fill: Callable[[], None]) -> bool:
+        """Begin to write more tables.
+
+        Parameters
+        ----------
+        tables : mapping of layer name to (table, geometry)
+            What is written.
+        make : callable
+            Makes the tables, empty; called here, when all that was begun before stands.
+        fill : callable
+            Writes their rows.
+
+        Returns
+        -------
+        bool
+            False when an earlier fault, which ``written`` tells, has stopped the writing.
+        """
+        if self._done.exception() is not None:
+            return False
+        make()
+        self._tables |= tables
+        self._done = self._pool.submit(self._work, list(tables), fill)
+        return True
+
+    def written(self, layers: Mapping[str, Rows]) -> set[str]:
         """Wait, and return the layers that stand in the file; none, and no file, when one has changed since.
 
         Raises
@@ -62,7 +82,7 @@ class EarlyLayers:
         self._done.result()
         if all(name in layers and _same(early, layers[name]) for name, early in self._tables.items()):
             return set(self._tables)
-        self._drop()
+        self.drop()
         return set()
 
     def changed(self) -> None:
@@ -71,6 +91,12 @@ class EarlyLayers:
             self.check.close()
         self.check = None
 
+    def drop(self) -> None:
+        """Remove what is written; there is nothing under way."""
+        self.changed()
+        self._tables.clear()
+        self._remove(self.temp)
+
     def __enter__(self) -> EarlyLayers:
         return self
 
@@ -78,16 +104,12 @@ class EarlyLayers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True)
-        self._drop()
+        self.drop()
 
-    def _work(self, write: Callable[[], None]) -> None:
-        write()
-        self.check = FileCheck(self.temp)
-        self.check.begin(self._tables)
-
-    def _drop(self) -> None:
-        self.changed()
-        self._remove(self.temp)
+    def _work(self, names: Sequence[str], fill: Callable[[], None]) -> None:
+        fill()
+        self.check = self.check or FileCheck(self.temp)
+        self.check.begin(names)
 
 
 def in_order(temp: Path, names: Sequence[str]) -> None:
@@ -102,10 +124,7 @@ def in_order(temp: Path, names: Sequence[str]) -> None:
             db.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", [row[1:] for row in rows])  # noqa: S608
 
 
-def _same(
-    one: tuple[pa.Table, pa.Array | pa.ChunkedArray | None],
-    other: tuple[pa.Table, pa.Array | pa.ChunkedArray | None],
-) -> bool:
+def _same(one: Rows, other: Rows) -> bool:
     """Tell whether two tables are made of the very same memory, geometry included."""
     if one[0].schema.names != other[0].schema.names or (one[1] is None) != (other[1] is None):
         return False

@@ -85,11 +85,15 @@ def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: Expected)
     return "native" if shapely_seconds(layers, expected) >= _NATIVE_FROM_S else "shapely"
 
 
-def page_maker() -> PageMaker | None:
-    """Return who makes pages of polygons in a process where the compiled engine is at work, else None."""
-    if "landremed.overlay.native.engine" not in sys.modules:
+def page_maker(size: int = 0) -> PageMaker | None:
+    """Return who makes pages in a process where the compiled engine is at work, or should be, else None.
+
+    ``size`` is that of the rows, in bytes.
+    """
+    from landremed.overlay.native.compiled import at_hand, is_warm
+
+    if "landremed.overlay.native.engine" not in sys.modules and not at_hand(size):
         return None
-    from landremed.overlay.native.compiled import is_warm
     from landremed.overlay.native.page_maker import NativePages
 
     return NativePages() if is_warm() else None
