@@ -27,7 +27,7 @@ def table(counts, mark, cuts=()):
     columns = [
         [p for p, _ in rows],
         [None if i == 1 else f"{mark}{p}.{i}" for p, i in rows],
-        [f"{mark}{p}{i}".encode() * (i + p % 3) for p, i in rows],
+        [None if (i + p) % 3 == 2 else f"{mark}{p}{i}".encode() * (i + p % 3) for p, i in rows],
         [[float(p)] * i if i % 2 else None for p, i in rows],
     ]
     whole = pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)

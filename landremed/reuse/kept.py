@@ -48,7 +48,10 @@ MEASURED: Final[Mapping[str, pa.Schema]] = {
     "outside": OUTSIDE_SCHEMA,
     "disputed": DISPUTED_SCHEMA,
 }
-"""Tables of the engine; ``parcel`` counts through the rows of the keys."""
+"""Tables of the engine; ``parcel`` counts through the rows of the keys.
+
+Pieces that are a whole parcel have no geometry (``landremed.reuse.pieces``).
+"""
 
 KEY_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST)), ("area_m2", pa.float64())])
 """Hash of every shape that was measured, and its area."""
@@ -82,7 +85,7 @@ TRACED_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST))])
 ROW_KEY: Final = "_key"
 """Column of ``rows`` with the hash of what a parcel's row hangs on."""
 
-_MAGIC: Final = b"landremed measures 5\n"
+_MAGIC: Final = b"landremed measures 6\n"
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [

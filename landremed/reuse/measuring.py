@@ -18,6 +18,7 @@ from landremed.reuse.hashes import Digests, raw_array
 from landremed.reuse.kept import KEY_SCHEMA, MEASURED
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past, renumbered
+from landremed.reuse.pieces import with_whole, without_whole
 from landremed.reuse.reading import address
 from landremed.reuse.splice import Splice
 
@@ -73,10 +74,12 @@ class KeepingEngine:
         self.measured += len(missing)
         if len(missing) == len(keys):
             tables = self._whole.measure(parcels)
+            kept = replace(tables, overlaps=without_whole(tables.overlaps, parcels.wkb))
         else:
-            tables = self._merged(splice, self._fresh(parcels, keys, missing))
-        kept = pa.table([raw_array(keys), pa.array(tables.parcel_area)], schema=KEY_SCHEMA)
-        self.kept.append({"keys": kept, **{name: getattr(tables, name) for name in MEASURED}})
+            kept = self._merged(splice, self._fresh(parcels, keys, missing))
+            tables = replace(kept, overlaps=with_whole(kept.overlaps, parcels.wkb))
+        known = pa.table([raw_array(keys), pa.array(kept.parcel_area)], schema=KEY_SCHEMA)
+        self.kept.append({"keys": known, **{name: getattr(kept, name) for name in MEASURED}})
         return tables
 
     def splice(self, parcels: PolygonSet) -> Splice:
@@ -98,11 +101,14 @@ class KeepingEngine:
         return places
 
     def _fresh(self, parcels: PolygonSet, keys: Digests, missing: Ints) -> OverlapTables:
+        """Measure some parcels; what is returned is as it is kept."""
         if not len(missing):
             return OverlapTables(np.zeros(0), *(schema.empty_table() for schema in MEASURED.values()))
         few = self._few is not None and self._few[0].issuperset(keys[missing].tolist())
         engine = self._few[1] if few and self._few is not None else self._whole
-        return engine.measure(PolygonSet(parcels.wkb.take(pa.array(missing))))
+        some = PolygonSet(parcels.wkb.take(pa.array(missing)))
+        tables = engine.measure(some)
+        return replace(tables, overlaps=without_whole(tables.overlaps, some.wkb))
 
     @cached_property
     def _whole(self) -> Engine:

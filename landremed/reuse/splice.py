@@ -106,7 +106,7 @@ def put_together(old: pa.Table, new: pa.Table, at: Ints) -> pa.Table:
 def _gathered(arrays: list[pa.Array], at: Ints, kind: pa.DataType) -> pa.Array:
     if not arrays:
         return pa.array([], kind)
-    if pa.types.is_large_binary(kind) and not any(array.null_count for array in arrays):
+    if pa.types.is_large_binary(kind):
         return _joined(arrays, at)
     return pa.concat_arrays(arrays).take(pa.array(at))
 
@@ -130,5 +130,12 @@ def _joined(arrays: list[pa.Array], at: Ints) -> pa.Array:
     data = b"".join([views[number][a:b] for number, a, b in spans])
     places = np.zeros(len(at) + 1, np.int64)
     np.cumsum(high[at] - low[at], out=places[1:])
-    buffers = [None, pa.py_buffer(places), pa.py_buffer(data)]
+    buffers = [_validity(arrays, at), pa.py_buffer(places), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.large_binary(), len(at), buffers)
+
+
+def _validity(arrays: list[pa.Array], at: Ints) -> pa.Buffer | None:
+    if not any(array.null_count for array in arrays):
+        return None
+    valid = np.concatenate([array.is_valid().to_numpy(zero_copy_only=False) for array in arrays])
+    return pa.py_buffer(np.packbits(valid[at], bitorder="little"))
