@@ -1,6 +1,6 @@
 """Pieces of parcels as they are kept: one that is the whole parcel is not kept a second time.
 
-Most parcels lie wholly in one unit and on one land use, so that these pieces would be most of the file.
+Many parcels lie wholly in one unit and on one land use, so that these pieces would be much of the file.
 """
 
 from __future__ import annotations
