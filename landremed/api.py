@@ -39,7 +39,7 @@ from landremed.project import Project, load_project, make_project
 from landremed.report.summary import decision_counts, findings_text, summary_document, summary_text
 from landremed.reuse import Reuse
 from landremed.review.boundaries import accepted_boundaries
-from landremed.tables import VectorSource
+from landremed.tables import VectorSource, plain_table
 from landremed.threads import usable_threads
 from landremed.types import FactValue
 from landremed.written import WrittenLayers
@@ -152,7 +152,7 @@ class RunResult:
     @property
     def tables(self) -> dict[str, pa.Table]:
         """Attribute tables by layer name."""
-        return {name: layer.table for name, layer in self.layers.items()}
+        return {name: plain_table(layer.table) for name, layer in self.layers.items()}
 
     def frame(self, name: str) -> Any:
         """Return a layer as GeoDataFrame, or a table as DataFrame.
@@ -166,7 +166,7 @@ class RunResult:
         import shapely
 
         layer = self.layers[name]
-        frame = layer.table.to_pandas()
+        frame = plain_table(layer.table).to_pandas()
         if layer.geometry is None:
             return frame
         geometry = shapely.from_wkb(layer.geometry.to_numpy(zero_copy_only=False))

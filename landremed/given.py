@@ -100,7 +100,7 @@ def given_facts(
         draft = Draft.blank(spec, len(parcel_ids))
         findings += _take_attribute(draft, parcels, column, parcel_ids, words.get(spec.name, {}))
         drafts[name] = draft
-    place = {parcel: row for row, parcel in enumerate(parcel_ids)}
+    place = {parcel: row for row, parcel in enumerate(parcel_ids)} if evidence else {}
     for table in evidence:
         findings += table.raw.findings
         findings += _take_table(drafts, vocabulary, table, place, parcel_ids, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,37 +81,43 @@ def value_text(value: FactValue) -> str:
 
 
 def source_table(drafts: Mapping[str, Draft], parcel_ids: Sequence[str]) -> pa.Table:
-    """Return the place of every value, in parcel and fact order."""
+    """Return the place of every value, in parcel and fact order; texts are coded, as most stand often."""
     if not drafts:
         return GIVEN_FACTS_SCHEMA.empty_table()
-    items = list(drafts.items())
-    given = np.stack([draft.codes > 0 for _, draft in items], axis=1).ravel()
-    parcel = np.repeat(np.arange(len(parcel_ids), dtype=np.int32), len(items))[given]
-    fact = np.tile(np.arange(len(items), dtype=np.int32), len(parcel_ids))[given]
+    items = list(drafts.values())
+    given = np.stack([draft.codes > 0 for draft in items], axis=1)
+    taken = np.flatnonzero(given)
+    parcel = np.repeat(np.arange(len(parcel_ids), dtype=np.int32), given.sum(axis=1))
+    fact = np.tile(np.arange(len(items), dtype=np.int32), len(parcel_ids)).take(taken)
 
-    def merged(name: str, lists: Sequence[Sequence[str]]) -> pa.Array:
-        starts = np.concatenate([[0], np.cumsum([len(texts) for texts in lists])]).astype(np.int32)
-        codes = np.stack([getattr(draft, name) for _, draft in items], axis=1).ravel()[given]
-        pool = [text for texts in lists for text in texts]
-        return _texts(codes + starts[fact], pool)
+    def picked(name: str) -> npt.NDArray[Any]:
+        return np.stack([getattr(draft, name) for draft in items], axis=1).ravel().take(taken)
 
-    rows = np.stack([draft.row for _, draft in items], axis=1).ravel()[given]
-    places = [draft.places for _, draft in items]
+    def merged(codes: npt.NDArray[Any], lists: Sequence[Sequence[str]]) -> pa.Array:
+        starts = np.cumsum([0, *(len(texts) for texts in lists)]).astype(np.int32)
+        return _coded(codes + starts.take(fact), [text for texts in lists for text in texts])
+
+    place = picked("place")
+    source, file, field_name = (
+        merged(place, [[entry[part] for entry in draft.places] for draft in items]) for part in range(3)
+    )
     return pa.table(
-        [
-            _texts(parcel, list(parcel_ids)),
-            _texts(fact, [name for name, _ in items]),
-            merged("codes", [[value_text(v) for v in draft.values] for _, draft in items]),
-            *(merged("place", [[entry[part] for entry in entries] for entries in places]) for part in (0, 1)),
-            pa.array(rows, pa.int64()),
-            merged("place", [[entry[2] for entry in entries] for entries in places]),
-            merged("raw", [draft.raws for _, draft in items]),
-        ],
-        schema=GIVEN_FACTS_SCHEMA,
+        {
+            "parcel_id": _coded(parcel, parcel_ids),
+            "fact": _coded(fact, list(drafts)),
+            "value": merged(picked("codes"), [[value_text(v) for v in draft.values] for draft in items]),
+            "source": source,
+            "file": file,
+            "row": picked("row"),
+            "field": field_name,
+            "raw": merged(picked("raw"), [draft.raws for draft in items]),
+        }
     )
 
 
-def _texts(codes: npt.NDArray[np.int32], pool: list[str]) -> pa.Array:
-    if len(codes) and (codes == codes[0]).all():
-        return pa.repeat(pa.scalar(pool[codes[0]], pa.string()), len(codes))
-    return pa.array(pool, pa.string()).take(pa.array(codes))
+def _coded(codes: npt.NDArray[Any], pool: Sequence[str]) -> pa.Array:
+    """Return texts by their numbers in a list, in which one may stand twice."""
+    number = {text: at for at, text in enumerate(dict.fromkeys(pool))}
+    kind = np.int8 if len(number) < 128 else np.int32
+    again: npt.NDArray[Any] = np.fromiter((number[text] for text in pool), kind, len(pool))
+    return pa.DictionaryArray.from_arrays(pa.array(again.take(codes)), pa.array(list(number), pa.string()))

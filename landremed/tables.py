@@ -26,6 +26,7 @@ __all__ = [
     "FactColumn",
     "GivenFacts",
     "VectorSource",
+    "plain_table",
 ]
 
 
@@ -107,7 +108,7 @@ class GivenFacts:
     columns : mapping of fact name to FactColumn
         Only facts for which at least one parcel has a value; overrides as ``override_<fact>``.
     sources : pyarrow.Table
-        ``GIVEN_FACTS_SCHEMA``: where every given value came from.
+        ``GIVEN_FACTS_SCHEMA``, texts coded: where every given value came from.
     findings : list of Finding
         Bad values, contradictions, unknown parcels and columns.
     """
@@ -179,3 +180,12 @@ SUMMARY_SCHEMA = pa.schema(
 )
 
 PROVENANCE_SCHEMA = pa.schema([("key", pa.string()), ("value", pa.string())])
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """Return a table whose texts are no longer coded, as others expect them."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            plain = table.column(place).cast(column.type.value_type)
+            table = table.set_column(place, column.name, plain)
+    return table

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from landremed.errors import InputError
 from landremed.given import EvidenceTable, given_facts, value_text
 from landremed.io.spreadsheet import RawTable
-from landremed.tables import GIVEN_FACTS_SCHEMA, GivenFacts, VectorSource
+from landremed.tables import GIVEN_FACTS_SCHEMA, GivenFacts, VectorSource, plain_table
 from landremed.text import catalogue, message_text
 from landremed.types import UNKNOWN, FactSpec, PartialDate, ValueSpec
 from landremed.values import parse_value
@@ -75,7 +75,7 @@ def collect(
         for language in ("en", "zh"):
             assert message_text(finding.code, finding.params, language)
         assert catalogue()[finding.code]["severity"] in {"warning", "info"}
-    assert facts.sources.schema == GIVEN_FACTS_SCHEMA
+    assert plain_table(facts.sources).schema == GIVEN_FACTS_SCHEMA
     return facts
 
 

@@ -26,6 +26,7 @@ from landremed.io.exchange import replace_folder
 from landremed.io.gpkg import GEOMETRY_COLUMN, OutLayer
 from landremed.io.gpkg_columns import as_multi, storable_column
 from landremed.io.wkb_scan import polygon_bounds
+from landremed.tables import plain_table
 from landremed.threads import in_threads
 
 __all__ = ["MANIFEST", "ROWS", "check_folder", "names_folder", "write_folder"]
@@ -186,7 +187,7 @@ def _groups(layer: OutLayer, start: int, step: int) -> Iterator[OutLayer]:
 
 def _block(layer: OutLayer, start: int, crs_wkt: str) -> pa.Table:
     """Return the rows of one file, of which so many stand in files before it, as they stand there."""
-    part = layer.table
+    part = plain_table(layer.table)
     columns: dict[str, Any] = {_FID: pa.array(np.arange(start + 1, start + 1 + part.num_rows))}
     for name in part.column_names:
         columns[name] = storable_column(part.column(name))

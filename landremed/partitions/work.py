@@ -49,7 +49,7 @@ from landremed.pipeline import Decisions, Job, decide_overlay, measure_share
 from landremed.project import Project
 from landremed.report.summary import decision_counts
 from landremed.slivers import merged_votes, telling
-from landremed.tables import VectorSource
+from landremed.tables import VectorSource, plain_table
 
 __all__ = ["ROW_LAYERS", "SHARED_GROUPS", "Done", "SpooledJob", "run_partition"]
 
@@ -279,7 +279,8 @@ def _write(
 
 
 def _with_geometry(layer: OutLayer) -> pa.Table:
-    return layer.table if layer.geometry is None else layer.table.append_column(GEOMETRY, layer.geometry)
+    table = plain_table(layer.table)  # coded texts would have to be coded alike in all partitions
+    return table if layer.geometry is None else table.append_column(GEOMETRY, layer.geometry)
 
 
 def _write_whole(path: Path, table: pa.Table) -> None:

@@ -24,6 +24,7 @@ from landremed.threads import in_threads
 __all__ = [
     "PreparedFile",
     "json_of",
+    "mapped",
     "meanwhile",
     "prepare_blocks",
     "read_blocks",
@@ -143,8 +144,17 @@ def unwritten(path: Path, error: OSError) -> OutputError:
     return OutputError("measures_unwritten", Where(file=str(path)), reason=error.strerror or str(error))
 
 
-def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:
+def read_blocks(path: Path, magic: bytes, raw: memoryview | None = None) -> Iterator[memoryview]:
     """Return the blocks of a file, which stay pages of the system's.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    magic : bytes
+        What kind it should be.
+    raw : memoryview, optional
+        From ``mapped``, where the file is open already.
 
     Raises
     ------
@@ -153,7 +163,7 @@ def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:
     InputError
         It is of another kind, or damaged.
     """
-    raw = _mapped(path)
+    raw = mapped(path) if raw is None else raw
     if bytes(raw[: len(magic)]) != magic:
         raise InputError("reuse_foreign", Where(file=str(path)), file=str(path))
     body = raw[_FIRST:]
@@ -161,6 +171,14 @@ def read_blocks(path: Path, magic: bytes) -> Iterator[memoryview]:
     if _seal_of(in_threads(_digest, pieces)) != bytes(raw[len(magic) :][:_SEAL]):
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path))
     return _spans(body)
+
+
+def mapped(path: Path) -> memoryview:
+    """Map a file; Windows would not let a mapped one be replaced."""
+    if os.name == "nt" or not path.stat().st_size:
+        return memoryview(path.read_bytes())
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def temporary(path: Path) -> Path:
@@ -177,14 +195,6 @@ def table_of(block: memoryview, schema: pa.Schema | None = None) -> pa.Table:
     """Return the table of a block, of a certain schema where one is given."""
     table = pa.ipc.open_stream(pa.py_buffer(block)).read_all()
     return table if schema is None else table.cast(schema)
-
-
-def _mapped(path: Path) -> memoryview:
-    """Map a file; Windows would not let a mapped one be replaced."""
-    if os.name == "nt" or not path.stat().st_size:
-        return memoryview(path.read_bytes())
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 class _Sealed:

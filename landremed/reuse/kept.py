@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from landremed.overlay.tables import (
     OUTSIDE_SCHEMA,
     OVERLAP_SCHEMA,
 )
-from landremed.reuse.block_file import PreparedFile, json_of, prepare_blocks, read_blocks, table_of
+from landremed.reuse.block_file import PreparedFile, json_of, mapped, prepare_blocks, read_blocks, table_of
 from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, raw_array, raw_column
 from landremed.slivers import VOTES_BY_PARCEL
@@ -37,8 +38,8 @@ __all__ = [
     "TRACED_SCHEMA",
     "Kept",
     "measures_path",
+    "open_kept",
     "prepare_kept",
-    "read_kept",
 ]
 
 MEASURED: Final[Mapping[str, pa.Schema]] = {
@@ -149,13 +150,14 @@ def prepare_kept(result: str | Path, kept: Kept) -> PreparedFile:
     return prepare_blocks(measures_path(result), _MAGIC, _blocks(kept))
 
 
-def read_kept(result: Path) -> Kept:
-    """Read the measures kept beside a result.
+def open_kept(result: Path) -> Callable[[], Kept]:
+    """Open what is kept beside a result; return what reads it.
 
     Raises
     ------
     InputError
-        When there is no such result, or no measures beside it, or they are damaged or of another format.
+        When there is no such result, or no measures beside it; when they are read, that they are damaged or
+        of another format.
     """
     if not result.exists():
         raise InputError("reuse_no_file", Where(file=str(result)))
@@ -163,12 +165,15 @@ def read_kept(result: Path) -> Kept:
         raise InputError("reuse_no_result", Where(file=str(result)))
     path = measures_path(result)
     try:
-        blocks = read_blocks(path, _MAGIC)
+        return partial(_read, path, mapped(path))
     except OSError as error:
         _require_result(result)
         raise InputError("measures_missing", Where(file=str(result))) from error
+
+
+def _read(path: Path, raw: memoryview) -> Kept:
     try:
-        return _kept(blocks)
+        return _kept(read_blocks(path, _MAGIC, raw))
     except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration, struct.error) as error:
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path)) from error
 

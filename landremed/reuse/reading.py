@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 
@@ -17,14 +19,18 @@ class Shapes:
 
     Parameters
     ----------
-    fine : pyarrow.Table
-        ``FINE_SCHEMA``: of an earlier run with the same code and libraries.
+    fine : callable
+        Gives ``FINE_SCHEMA`` of an earlier run with the same code and libraries, perhaps after a while.
     """
 
-    def __init__(self, fine: pa.Table) -> None:
-        self._known = fine["digest"]
+    def __init__(self, fine: Callable[[], pa.Table]) -> None:
+        self._ask = fine
         self._fine: list[Digests] = []
         self._hashed: dict[tuple[int, ...], tuple[pa.Array, Digests]] = {}
+
+    @property
+    def _known(self) -> pa.ChunkedArray:
+        return self._ask()["digest"]
 
     def repair(self, wkb: pa.Array, *, most: tuple[float, float]) -> Repaired:
         """Repair as ``landremed.repair.repair`` does; what is known to be fine is not looked at."""

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -64,8 +64,8 @@ class ReadyLayers:
     ----------
     path : Path or None
         File of layers of an earlier run.
-    known : mapping
-        What it holds, from ``read_layers``.
+    known : callable
+        Gives what it holds, as ``read_layers`` does; it may have to be waited for.
     machine : str
         Hash of code and libraries.
     shapes : Shapes
@@ -73,11 +73,15 @@ class ReadyLayers:
     """
 
     def __init__(
-        self, path: Path | None, known: Mapping[str, KnownLayer], machine: str, shapes: Shapes
+        self, path: Path | None, known: Callable[[], Mapping[str, KnownLayer]], machine: str, shapes: Shapes
     ) -> None:
-        self._path, self._known = path, known
+        self._path, self._ask = path, known
         self._machine, self._shapes = machine, shapes
         self._now: dict[str, KnownLayer] = {}
+
+    @property
+    def _known(self) -> Mapping[str, KnownLayer]:
+        return self._ask()
 
     @property
     def reused(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -13,7 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.errors import InputError
 from landremed.layers import Layer, Parcels
 from landremed.measure import Measured
 from landremed.overlay import Expected, LayerInput, PolygonSet
@@ -23,6 +23,7 @@ from landremed.overlay.tables import AreaMeasure
 from landremed.project import Tolerance
 from landremed.repair import Repaired
 from landremed.reuse.block_file import meanwhile
+from landremed.reuse.earlier import Earlier
 from landremed.reuse.evidence import (
     evidence_ground,
     evidence_of_some,
@@ -32,12 +33,12 @@ from landremed.reuse.evidence import (
 from landremed.reuse.features import Features
 from landremed.reuse.firm import firm_keys, firm_table, merged, row_keys, some_judgement
 from landremed.reuse.hashes import Digests, hashed, surroundings
-from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, prepare_kept, read_kept
+from landremed.reuse.kept import FIRM_SCHEMA, MEASURED, Kept, prepare_kept
 from landremed.reuse.measuring import KeepingEngine
 from landremed.reuse.nearness import near
 from landremed.reuse.past import Past
 from landremed.reuse.reading import Shapes
-from landremed.reuse.ready import ReadyLayers, layers_path, read_layers
+from landremed.reuse.ready import ReadyLayers
 from landremed.reuse.rows import RowsOfRuns
 from landremed.reuse.splice import Splice
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges
@@ -49,7 +50,6 @@ __all__ = ["Reuse"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-_UNUSABLE: Final = ("reuse_damaged", "reuse_foreign")
 _CLEAR_M: Final = 2.0  # an edge is looked for within the limit, and cut out of the layer a metre beyond
 
 
@@ -67,10 +67,6 @@ class Reuse:
         Parcels whose firmness was taken over, and judged.
     layers : ReadyLayers
         Layers made ready by the earlier run, and by this one.
-    unusable : list of (code, file)
-        Files that are damaged, or of another version: nothing in them is taken over.
-    rows : RowsOfRuns
-        Rows of the result, of the earlier run and of this one.
 
     Raises
     ------
@@ -81,18 +77,11 @@ class Reuse:
     def __init__(self, previous: str | Path | None = None) -> None:
         self.firm_reused = self.firm_judged = 0
         self._asked_for = previous is not None
-        self.unusable: list[tuple[str, str]] = []
         self._machine = hashed(repr(surroundings()).encode()).hex()
-        self._kept, known, path = Kept(), {}, None
-        if previous is not None:
-            with self._noted():
-                self._kept = read_kept(Path(previous))
-            path = layers_path(Path(previous))
-            with self._noted():
-                known = read_layers(path, self._machine)
-        self._kept = self._kept if self._kept.machine == self._machine else Kept()
-        self._shapes = Shapes(self._kept.tables["fine"])
-        self.layers = ReadyLayers(path, known, self._machine, self._shapes)
+        earlier = Earlier(None if previous is None else Path(previous), self._machine)
+        self._earlier = earlier
+        self._shapes = Shapes(lambda: earlier.kept.tables["fine"])
+        self.layers = ReadyLayers(earlier.path, lambda: earlier.layers, self._machine, self._shapes)
         self._ground = self._firm_ground = self._evidence_ground = ""
         self._layers: Sequence[Layer] = ()
         self._crs = ""
@@ -102,7 +91,20 @@ class Reuse:
         self._engine: KeepingEngine | None = None
         self._looked: dict[str, pa.Table] = {}
         self._firm = FIRM_SCHEMA.empty_table()
-        self.rows = RowsOfRuns(self._kept)
+
+    @cached_property
+    def rows(self) -> RowsOfRuns:
+        """Rows of the result, of the earlier run and of this one."""
+        return RowsOfRuns(self._kept)
+
+    @property
+    def unusable(self) -> list[tuple[str, str]]:
+        """Code and name of files that are damaged, or of another version: nothing in them is taken over."""
+        return self._earlier.unusable
+
+    @property
+    def _kept(self) -> Kept:
+        return self._earlier.kept
 
     @property
     def counts(self) -> dict[str, int]:
@@ -345,16 +347,6 @@ class Reuse:
     ) -> Firmness:
         some = some_judgement(judgement, rows)
         return ask(some, self.edges_near(some.polygons, some.measured, limit_m))
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
-        """Take note of a file that cannot be used, instead of stopping."""
-        try:
-            yield
-        except InputError as error:
-            if error.code not in _UNUSABLE:
-                raise
-            self.unusable.append((error.code, error.where.file))
 
     def _tell(self, code: str, **params: object) -> None:
         if not self._asked_for:
