@@ -172,8 +172,8 @@ def test_damage_is_found_in_layers_begun_early(tmp_path, monkeypatch, damage):
     content = layers()
     real = gpkg.load_layers
 
-    def damaged(temp, rows, **more):
-        real(temp, rows, **more)
+    def damaged(temp, *given, **named):
+        real(temp, *given, **named)
         data = bytearray(temp.read_bytes())
         damage(data, temp)
         temp.write_bytes(data)

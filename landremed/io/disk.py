@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-__all__ = ["flush", "unflushed"]
+__all__ = ["flush", "lasting", "unflushed"]
+
+
+@contextmanager
+def lasting(path: Path) -> Iterator[None]:
+    """Within the block the file may be replaced; giving its space back is left to another thread."""
+    if os.name == "nt" or not path.exists():
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        threading.Thread(target=os.close, args=(handle,)).start()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import pyogrio
 from landremed.errors import OutputError, Where
 from landremed.io.bulk_load import BulkLayer, is_loadable, load_layers
 from landremed.io.bulk_rows import PageMaker
-from landremed.io.disk import flush, unflushed
+from landremed.io.disk import flush, lasting, unflushed
 from landremed.io.gpkg_check import FileCheck
 from landremed.io.gpkg_columns import as_multi, clean_text, storable_table
 from landremed.io.gpkg_early import EarlyLayers, in_order
@@ -244,7 +244,7 @@ def write_early(
         early.add(
             {layer.name: (layer.table, layer.geometry) for layer, _ in big},
             lambda: _make_tables(early.temp, [_emptied(*at) for at in big], crs_wkt, notes),
-            lambda: load_layers(early.temp, rows, make_pages=make_pages),
+            lambda: load_layers(early.temp, rows, 1, make_pages),  # one thread: others are at work
         )
     except _FAULTS:
         early.drop()  # the others cannot be written either, and then it is said why
@@ -287,7 +287,8 @@ def replace_whole(path: Path, *, overwrite: bool = True, early: EarlyLayers | No
             raise OutputError("output_damaged", where, verdict=verdict)
         flush(temp)
         check_target(path, overwrite=overwrite)
-        temp.replace(target)
+        with lasting(target):
+            temp.replace(target)
         flush(target.parent)
     except _FAULTS as error:
         raise OutputError("output_write_failed", where, reason=_reason(error)) from error

@@ -42,19 +42,23 @@ class FileCheck:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._aside = ThreadPoolExecutor(1)
         self._pool = ThreadPoolExecutor(min(2, usable_threads()))
         self._begun: dict[str, Future[str]] = {}
         self._connections: list[sqlite3.Connection] = []
 
     def begin(self, tables: Iterable[str]) -> None:
-        """Begin to check the indexes of some tables; these must not change any more, others may."""
+        """Begin to check the indexes of some tables; these must not change any more, others may.
+
+        One thread does it: whoever waits for the file has other things to do.
+        """
         with closing(self._opened()) as db:
             own = set(tables)
             own |= {f"rtree_{table}_{column}" for table, column in _geometry_columns(db) if table in own}
             found = {name: rows for name, rows in _indexed(db).items() if name in own}
         for name in sorted(found, key=lambda name: -found[name][0]):
             # opened here and now: others may be changing what the file says of its tables when its turn comes
-            self._begun[name] = self._pool.submit(_answer, self._opened(), [found[name][1]])
+            self._begun[name] = self._aside.submit(_answer, self._opened(), [found[name][1]])
 
     def verdict(self) -> str:
         """Check all that has not been begun; return ``ok``, or what is wrong.
@@ -67,20 +71,21 @@ class FileCheck:
         with closing(sqlite3.connect(self._path)) as db:
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         with closing(self._opened()) as db:
-            found = {name: rows for name, rows in _indexed(db).items() if name not in self._begun}
-        few = [statement for rows, statement in found.values() if rows < _MANY]
-        jobs: list[tuple[float, list[str]]] = [
-            (rows, [statement]) for rows, statement in found.values() if rows >= _MANY
-        ]
-        jobs += [(sum(rows for rows, _ in found.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
+            indexed = _indexed(db)
+        begun = {name: future for name, future in self._begun.items() if not future.cancel()}
+        found = [indexed[name] for name in indexed if name not in begun]
+        few = [statement for rows, statement in found if rows < _MANY]
+        jobs: list[tuple[float, list[str]]] = [(rows, [check]) for rows, check in found if rows >= _MANY]
+        jobs += [(sum(rows for rows, _ in indexed.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
         jobs.sort(key=lambda job: -job[0])
         answers = [self._pool.submit(_answer, self._opened(), statements) for _, statements in jobs]
-        said = [future.result() for future in [*self._begun.values(), *answers]]
+        said = [future.result() for future in [*begun.values(), *answers]]
         return next((text for text in said if text != _SOUND), _SOUND)
 
     def close(self) -> None:
         """Wait for what is under way; what has not begun is left out."""
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._aside, self._pool):
+            pool.shutdown(cancel_futures=True)
         for db in self._connections:
             db.close()
 
