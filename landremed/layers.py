@@ -34,7 +34,7 @@ from landremed.errors import CrsError, InputError, Where
 from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
 from landremed.overlay import PolygonSet
-from landremed.overlay.looks import places_of
+from landremed.overlay.looks import load_ahead, places_of
 from landremed.project import LayerSpec, ParcelsSpec, Project
 from landremed.repair import NO_LIMITS, Repaired, repair
 from landremed.tables import VectorSource
@@ -176,6 +176,8 @@ def load_parcels(
         When the file, its CRS or its ids are unusable as a whole.
     """
     spec = project.parcels
+    if "parcels" not in (sources or {}):
+        load_ahead(_file_size(spec, project))
     source, findings = _read(spec, project, (sources or {}).get("parcels"))
     if not len(source):
         raise InputError("parcels_empty", Where(file=source.display))
@@ -360,6 +362,11 @@ def _read(
         encoding=spec.encoding,
         limits=Limits(**project.limits),
     )
+
+
+def _file_size(spec: ParcelsSpec, project: Project) -> int:
+    path = project.base / (spec.path if spec.layer is not None else split_layer(spec.path)[0])
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _require_field(source: VectorSource, name: str, key: str) -> None:

@@ -1,6 +1,8 @@
 """Shapes looked over by kernels: none invalid to GEOS is called valid; all else is as without them."""
 
 import struct
+import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,7 @@ from test_repair import CASES, wkb
 from landremed.crs import placed
 from landremed.io.wkb_scan import perimeters, polygon_bounds
 from landremed.overlay import looks
-from landremed.overlay.native import compiled
+from landremed.overlay.native import compiled, engine
 from landremed.repair import repair
 
 
@@ -229,3 +231,21 @@ def test_bytes_behind_a_geometry_are_no_vertices_for_kernels_either(kernels):
     array = pa.array([square + behind for behind in BEHIND], pa.large_binary())
     np.testing.assert_array_equal(looks.bounds_of(array), [[1, 2, 4, 6]] * len(BEHIND))
     assert not looks.surely_valid(array).any()  # so that repair looks at them
+
+
+def test_loading_ahead_decides_nothing(monkeypatch):
+    started = []
+    monkeypatch.setattr(looks.threading, "Thread", lambda **given: started.append(given) or Mock())
+    monkeypatch.setitem(compiled._state, "loaded", False)
+    monkeypatch.delitem(sys.modules, "landremed.overlay.native.engine", raising=False)
+    for allowed, size, count in [(True, 1 << 20, 0), (False, 1 << 30, 0), (True, 1 << 30, 1)]:
+        monkeypatch.setitem(compiled._state, "allowed", allowed)
+        looks.load_ahead(size)
+        assert len(started) == count
+        assert not compiled._state["loaded"]
+    monkeypatch.undo()
+    monkeypatch.setitem(compiled._state, "loaded", False)
+    started[0]["target"]()
+    assert not compiled._state["loaded"]
+    monkeypatch.setattr(engine, "load_kernels", lambda: 1 / 0)
+    started[0]["target"]()

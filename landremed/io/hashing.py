@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landremed.threads import in_threads
+
 __all__ = ["BLOCK", "BlockHash", "content_hash"]
 
 
@@ -34,8 +36,9 @@ def content_hash(attributes: pa.Table, wkb: pa.Array, crs: str | None) -> str:
         Canonical text of the CRS.
     """
     blocks = BlockHash()
-    for start in range(0, max(len(wkb), 1), BLOCK):
-        blocks.add(attributes.slice(start, BLOCK), wkb.slice(start, BLOCK))
+    starts = range(0, max(len(wkb), 1), BLOCK)
+    for found in in_threads(lambda at: _of_block(attributes.slice(at, BLOCK), wkb.slice(at, BLOCK)), starts):
+        blocks.add_hash(found)
     return blocks.finished(crs)
 
 
@@ -47,18 +50,26 @@ class BlockHash:
 
     def add(self, attributes: pa.Table, wkb: pa.Array) -> None:
         """Add the next rows."""
-        block = hashlib.sha256(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
-        for name, column in zip(attributes.column_names, attributes.columns, strict=True):
-            _text(block, name)
-            _column(block, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-        _column(block, wkb)
-        self._digest.update(block.digest())
+        self.add_hash(_of_block(attributes, wkb))
+
+    def add_hash(self, found: bytes) -> None:
+        """Add the hash of the next rows."""
+        self._digest.update(found)
 
     def finished(self, crs: str | None) -> str:
         """Return the hash once all rows are in."""
         whole = self._digest.copy()
         _text(whole, crs or "")
         return whole.hexdigest()
+
+
+def _of_block(attributes: pa.Table, wkb: pa.Array) -> bytes:
+    block = hashlib.sha256(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
+    for name, column in zip(attributes.column_names, attributes.columns, strict=True):
+        _text(block, name)
+        _column(block, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    _column(block, wkb)
+    return block.digest()
 
 
 def _text(digest: Any, text: str) -> None:

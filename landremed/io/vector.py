@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,15 @@ def read_vector(
         name = pick_layer(sound, layer) if sound.driver != "GeoParquet" else layer_stem(sound, layer)
         place = Where(file=dataset.shown, layer="" if dataset.one_layer else name)
         raw, text, findings = _read(sound, name, encoding, limits)
-        wkb, more = _geometry(raw, sound, name, place)
+        with ThreadPoolExecutor(1) as beside:
+            cleaned = beside.submit(plain_attributes, raw.table)
+            wkb, more = _geometry(raw, sound, name, place)
+            table, odd = cleaned.result()
     findings += [*notes, *more]
     if len(lost):  # deleted rows shift the others: then every row without a shape may be one of them
         shifted = any(f.code == "rows_deleted" for f in findings)
         wkb = marked(wkb, np.flatnonzero(np.asarray(wkb.is_null())) if shifted else lost)
-    table, more = plain_attributes(raw.table)
-    findings += more
+    findings += odd
     check_limit(limits, "max_features", len(wkb), place)
     check_limit(limits, "max_columns", table.num_columns, place)
     check_limit(limits, "max_vertices", (wkb.nbytes - 8 * len(wkb)) // 16, place)

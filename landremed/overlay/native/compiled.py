@@ -31,6 +31,7 @@ __all__ = [
     "lean",
     "mark_loaded",
     "mark_warm",
+    "may_use",
     "source_digest",
 ]
 
@@ -149,9 +150,12 @@ def mark_loaded() -> None:
 
 def at_hand(size: int) -> bool:
     """Tell whether kernels should be used on shapes of so many bytes; never a reason to compile them."""
-    if not _state["allowed"]:
-        return False
-    return _state["loaded"] or (size >= _LOADED_FROM and is_warm())
+    return may_use(size) and (_state["loaded"] or is_warm())
+
+
+def may_use(size: int) -> bool:
+    """Tell whether kernels should be used on shapes of so many bytes, if they are compiled."""
+    return _state["allowed"] and (_state["loaded"] or size >= _LOADED_FROM)
 
 
 def _stamp(folder: Path) -> Path:

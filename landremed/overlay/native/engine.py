@@ -38,7 +38,7 @@ from landremed.overlay.tables import (
 )
 from landremed.threads import usable_threads
 
-__all__ = ["NativeEngine", "warm_up"]
+__all__ = ["NativeEngine", "load_kernels", "warm_up"]
 
 
 class NativeEngine:
@@ -147,6 +147,12 @@ def warm_up(tell: Callable[[str], object] | None = None) -> None:
             gc.enable()
     mark_warm()
     mark_loaded()
+
+
+def load_kernels() -> None:
+    """Load every kernel where all are compiled; what is done with kernels and what without stays as it was."""
+    if is_warm():
+        _run_everything()
 
 
 def _run_everything() -> None:
