@@ -80,7 +80,7 @@ def out_of_place(source: VectorSource, crs: pyproj.CRS, places: Places | None = 
     for code, wrong in _faults(places, crs).items():
         for row in places.rows[wrong]:
             odd.setdefault(int(row), code)
-    where = {int(row): i for i, row in enumerate(places.rows)}
+    where = {int(row): i for i, row in enumerate(places.rows)} if odd else {}
     return [
         Finding(
             "parcel_out_of_place",

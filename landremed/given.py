@@ -129,13 +129,15 @@ def _take_attribute(
     raw = np.asarray(keys.fill_null(-1), dtype=np.int64)
     parsed = [parse_value(value, draft.spec, words) for value in distinct]
     lookup = np.asarray([draft.code(value) for value in parsed] + [0], dtype=np.int32)
-    draft.codes[:] = lookup[raw]
+    lookup.take(raw, out=draft.codes, mode="wrap")
     given = draft.codes > 0
     draft.raws.extend(_raw_text(value) for value in distinct)
-    draft.raw[given] = raw[given] + 1
+    np.multiply(raw + 1, given, out=draft.raw, casting="same_kind")
     numbers = parcels.row_numbers
-    draft.row[given] = numbers[given]
-    draft.place[given] = draft.source("attribute", parcels.display, column)
+    np.multiply(numbers, given, out=draft.row)
+    np.multiply(
+        given, draft.source("attribute", parcels.display, column), out=draft.place, casting="same_kind"
+    )
     odd = np.asarray(
         [p is UNKNOWN and not says_unknown(v) for p, v in zip(parsed, distinct, strict=True)] + [False]
     )
@@ -151,7 +153,7 @@ def _take_attribute(
             value=_raw_text(distinct[raw[row]]),
             params=advice[int(raw[row])],
         )
-        for row in np.flatnonzero(odd[raw]).tolist()
+        for row in (np.flatnonzero(odd.take(raw, mode="wrap")).tolist() if advice else ())
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from landremed.tables import GIVEN_FACTS_SCHEMA
 from landremed.types import UNKNOWN, FactSpec, FactValue
 
 __all__ = ["Draft", "source_table", "value_text"]
+
+_STEP: Final = 8192
+"""Parcels whose values are picked at a time."""
 
 
 @dataclass
@@ -86,38 +90,65 @@ def source_table(drafts: Mapping[str, Draft], parcel_ids: Sequence[str]) -> pa.T
         return GIVEN_FACTS_SCHEMA.empty_table()
     items = list(drafts.values())
     given = np.stack([draft.codes > 0 for draft in items], axis=1)
-    taken = np.flatnonzero(given)
-    parcel = np.repeat(np.arange(len(parcel_ids), dtype=np.int32), given.sum(axis=1))
-    fact = np.tile(np.arange(len(items), dtype=np.int32), len(parcel_ids)).take(taken)
+    each = given.sum(axis=1)
 
-    def picked(name: str) -> npt.NDArray[Any]:
-        return np.stack([getattr(draft, name) for draft in items], axis=1).ravel().take(taken)
+    def coded(name: str, lists: Sequence[Sequence[str]]) -> pa.Array:
+        """Code what drafts say by lists of their own; a text may stand in several of them, or twice."""
+        number = {text: at for at, text in enumerate(dict.fromkeys(chain.from_iterable(lists)))}
+        kind = _width(len(number))
+        own: list[npt.NDArray[Any]] = [np.array([number[text] for text in texts], kind) for texts in lists]
+        return _texts(_picked(items, given, name, kind, own), list(number))
 
-    def merged(codes: npt.NDArray[Any], lists: Sequence[Sequence[str]]) -> pa.Array:
-        starts = np.cumsum([0, *(len(texts) for texts in lists)]).astype(np.int32)
-        return _coded(codes + starts.take(fact), [text for texts in lists for text in texts])
-
-    place = picked("place")
-    source, file, field_name = (
-        merged(place, [[entry[part] for entry in draft.places] for draft in items]) for part in range(3)
+    parcel: npt.NDArray[Any] = np.repeat(np.arange(len(parcel_ids), dtype=_width(len(parcel_ids))), each)
+    few = _width(len(items))
+    fact: list[npt.NDArray[Any]] = [np.full(len(draft.values), at, few) for at, draft in enumerate(items)]
+    source, file, column = (
+        coded("place", [[entry[part] for entry in draft.places] for draft in items]) for part in range(3)
     )
     return pa.table(
         {
-            "parcel_id": _coded(parcel, parcel_ids),
-            "fact": _coded(fact, list(drafts)),
-            "value": merged(picked("codes"), [[value_text(v) for v in draft.values] for draft in items]),
+            "parcel_id": _texts(parcel, parcel_ids),
+            "fact": _texts(_picked(items, given, "codes", few, fact), list(drafts)),
+            "value": coded("codes", [[value_text(v) for v in draft.values] for draft in items]),
             "source": source,
             "file": file,
-            "row": picked("row"),
-            "field": field_name,
-            "raw": merged(picked("raw"), [draft.raws for draft in items]),
+            "row": _picked(items, given, "row", np.int64),
+            "field": column,
+            "raw": coded("raw", [draft.raws for draft in items]),
         }
     )
 
 
-def _coded(codes: npt.NDArray[Any], pool: Sequence[str]) -> pa.Array:
-    """Return texts by their numbers in a list, in which one may stand twice."""
-    number = {text: at for at, text in enumerate(dict.fromkeys(pool))}
-    kind = np.int8 if len(number) < 128 else np.int32
-    again: npt.NDArray[Any] = np.fromiter((number[text] for text in pool), kind, len(pool))
-    return pa.DictionaryArray.from_arrays(pa.array(again.take(codes)), pa.array(list(number), pa.string()))
+def _picked(
+    items: Sequence[Draft],
+    given: npt.NDArray[np.bool_],
+    name: str,
+    kind: type,
+    codes: Sequence[npt.NDArray[Any]] = (),
+) -> npt.NDArray[Any]:
+    """Return what the drafts hold where it is given, parcel by parcel; by other codes where there are some.
+
+    Some thousand parcels at a time: fresh memory takes longer than what is done in it.
+    """
+    columns = [getattr(draft, name) for draft in items]
+    found: npt.NDArray[Any] = np.empty(np.count_nonzero(given), kind)
+    room: npt.NDArray[Any] = np.empty((_STEP, len(items)), kind)
+    end = 0
+    for low in range(0, len(given), _STEP):
+        here = given[low : low + _STEP]
+        block = room[: len(here)]
+        for at, column in enumerate(columns):
+            part = column[low : low + _STEP]
+            block[:, at] = codes[at].take(part) if codes else part
+        begin, end = end, end + int(np.count_nonzero(here))
+        np.compress(here.ravel(), block.ravel(), out=found[begin:end])
+    return found
+
+
+def _width(count: int) -> type:
+    """Return the type of so many codes."""
+    return np.int8 if count < 1 << 7 else np.int16 if count < 1 << 15 else np.int32
+
+
+def _texts(codes: npt.NDArray[Any], words: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(words, pa.string()))

@@ -500,15 +500,18 @@ def require_meeting(
 
 def _extent(polygons: PolygonSet, more: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
     """Return the bounds of all together, and of more boxes; NaN where there is none."""
-    return extent_of(polygons.boxes if more is None else np.concatenate([polygons.boxes, more]))
+    return extent_of(
+        np.concatenate([polygons.boxes, more]) if more is not None and len(more) else polygons.boxes
+    )
 
 
 def extent_of(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the bounds of all boxes (x min, y min, x max, y max) together, NaN where there is none."""
-    known = boxes[~np.isnan(boxes[:, 0])]
-    if not len(known):
+    if not len(boxes):
         return np.full(4, np.nan)
-    return np.concatenate([known[:, :2].min(axis=0), known[:, 2:].max(axis=0)])
+    # column by column: along rows of four numpy takes ten times as long
+    ends = [np.fmin.reduce(boxes[:, 0]), np.fmin.reduce(boxes[:, 1])]
+    return np.array([*ends, np.fmax.reduce(boxes[:, 2]), np.fmax.reduce(boxes[:, 3])])
 
 
 def _box_text(box: npt.NDArray[np.float64]) -> str:

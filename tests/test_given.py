@@ -12,6 +12,7 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from landremed import given_draft
 from landremed.errors import InputError
 from landremed.given import EvidenceTable, given_facts, value_text
 from landremed.io.spreadsheet import RawTable
@@ -337,6 +338,38 @@ def test_sources_stand_in_parcel_and_fact_order() -> None:
             "是",
         ),
     ]
+
+
+FACTS = ("abandoned", "override_within_green_barrier")
+CELL = st.sampled_from([None, "是", "否", "x", "true"])
+
+
+@settings(max_examples=60, deadline=None)
+@examples(
+    st.lists(st.tuples(CELL, CELL), min_size=1, max_size=400),
+    st.dictionaries(st.integers(0, 399), CELL, max_size=6),
+    st.sampled_from([1, 3, 8192]),
+)
+def test_every_value_has_its_source_however_many_are_picked_at_a_time(
+    cells: list[tuple[str | None, str | None]], late: dict[int, str | None], step: int
+) -> None:
+    ids = [f"p{row}" for row in range(len(cells))]
+    told = [(f"p{row}", cell) for row, cell in late.items() if row < len(cells)]
+    columns = dict(zip(FACTS, zip(*cells, strict=True), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(given_draft, "_STEP", step)
+        facts = collect(columns, [table("id abandoned", *told)] if told else [], ids)
+    expected = []
+    for row, pair in enumerate(cells):
+        for name, cell in zip(FACTS, pair, strict=True):
+            source, place, raw = "attribute", row + 1, cell
+            if name == "abandoned" and late.get(row) is not None:
+                source, place, raw = "evidence", 2 + [key for key, _ in told].index(f"p{row}"), late[row]
+            if raw is not None:
+                said = {"是": "true", "否": "false", "true": "true"}.get(raw, "unknown")
+                expected.append((f"p{row}", name, said, source, place, raw))
+    names = ("parcel_id", "fact", "value", "source", "row", "raw")
+    assert [tuple(r[n] for n in names) for r in facts.sources.to_pylist()] == expected
 
 
 def test_nothing_given() -> None:
