@@ -23,6 +23,7 @@ from landremed.overlay.tables import (
     OVERLAP_SCHEMA,
 )
 from landremed.reuse.block_file import PreparedFile, json_of, mapped, prepare_blocks, read_blocks, table_of
+from landremed.reuse.coded import plain_schema
 from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, raw_array, raw_column
 from landremed.slivers import VOTES_BY_PARCEL
@@ -86,7 +87,7 @@ TRACED_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST))])
 ROW_KEY: Final = "_key"
 """Column of ``rows`` with the hash of what a parcel's row hangs on."""
 
-_MAGIC: Final = b"landremed measures 6\n"
+_MAGIC: Final = b"landremed measures 7\n"
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
@@ -114,6 +115,7 @@ class Kept:
     tables : mapping of name to pyarrow.Table
         ``fine``, ``keys``, those of ``MEASURED``, ``slivers``, ``votes`` and ``firm``; ``rows``, columns
         of ``decisions`` with ``ROW_KEY``, ``trace`` and ``traced``, which are empty when parcels were cut.
+        Texts of rows and traces are coded (``landremed.reuse.coded``).
     evidence_ground, row_ground : str
         Hash of all that ``slivers`` and ``votes``, and all that ``rows`` hang on besides.
     parcels : int
@@ -187,7 +189,7 @@ def _schemas() -> dict[str, pa.Schema | None]:
         "votes": VOTES_BY_PARCEL,
         "firm": FIRM_SCHEMA,
         "rows": None,  # hangs on the layers
-        "trace": TRACE_SCHEMA,
+        "trace": None,  # its texts are coded
         "traced": TRACED_SCHEMA,
     }
 
@@ -229,6 +231,8 @@ def _kept(blocks: Iterator[memoryview]) -> Kept:
         boxes, names = np.stack(sides, axis=1), [str(name) for name in groups]
         layers.append(Features(raw_column(table["digest"]), boxes, codes, names))
     tables = {name: table_of(next(blocks), schema) for name, schema in _schemas().items()}
+    if plain_schema(tables["trace"].schema) not in (TRACE_SCHEMA, _NO_ROWS):
+        raise ValueError(tables["trace"].schema)
     grounds = {name: head[name] for name in ("ground", "firm_ground", "evidence_ground", "row_ground")}
     known = {"machine": head["machine"], "parcels": int(head["parcels"])}
     return Kept(layers=layers, tables=tables, **known, **grounds)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from landremed.reuse.coded import coded
 from landremed.reuse.hashes import Digests, places_of, raw_array, raw_column
 from landremed.reuse.kept import ROW_KEY, TRACED_SCHEMA, Kept
 from landremed.reuse.splice import Splice
@@ -23,7 +24,7 @@ class RowsOfRuns:
     Attributes
     ----------
     rows, trace : pyarrow.Table
-        Columns of ``decisions`` that are ours, and ``trace``, of the earlier run.
+        Columns of ``decisions`` that are ours, and ``trace``, of the earlier run; texts are coded.
     traced : ndarray of raw bytes
         Hash of what each of its traces says.
     ground : str
@@ -66,7 +67,7 @@ class RowsOfRuns:
         return Splice(places)
 
     def keep(self, splice: Splice, rows: pa.Table, trace: pa.Table, traced: Digests) -> None:
-        """Keep all rows for the next run."""
+        """Keep all rows for the next run; their texts may be coded."""
         if self._keys is not None:
             self._tables = {
                 "rows": rows.append_column(ROW_KEY, raw_array(self._keys)),
@@ -78,4 +79,4 @@ class RowsOfRuns:
 
     def tables(self) -> dict[str, pa.Table]:
         """Return what is kept of this run."""
-        return self._tables
+        return {name: coded(table) for name, table in self._tables.items()}

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from landremed.reuse.coded import recoded
+
 __all__ = ["Splice", "put_together", "spread", "starts_of"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -95,7 +97,10 @@ def starts_of(number: npt.NDArray[Any], count: int) -> Ints:
 
 
 def put_together(old: pa.Table, new: pa.Table, at: Ints) -> pa.Table:
-    """Return rows of two tables with the same columns; ``at`` counts through the first, then the second."""
+    """Return rows of two tables with the same columns; ``at`` counts through the first, then the second.
+
+    Texts that are coded in the first (``landremed.reuse.coded``) are coded in what is returned.
+    """
     columns = []
     for number, field in enumerate(old.schema):
         chunks = [*old.column(number).chunks, *new.column(number).chunks]
@@ -108,6 +113,8 @@ def _gathered(arrays: list[pa.Array], at: Ints, kind: pa.DataType) -> pa.Array:
         return pa.array([], kind)
     if pa.types.is_large_binary(kind):
         return _joined(arrays, at)
+    if pa.types.is_dictionary(kind):
+        return recoded(arrays, at)
     return pa.concat_arrays(arrays).take(pa.array(at))
 
 
