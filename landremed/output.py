@@ -37,7 +37,7 @@ from landremed.results import decision_columns, join_sources, measured_columns
 from landremed.review.carry import carry_reviews
 from landremed.review.tables import empty_review_layers
 from landremed.summary import Sums, summary_sums, summary_table, sums_of
-from landremed.tables import LAND_USE_SCHEMA, GivenFacts
+from landremed.tables import LAND_USE_SCHEMA, GivenFacts, plain_table
 from landremed.types import Outcome
 
 __all__ = [
@@ -95,7 +95,7 @@ def layers_of_rows(
     book : RuleBook
         By which they were decided.
     rows : pyarrow.Table
-        Our columns of ``decisions``, but for ``parcel_id``.
+        Our columns of ``decisions``, but for ``parcel_id``; texts may be coded, here and in ``trace``.
     trace : pyarrow.Table
         All traces.
     provenance : mapping
@@ -104,10 +104,11 @@ def layers_of_rows(
     named = {PARCEL_ID: pa.array(overlay.ids, pa.string())}
     named |= dict(zip(rows.column_names, rows.columns, strict=True))
     whole = join_sources(named, overlay.attributes)
-    category, outcome = (_coded(rows[name]) for name in ("category", "outcome"))
+    said = plain_table(rows.select(["category", "outcome", "rule"]))
+    category, outcome = (_coded(said[name]) for name in ("category", "outcome"))
     sums = [sums_of(category, outcome, overlay.measured.area_m2, count=True)]
     fired = dict.fromkeys(book.rules, 0)
-    decided = rows["rule"].filter(pc.not_equal(rows["outcome"], Outcome.NEEDS_REVIEW.value)).drop_null()
+    decided = said["rule"].filter(pc.not_equal(said["outcome"], Outcome.NEEDS_REVIEW.value)).drop_null()
     for counted in decided.value_counts().to_pylist():
         for rule in counted["values"].split(","):
             fired[rule] += counted["counts"]

@@ -19,7 +19,7 @@ from landremed.partitions.traces import trace_keys
 from landremed.pipeline import Basis, Decisions, Overlay, Stage, decide_overlay
 from landremed.results import decision_columns
 from landremed.reuse import Reuse
-from landremed.reuse.coded import plain, plain_schema
+from landremed.reuse.coded import plain_schema
 from landremed.reuse.hashes import Digests, as_digests, places_of, raw_array
 from landremed.reuse.rows import RowsOfRuns
 from landremed.reuse.some import some_facts, some_measured
@@ -136,7 +136,7 @@ def _spliced(
     numbers, trace, traced = _traces(splice, reuse.rows, judged.decided)
     rows = rows.set_column(rows.column_names.index(_TRACE), rows.schema.field(_TRACE), pa.array(numbers))
     reuse.keep_rows(splice, rows, trace, traced)
-    return layers_of_rows(overlay, book, plain(rows), plain(trace), entries)
+    return layers_of_rows(overlay, book, rows, trace, entries)
 
 
 def _some(overlay: Overlay, rows: Ints, reuse: Reuse) -> Overlay:

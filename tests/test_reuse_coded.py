@@ -3,9 +3,13 @@
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_reuse import District
 
-from landremed.reuse.coded import coded, plain, recoded
+import landremed
+from landremed.reuse import Reuse
+from landremed.reuse.coded import coded, plain_schema, recoded
 from landremed.reuse.splice import put_together
+from landremed.tables import plain_table as plain
 
 text = st.sampled_from([None, "", "a", "b", "耕地", "a,b"])
 texts = st.lists(text, max_size=12)
@@ -26,7 +30,7 @@ def test_rows_of_two_runs_read_as_they_were(then, cut, now, wanted):
     at = [place % len(both) for place in wanted] if both else []
     found = put_together(old, new, pa.array(at, pa.int64()).to_numpy())
     assert plain(found)["x"].to_pylist() == [both[place] for place in at]
-    assert plain(found).schema == SCHEMA
+    assert plain(found).schema == plain_schema(found.schema) == SCHEMA
     again = coded(found)
     assert plain(again)["x"].to_pylist() == [both[place] for place in at]
     for chunk in again["x"].chunks:
@@ -54,3 +58,24 @@ def test_lists_of_several_chunks_become_one(drawn, wanted):
     every = [value for t, _ in drawn for value in t]
     at = pa.array([place % len(every) for place in wanted] if every else [], pa.int64()).to_numpy()
     assert recoded(arrays, at).to_pylist() == [every[place] for place in at]
+
+
+def test_folders_and_tables_in_memory_are_those_of_a_full_run(tmp_path):
+    district, first = District(14), tmp_path / "first.gpkg"
+    landremed.run(district.write(tmp_path / "0"), first, reuse=Reuse())
+    district.edit("evidence")
+    project = district.write(tmp_path / "1")
+    full = landremed.run(project, f"{tmp_path}/full/")
+    told = landremed.run(project, f"{tmp_path}/partly/", reuse=Reuse(first))
+    assert told.reuse["rows_reused"] > 50
+    assert told.summary_text("zh") == full.summary_text("zh")
+    for name in ("decisions", "trace", "overlaps", "facts"):
+        one, other = full.tables[name], told.tables[name]
+        assert one.schema == other.schema
+        assert one.combine_chunks().equals(other.combine_chunks())
+    one, other = (
+        {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.parquet")}
+        for folder in (tmp_path / "full", tmp_path / "partly")
+    )
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name] and "provenance" not in name] == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from landremed.report.labels import word
 from landremed.report.terminal import table, wrap
+from landremed.tables import plain_table
 from landremed.types import Outcome
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def decision_counts(decisions: pa.Table) -> pa.Table:
     if "count" in decisions.column_names:
         total = decisions.group_by(keys).aggregate([("count", "sum")]).rename_columns([*keys, "count"])
     else:
-        total = decisions.select(keys).group_by(keys).aggregate([([], "count_all")])
+        total = plain_table(decisions.select(keys)).group_by(keys).aggregate([([], "count_all")])
         total = total.rename_columns([*keys, "count"])
     return total.sort_by([("count", "descending"), *((key, "ascending") for key in keys)])
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from landremed.reuse.hashes import whole_array
 
-__all__ = ["coded", "plain", "plain_schema", "recoded"]
+__all__ = ["coded", "plain_schema", "recoded"]
 
 _MOST: Final = 1 / 2  # different texts to rows, up to which they are coded
 
@@ -23,13 +23,8 @@ def coded(table: pa.Table) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
-def plain(table: pa.Table) -> pa.Table:
-    """Return a table with its texts as they are."""
-    return pa.table([_plain(column) for column in table.columns], schema=plain_schema(table.schema))
-
-
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of ``plain``."""
+    """Return the schema that a table has where no text is coded (``landremed.tables.plain_table``)."""
     kinds = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in schema]
     return pa.schema(list(zip(schema.names, kinds, strict=True)))
 
@@ -81,13 +76,6 @@ def _used(array: pa.DictionaryArray) -> pa.DictionaryArray:
     found = again[codes]
     words = array.dictionary.take(pa.array(used))
     return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), words)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_dictionary(column.type):
-        return column
-    chunks = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
-    return pa.chunked_array(chunks, column.type.value_type)
 
 
 def _numbers(indices: pa.Array) -> npt.NDArray[np.int32]:
