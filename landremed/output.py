@@ -56,6 +56,8 @@ __all__ = [
 PARTS_OF: Final = "{}#{}"
 PARCEL_ID: Final = "parcel_id"
 _FACTS: Final = "facts"
+_ROW_BYTES: Final = 100
+"""About what a row of a result takes; facts take that, decisions ten times as much."""
 
 
 def result_layers(decisions: Decisions, provenance: Mapping[str, object]) -> list[OutLayer]:
@@ -265,7 +267,7 @@ def write_layers(
         metadata=_metadata(layers),
         finish=finish,
         early=early,
-        make_pages=page_maker(),
+        make_pages=page_maker(_ROW_BYTES * sum(layer.rows for layer in layers)),
     )
 
 

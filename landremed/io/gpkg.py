@@ -348,7 +348,12 @@ def _emptied(layer: OutLayer, table: pa.Table) -> tuple[OutLayer, pa.Table]:
 
 
 def _write_layers(temp: Path, tables: Iterable[tuple[OutLayer, pa.Table]], crs_wkt: str) -> None:
-    with _gdal_options(OGR_CURRENT_DATE=_FIXED_DATE, OGR_SQLITE_SYNCHRONOUS="OFF"), warnings.catch_warnings():
+    with (
+        _gdal_options(
+            OGR_CURRENT_DATE=_FIXED_DATE, OGR_SQLITE_SYNCHRONOUS="OFF", OGR_SQLITE_JOURNAL="MEMORY"
+        ),
+        warnings.catch_warnings(),
+    ):
         # the temporary file's name does not end in .gpkg, on purpose
         warnings.filterwarnings("ignore", message=".*extension.*", category=RuntimeWarning)
         for layer, table in tables:
