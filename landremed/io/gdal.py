@@ -21,6 +21,7 @@ __all__ = ["LayerInfo", "RawLayer", "describe", "list_raw_layers", "pick_layer",
 
 _WORDS = re.compile(r"\s+")
 _NULL = logging.NullHandler()
+_BATCH: Final = 16_384  # GDAL reads the next of a GeoPackage's batches in threads of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,9 @@ def read_bulk(dataset: Dataset, layer: str, *, columns: list[str] | None, **opti
     import pyogrio
 
     with quiet():
-        meta, table = pyogrio.read_arrow(dataset.connection, layer=layer, columns=columns, **options)
+        meta, table = pyogrio.read_arrow(
+            dataset.connection, layer=layer, columns=columns, batch_size=_BATCH, **options
+        )
     name = meta["geometry_name"] or "wkb_geometry"
     if name not in table.column_names:
         raise InputError("no_vector_layer", Where(file=dataset.shown, layer=layer))
