@@ -97,3 +97,15 @@ def test_killed_between_result_and_measures_the_next_run_is_right(tmp_path):
     assert not list(tmp_path.glob(".*"))
     again = landremed.run(project, reuse=Reuse(result))
     assert again.reuse["measured"] == 0
+
+
+def test_measures_that_cannot_take_their_place_leave_the_result_in_its_own(tmp_path):
+    result = tmp_path / "a.gpkg"
+    measures_path(result).mkdir()
+    project = District(15).write(tmp_path / "0")
+    with pytest.raises(OutputError) as stop:
+        landremed.run(project, result, reuse=Reuse())
+    assert stop.value.code == "measures_unwritten"
+    landremed.run(project, tmp_path / "full.gpkg")
+    same_files(tmp_path / "full.gpkg", result)
+    assert not list(tmp_path.glob(".*"))

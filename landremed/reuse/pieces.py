@@ -79,10 +79,11 @@ def _gathered(parcel: npt.NDArray[np.int32], geometry: pa.Array, shapes: pa.Arra
         mine = pick >= 0
         offsets[1:][mine] = np.diff(ends)[pick[mine]]
     np.cumsum(offsets, out=offsets)
-    data = np.empty(offsets[-1], np.uint8)
+    room = pa.allocate_buffer(int(offsets[-1]))
+    data = np.frombuffer(room, np.uint8)
     for raw, ends, pick in sources:
         gather_bytes(pick.astype(np.int64), raw, ends, data, offsets[:-1])
-    buffers: list[Any] = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    buffers: list[Any] = [None, pa.py_buffer(offsets), room]
     return pa.Array.from_buffers(_WKB, len(parcel), buffers)
 
 
