@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from landremed.io.bulk_columns import BLOB, CODED, NOTHING, REAL, TEXT, WHOLE
 from landremed.overlay.native.arrays import I8, U1
-from landremed.overlay.native.compiled import lean
+from landremed.overlay.native.compiled import inlined
 from landremed.overlay.native.memory import copy_from, load_i32, load_i64, load_u8, put_be
 
 __all__ = ["cell_bytes", "cell_type", "is_there", "put_cell", "put_u16", "put_u32_big", "put_varint"]
@@ -19,7 +19,7 @@ _REAL, _ZERO, _BLOB, _TEXT = 7, 8, 12, 13
 _INFINITE, _MAGNITUDE = 0x7FF0000000000000, 0x7FFFFFFFFFFFFFFF
 
 
-@lean
+@inlined
 def varint_size(v: int) -> int:
     """Return how many bytes a number takes, seven bits a byte."""
     n = 1
@@ -29,7 +29,7 @@ def varint_size(v: int) -> int:
     return n
 
 
-@lean
+@inlined
 def put_varint(b: U1, i: int, v: int) -> int:
     """Write a number, seven bits a byte, all but the last byte marked; return the place behind it."""
     if v < 128:
@@ -42,21 +42,21 @@ def put_varint(b: U1, i: int, v: int) -> int:
     return i + n
 
 
-@lean
+@inlined
 def put_u16(b: U1, i: int, v: int) -> None:
     """Write a big-endian number of two bytes."""
     b[i] = (v >> 8) & 255
     b[i + 1] = v & 255
 
 
-@lean
+@inlined
 def put_u32_big(b: U1, i: int, v: int) -> None:
     """Write a big-endian number of four bytes."""
     put_u16(b, i, v >> 16)
     put_u16(b, i + 2, v & 65535)
 
 
-@lean
+@inlined
 def is_there(columns: I8, c: int, i: int) -> bool:
     """Tell whether a value is not null."""
     if columns[c, _VALID] == 0:
@@ -65,7 +65,7 @@ def is_there(columns: I8, c: int, i: int) -> bool:
     return (load_u8(columns[c, _VALID] + (bit >> 3)) >> (bit & 7)) & 1 == 1
 
 
-@lean
+@inlined
 def text_at(columns: I8, c: int, i: int) -> tuple[int, int]:
     """Return the address of a text and how many bytes it has."""
     if columns[c, _KIND] == CODED:
@@ -78,7 +78,7 @@ def text_at(columns: I8, c: int, i: int) -> tuple[int, int]:
     return columns[c, _VALUES] + start, load_i64(place + 8) - start
 
 
-@lean
+@inlined
 def cell_type(columns: I8, c: int, i: int) -> int:
     """Return the serial type of a value."""
     kind = columns[c, _KIND]
@@ -100,7 +100,7 @@ def cell_type(columns: I8, c: int, i: int) -> int:
     return _BLOB + 2 * columns[c, _WIDTH]
 
 
-@lean
+@inlined
 def cell_bytes(serial: int) -> int:
     """Return how many bytes a value of some serial type takes."""
     if serial >= _BLOB:
@@ -112,7 +112,7 @@ def cell_bytes(serial: int) -> int:
     return 8 if serial <= _REAL else 0
 
 
-@lean
+@inlined
 def put_cell(b: U1, p: int, columns: I8, c: int, i: int, serial: int) -> int:
     """Write a value of a known serial type; return the place behind it.
 

@@ -26,6 +26,7 @@ __all__ = [
     "cache_folder",
     "entry",
     "follow_engine",
+    "inlined",
     "is_warm",
     "kernel",
     "lean",
@@ -61,6 +62,11 @@ def lean(function: Function) -> Function:
     return _inner(function, counted=False)
 
 
+def inlined(function: Function) -> Function:
+    """Compile a ``lean`` function that becomes part of every place that calls it."""
+    return _inner(function, counted=False, forceinline=True)
+
+
 def entry(function: Function) -> Function:
     """Compile a function that Python calls, without the interpreter lock, and keep it on disk."""
     import numba
@@ -75,7 +81,7 @@ def entry(function: Function) -> Function:
     return result
 
 
-def _inner(function: Function, *, counted: bool) -> Function:
+def _inner(function: Function, *, counted: bool, **more: bool) -> Function:
     import numba
 
     from landremed.overlay.native.compiling import counting, linked_only
@@ -87,6 +93,7 @@ def _inner(function: Function, *, counted: bool) -> Function:
         no_cfunc_wrapper=True,
         **linked_only(),
         **counting(counted),
+        **more,
     )(function)
     return compiled
 
