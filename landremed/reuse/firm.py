@@ -136,7 +136,7 @@ def _facts(given: Mapping[str, FactColumn], rows: int) -> Pairs:
     for name, column in given.items():
         each = as_pairs(text_digests([f"{name}={_text(value)}" for value in column.values])).copy()
         each[[value is None for value in column.values]] = 0
-        found ^= each[column.codes]
+        found ^= each.take(column.codes, axis=0)
     return found
 
 
