@@ -195,7 +195,8 @@ def write_geopackage(  # noqa: PLR0913  two more: layers begun early, maker of p
     with replace_whole(path, overwrite=overwrite, early=early) as temp:
         there = early.written({at.name: (at.table, at.geometry) for at in layers}) if early else set()
         rest = [n for n in range(len(layers)) if layers[n].name not in there]
-        _write_rows(temp, [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest], make_pages)
+        given = [tables[n] for n in rest], crs_wkt, [notes[n] for n in rest], make_pages
+        _write_rows(temp, *given, (lambda: None) if early is None else early.pause)
         if there:
             in_order(temp, [layer.name for layer in layers])
         with unflushed(temp) as db:
@@ -307,11 +308,13 @@ def _write_rows(
     crs_wkt: str,
     notes: Iterable[TableNotes],
     make_pages: PageMaker | None,
+    begin: Callable[[], None],
 ) -> None:
-    """Write small layers through GDAL; let it make the tables of big ones, which are then filled."""
+    """Write small layers through GDAL, and make the tables of big ones, which are filled after ``begin``."""
     big = [_bulk_layer(layer, table) for layer, table in tables if _is_big(layer, table)]
     filled = {layer.name for layer in big}
     _make_tables(temp, [_emptied(*at) if at[0].name in filled else at for at in tables], crs_wkt, notes)
+    begin()
     if big:
         load_layers(temp, big, make_pages=make_pages)
 

@@ -21,7 +21,9 @@ __all__ = ["FileCheck"]
 
 _SOUND: Final = "ok"
 _MAPPED_BYTES: Final = 256_000_000
-"""Of a file, each thread looks at so much where the system holds it; the rest is copied."""
+_MAPPED_BY_TABLES: Final = 64_000_000
+"""Of a file, its own check looks at so much where the system holds it, those of tables at less, which gain
+little by it; the rest is copied."""
 
 _MANY: Final = 20_000
 """Tables of fewer rows are checked together."""
@@ -60,6 +62,11 @@ class FileCheck:
             # opened here and now: others may be changing what the file says of its tables when its turn comes
             self._begun[name] = self._aside.submit(_answer, self._opened(), [found[name][1]])
 
+    def pause(self) -> None:
+        """Leave what has not begun to ``verdict``: others need the cores now."""
+        for name in [name for name, future in self._begun.items() if future.cancel()]:
+            del self._begun[name]
+
     def verdict(self) -> str:
         """Check all that has not been begun; return ``ok``, or what is wrong.
 
@@ -72,14 +79,17 @@ class FileCheck:
             db.execute("PRAGMA journal_mode = DELETE")  # a copy may have come in write-ahead mode
         with closing(self._opened()) as db:
             indexed = _indexed(db)
-        begun = {name: future for name, future in self._begun.items() if not future.cancel()}
-        found = [indexed[name] for name in indexed if name not in begun]
+        self.pause()
+        found = [indexed[name] for name in indexed if name not in self._begun]
         few = [statement for rows, statement in found if rows < _MANY]
         jobs: list[tuple[float, list[str]]] = [(rows, [check]) for rows, check in found if rows >= _MANY]
         jobs += [(sum(rows for rows, _ in indexed.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
         jobs.sort(key=lambda job: -job[0])
-        answers = [self._pool.submit(_answer, self._opened(), statements) for _, statements in jobs]
-        said = [future.result() for future in [*begun.values(), *answers]]
+        answers = [
+            self._pool.submit(_answer, self._opened(_MAPPED_BYTES * (_WHOLE_FILE in statements)), statements)
+            for _, statements in jobs
+        ]
+        said = [future.result() for future in [*self._begun.values(), *answers]]
         return next((text for text in said if text != _SOUND), _SOUND)
 
     def close(self) -> None:
@@ -89,12 +99,12 @@ class FileCheck:
         for db in self._connections:
             db.close()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, mapped: int = 0) -> sqlite3.Connection:
         """Open the file as it is now: nobody changes what is looked at, so that no lock is needed."""
         address = f"{self._path.resolve().as_uri()}?mode=ro&immutable=1"
         db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         self._connections.append(db)
-        db.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+        db.execute(f"PRAGMA mmap_size = {max(mapped, _MAPPED_BY_TABLES)}")
         db.execute("BEGIN")
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from now on it knows its tables
         return db

@@ -85,6 +85,11 @@ class EarlyLayers:
         self.drop()
         return set()
 
+    def pause(self) -> None:
+        """Leave what can be left to later, as the rest of the file is written now."""
+        if self.check is not None:
+            self.check.pause()
+
     def changed(self) -> None:
         """Say that rows are not as they were written: what was found of them does not count."""
         if self.check is not None:
