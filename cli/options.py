@@ -107,10 +107,18 @@ def line_width() -> int:
     return min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
 
 
-def perform(job: Callable[[], Any], project: str, output: str, obj: Any, options: dict[str, Any]) -> int:
+def perform(
+    job: Callable[[], Any],
+    project: str,
+    output: str,
+    obj: Any,
+    options: dict[str, Any],
+    begin: Callable[[Any], None] = lambda project: None,
+) -> int:
     """Run a job of the library on a project and show what came out; return the exit status.
 
     ``job`` gives the function to call: what it needs is imported only once the project is known to be usable.
+    ``begin`` is given the project before that.
     """
     from landremed_cli.lean import import_without_pandas
 
@@ -118,6 +126,7 @@ def perform(job: Callable[[], Any], project: str, output: str, obj: Any, options
     _tell_log(obj)
     checked = project_from(project, options, obj)
     checked.require_files()
+    begin(checked)
     import_without_pandas()
     result = job()(
         checked,

@@ -90,4 +90,10 @@ def command(
 
         return partial(run, reuse=Reuse(previous))
 
-    return perform(job, project, output, obj, options)
+    def begin(checked: Any) -> None:
+        if previous is not None or keep_measures:
+            from landremed.reuse import begin as begin_hashing
+
+            begin_hashing(previous, checked)
+
+    return perform(job, project, output, obj, options, begin)

@@ -17,7 +17,7 @@ from landremed.io.gpkg import layer_names
 from landremed.law.vocabulary import rules_root
 from landremed.provenance import VOLATILE_KEYS
 from landremed.reuse import Reuse, hashes, measures_path
-from landremed.reuse.ready import layers_path
+from landremed.reuse.begun import layers_path
 
 CRS = "EPSG:4548"
 KINDS = ["开发区", "镇"]

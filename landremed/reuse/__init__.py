@@ -11,7 +11,18 @@ A layer is held against its earlier state once, feature by feature. A parcel awa
 changed stands on the ground on which it stood, and need not be held against the layers at all.
 """
 
-from landremed.reuse.kept import measures_path
-from landremed.reuse.taking import Reuse
+from __future__ import annotations
 
-__all__ = ["Reuse", "measures_path"]
+from typing import TYPE_CHECKING
+
+from landremed.late import late_names
+
+if TYPE_CHECKING:
+    from landremed.reuse.begun import begin, measures_path
+    from landremed.reuse.taking import Reuse
+
+__all__ = ["Reuse", "begin", "measures_path"]
+
+__getattr__ = late_names(
+    __name__, {"landremed.reuse.begun": ("begin", "measures_path"), "landremed.reuse.taking": ("Reuse",)}
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import mmap
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,12 +18,11 @@ import pyarrow as pa
 from landremed.errors import InputError, OutputError, Where
 from landremed.io.disk import flush
 from landremed.io.leftovers import remove_leftovers
-from landremed.threads import in_threads
+from landremed.reuse.begun import FIRST, PIECE, MappedFile, open_mapped, seal_of
 
 __all__ = [
     "PreparedFile",
     "json_of",
-    "mapped",
     "meanwhile",
     "prepare_blocks",
     "read_blocks",
@@ -36,8 +34,6 @@ __all__ = [
 
 _SEAL: Final = 32
 _ALIGN: Final = 64  # blocks begin where columns can be used in place
-_FIRST: Final = 64
-_PIECE: Final = 1 << 22
 _SIZE: Final = struct.Struct("<q")
 
 
@@ -94,7 +90,7 @@ def prepare_blocks(path: Path, magic: bytes, blocks: Iterable[bytes | pa.Table])
     file = PreparedFile(path, temp)
     try:
         with temp.open("wb") as raw:
-            raw.write(magic + bytes(_FIRST - len(magic)))
+            raw.write(magic + bytes(FIRST - len(magic)))
             sealed = _Sealed(raw)
             with pa.PythonFile(sealed, "w") as stream:
                 for block in blocks:  # straight from memory: together they may be as large as the result
@@ -144,7 +140,7 @@ def unwritten(path: Path, error: OSError) -> OutputError:
     return OutputError("measures_unwritten", Where(file=str(path)), reason=error.strerror or str(error))
 
 
-def read_blocks(path: Path, magic: bytes, raw: memoryview | None = None) -> Iterator[memoryview]:
+def read_blocks(path: Path, magic: bytes, file: MappedFile | None = None) -> Iterator[memoryview]:
     """Return the blocks of a file, which stay pages of the system's.
 
     Parameters
@@ -153,8 +149,8 @@ def read_blocks(path: Path, magic: bytes, raw: memoryview | None = None) -> Iter
         The file.
     magic : bytes
         What kind it should be.
-    raw : memoryview, optional
-        From ``mapped``, where the file is open already.
+    file : MappedFile, optional
+        From ``open_mapped``, where it is open already.
 
     Raises
     ------
@@ -163,22 +159,13 @@ def read_blocks(path: Path, magic: bytes, raw: memoryview | None = None) -> Iter
     InputError
         It is of another kind, or damaged.
     """
-    raw = mapped(path) if raw is None else raw
-    if bytes(raw[: len(magic)]) != magic:
+    file = file or open_mapped(path)
+    if bytes(file.raw[: len(magic)]) != magic:
+        file.let_go()
         raise InputError("reuse_foreign", Where(file=str(path)), file=str(path))
-    body = raw[_FIRST:]
-    pieces = [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)]
-    if _seal_of(in_threads(_digest, pieces)) != bytes(raw[len(magic) :][:_SEAL]):
+    if file.seal.result() != bytes(file.raw[len(magic) :][:_SEAL]):
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path))
-    return _spans(body)
-
-
-def mapped(path: Path) -> memoryview:
-    """Map a file; Windows would not let a mapped one be replaced."""
-    if os.name == "nt" or not path.stat().st_size:
-        return memoryview(path.read_bytes())
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return _spans(file.raw[FIRST:])
 
 
 def temporary(path: Path) -> Path:
@@ -205,7 +192,7 @@ class _Sealed:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digests: list[bytes] = []
-        self._piece, self._room = hashlib.sha256(), _PIECE
+        self._piece, self._room = hashlib.sha256(), PIECE
 
     def write(self, data: Any) -> int:
         """Write some bytes."""
@@ -227,21 +214,13 @@ class _Sealed:
 
     def seal(self) -> bytes:
         """Return the hash of all that was written."""
-        if self._room < _PIECE:
+        if self._room < PIECE:
             self._end_piece()
-        return _seal_of(self._digests)
+        return seal_of(self._digests)
 
     def _end_piece(self) -> None:
         self._digests.append(self._piece.digest())
-        self._piece, self._room = hashlib.sha256(), _PIECE
-
-
-def _digest(piece: memoryview) -> bytes:
-    return hashlib.sha256(piece).digest()
-
-
-def _seal_of(digests: Sequence[bytes]) -> bytes:
-    return hashlib.sha256(b"".join(digests)).digest()
+        self._piece, self._room = hashlib.sha256(), PIECE
 
 
 def _write_block(file: pa.NativeFile, block: bytes | pa.Table) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from landremed.errors import InputError
+from landremed.reuse.begun import layers_path
 from landremed.reuse.kept import Kept, open_kept
-from landremed.reuse.ready import KnownLayer, layers_path, read_layers
+from landremed.reuse.ready import KnownLayer, read_layers
 
 __all__ = ["Earlier"]
 

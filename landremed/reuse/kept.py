@@ -22,7 +22,8 @@ from landremed.overlay.tables import (
     OUTSIDE_SCHEMA,
     OVERLAP_SCHEMA,
 )
-from landremed.reuse.block_file import PreparedFile, json_of, mapped, prepare_blocks, read_blocks, table_of
+from landremed.reuse.begun import MappedFile, measures_path, open_mapped
+from landremed.reuse.block_file import PreparedFile, json_of, prepare_blocks, read_blocks, table_of
 from landremed.reuse.coded import plain_schema
 from landremed.reuse.features import Features
 from landremed.reuse.hashes import DIGEST, raw_array, raw_column
@@ -38,7 +39,6 @@ __all__ = [
     "SLIVER_SCHEMA",
     "TRACED_SCHEMA",
     "Kept",
-    "measures_path",
     "open_kept",
     "prepare_kept",
 ]
@@ -87,7 +87,7 @@ TRACED_SCHEMA: Final = pa.schema([("key", pa.binary(DIGEST))])
 ROW_KEY: Final = "_key"
 """Column of ``rows`` with the hash of what a parcel's row hangs on."""
 
-_MAGIC: Final = b"landremed measures 7\n"
+_MAGIC: Final = b"landremed measures 8\n"
 _NO_ROWS: Final = pa.schema([(ROW_KEY, pa.binary(DIGEST))])
 _LAYER_SCHEMA: Final = pa.schema(
     [
@@ -134,13 +134,6 @@ class Kept:
     parcels: int = 0
 
 
-def measures_path(result: str | Path) -> Path:
-    """Return where the measures of a result are kept."""
-    path = Path(result)
-    path = path if path.name not in ("", "..") else path.resolve()
-    return path.with_name(f"{path.name}.measures")
-
-
 def prepare_kept(result: str | Path, kept: Kept) -> PreparedFile:
     """Write the measures beside a result, where they take their place when they are told to.
 
@@ -167,15 +160,15 @@ def open_kept(result: Path) -> Callable[[], Kept]:
         raise InputError("reuse_no_result", Where(file=str(result)))
     path = measures_path(result)
     try:
-        return partial(_read, path, mapped(path))
+        return partial(_read, path, open_mapped(path))
     except OSError as error:
         _require_result(result)
         raise InputError("measures_missing", Where(file=str(result))) from error
 
 
-def _read(path: Path, raw: memoryview) -> Kept:
+def _read(path: Path, file: MappedFile) -> Kept:
     try:
-        return _kept(read_blocks(path, _MAGIC, raw))
+        return _kept(read_blocks(path, _MAGIC, file))
     except (pa.ArrowException, KeyError, TypeError, ValueError, StopIteration, struct.error) as error:
         raise InputError("reuse_damaged", Where(file=str(path)), file=str(path)) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from landremed.io.drivers import split_layer
 from landremed.layers import Ground, Layer, Mend, Units, load_layer, require_meeting
 from landremed.overlay import PolygonSet
 from landremed.project import LayerSpec, Project
+from landremed.reuse.begun import ONE_FILE, file_hash, layers_path, stamp_of
 from landremed.reuse.block_file import (
     PreparedFile,
     json_of,
@@ -35,10 +35,9 @@ from landremed.reuse.reading import Shapes
 from landremed.tables import VectorSource
 from landremed.types import Finding
 
-__all__ = ["KnownLayer", "ReadyLayers", "layers_path", "read_layers"]
+__all__ = ["KnownLayer", "ReadyLayers", "read_layers"]
 
-_MAGIC: Final = b"landremed layers 2\n"
-_ONE_FILE: Final = frozenset({".gpkg", ".parquet", ".geojson", ".json", ".fgb"})
+_MAGIC: Final = b"landremed layers 3\n"
 _SIDES: Final = ("x0", "y0", "x1", "y1")
 _SHAPES: Final = pa.schema(
     [("wkb", pa.large_binary()), ("digest", pa.binary(DIGEST)), *((name, pa.float64()) for name in _SIDES)]
@@ -180,12 +179,6 @@ class ReadyLayers:
         )
 
 
-def layers_path(result: Path) -> Path:
-    """Return where the layers of a result are kept."""
-    path = result if result.name not in ("", "..") else result.resolve()
-    return path.with_name(f"{path.name}.layers")
-
-
 def read_layers(path: Path, machine: str) -> dict[str, KnownLayer]:
     """Return the layers of a file by role, none where there is no such file.
 
@@ -256,22 +249,17 @@ def _parts(path: Path) -> list[Path] | None:
         return sorted(
             p for p in path.parent.iterdir() if p.is_file() and p.name.lower().startswith(f"{stem}.")
         )
-    if kind not in _ONE_FILE or any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal")):
+    if kind not in ONE_FILE or any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal")):
         return None
     return [path]
 
 
 def _stamps(files: Sequence[Path] | None) -> list[tuple[int, int, int]]:
-    stats = [path.stat() for path in files or ()]
-    return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return [stamp_of(path) for path in files or ()]
 
 
 def _hashes(files: Sequence[Path] | None) -> list[tuple[str, str]]:
-    found = []
-    for path in files or ():
-        with path.open("rb") as stream:
-            found.append((path.name, hashlib.file_digest(stream, "sha256").hexdigest()))
-    return found
+    return [(path.name, file_hash(path)) for path in files or ()]
 
 
 def _told(layer: Layer, ground: str) -> dict[str, Any] | None:
