@@ -1,5 +1,6 @@
 """Shapes looked over by kernels: none invalid to GEOS is called valid; all else is as without them."""
 
+import itertools
 import struct
 import sys
 from unittest.mock import Mock
@@ -249,3 +250,35 @@ def test_loading_ahead_decides_nothing(monkeypatch):
     assert not compiled._state["loaded"]
     monkeypatch.setattr(engine, "load_kernels", lambda: 1 / 0)
     started[0]["target"]()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_long_edges_are_those_found_one_by_one(monkeypatch, allowed):
+    monkeypatch.setitem(compiled._state, "loaded", True)
+    monkeypatch.setitem(compiled._state, "allowed", allowed)
+    shapes = [
+        polygon(box(0, 0, 60, 40), box(10, 10, 50, 20)[::-1]),
+        None,
+        multi(polygon(box(0, 0, 1, 1)), polygon(box(5, 5, 5 + 25, 5 + 40))),
+        polygon(ring((0, 0), (15, 25), (0, 50.0))),  # 15 + 25 are just enough
+        polygon(circle(500)),
+        polygon(ring((0, 0), (np.nextafter(40.0, 0), 0), (3, 3))),
+    ]
+    for kind in (pa.binary(), pa.large_binary()):
+        wkb = pa.array([b"", *shapes], kind).slice(1)
+        rows = np.array([0, 2, 3, 4, 5])
+        edges, owner = looks.edges_from(wkb, rows, 40.0)
+        expected = []
+        for number, row in enumerate(rows.tolist()):
+            for part in shapely.get_parts(shapely.from_wkb(shapes[row])):
+                for line in [part.exterior, *part.interiors]:
+                    xy = list(line.coords)
+                    for (x0, y0), (x1, y1) in itertools.pairwise(xy):
+                        if abs(x1 - x0) + abs(y1 - y0) >= 40:
+                            expected.append((number, (x0, y0, x1, y1)))
+        assert list(zip(owner.tolist(), map(tuple, edges.tolist()), strict=True)) == expected
+        assert len(expected) == 4 + 2 + 2 + 3
+        assert len(looks.edges_from(wkb, rows[:0], 1.0)[0]) == 0
+    many = pa.array([polygon(circle(2000, radius=1000.0))] * 3, pa.large_binary())
+    edges, owner = looks.edges_from(many, np.array([0, 2]), 1.0)
+    assert (edges.shape, np.bincount(owner).tolist()) == ((4000, 4), [2000, 2000])

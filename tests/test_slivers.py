@@ -210,6 +210,13 @@ def test_each_parcel_along_a_chord_sees_but_a_stretch_of_it():
     assert set(kinds(run(parcels, {"red_line": frame(SOUTH, "EPSG:4490")})).values()) == {"chord"}
 
 
+def test_chord_of_a_feature_of_several_parts():
+    lons = np.linspace(WEST, EAST, 41)
+    parcels = [north_of(parallel(lons[i : i + 2])) for i in range(5, 35)]
+    both = shapely.MultiPolygon([shapely.box(WEST, LAT - 0.03, EAST, LAT - 0.02), SOUTH])
+    assert set(kinds(run(parcels, {"red_line": frame(both, "EPSG:4490")})).values()) == {"chord"}
+
+
 def test_chord_on_the_parcels_side():
     """The parcel has the straight edge, the layer was densified in degrees before it was transformed."""
     lons = np.linspace(WEST, EAST, 45)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from landremed.crs import Places, placed
@@ -27,6 +28,7 @@ __all__ = [
     "allow_kernels",
     "at_hand",
     "bounds_of",
+    "edges_from",
     "follow_engine",
     "lengths_of",
     "load_ahead",
@@ -142,6 +144,40 @@ def lengths_of(wkb: pa.Array, rows: IntArray) -> FloatArray:
     data, offsets = wkb_bytes(wkb)
     found: FloatArray = outline_lengths(data, offsets, rows.astype(np.int64))
     return found
+
+
+def edges_from(wkb: pa.Array, rows: IntArray, least: float) -> tuple[FloatArray, IntArray]:
+    """Return the edges of some rows that go at least so far along the axes together.
+
+    Parameters
+    ----------
+    wkb : pyarrow.Array
+        ``binary`` or ``large_binary`` 2-D polygons and multipolygons.
+    rows : ndarray of int
+        Rows wanted, none of them null.
+    least : float
+        In the units of their coordinates.
+
+    Returns
+    -------
+    edges : ndarray (n, 4)
+        First and last point of each.
+    owner : ndarray of int
+        Number in ``rows`` of each one's row.
+    """
+    if at_hand(int(pc.sum(pc.binary_length(wkb).take(pa.array(rows))).as_py() or 0)):
+        from landremed.overlay.native.layerset import bytes_of_rows
+        from landremed.overlay.native.outlines import long_edges
+
+        found: tuple[FloatArray, IntArray] = long_edges(*bytes_of_rows(wkb, rows), least)
+        return found
+    shapes = shapely.from_wkb(wkb.take(pa.array(rows)).to_numpy(zero_copy_only=False))
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    far = np.abs(xy[1:] - xy[:-1]).sum(axis=1) >= least
+    at = np.flatnonzero((ring[1:] == ring[:-1]) & far)
+    return np.column_stack([xy[at], xy[at + 1]]), owner[part[ring[at]]].astype(np.int64)
 
 
 def points_in_boxes(points: FloatArray, boxes: FloatArray) -> tuple[IntArray, IntArray]:

@@ -59,14 +59,10 @@ def stretches_near(polygons: PolygonSet, rows: IntArray, around: Occupied) -> St
 
 
 def _by_kernel(polygons: PolygonSet, rows: IntArray, around: Occupied) -> Stretches:
-    from landremed.overlay.native.layerset import wkb_bytes
+    from landremed.overlay.native.layerset import bytes_of_rows
     from landremed.overlay.native.outlines import stretches_near as found_near
 
-    wkb, at = polygons.wkb, rows.astype(np.int64)
-    if wkb.null_count:
-        wkb, at = wkb.take(pa.array(rows)), np.arange(len(rows))
-    data, offsets = wkb_bytes(wkb)
-    row, boxes, xy, stretch = found_near(data, offsets, at, _SEGMENTS, *around.grid)
+    row, boxes, xy, stretch = found_near(*bytes_of_rows(polygons.wkb, rows), _SEGMENTS, *around.grid)
     return Stretches(_lines(xy, stretch), rows[row], boxes)
 
 

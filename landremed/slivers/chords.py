@@ -18,6 +18,8 @@ import shapely
 
 from landremed.crs import moved_points
 from landremed.crs_kinds import same_crs
+from landremed.overlay import PolygonSet
+from landremed.overlay.looks import edges_from
 from landremed.slivers.kinds import CURVE_FROM_M
 from landremed.slivers.outlines import Outlines
 
@@ -68,14 +70,11 @@ def dominant(shapes: Outlines, tried: BoolArray) -> IntArray:
     return np.flatnonzero(most & across & tried[shapes.part])
 
 
-def long_edges(polygons: npt.NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
+def long_edges(polygons: PolygonSet, rows: IntArray) -> tuple[FloatArray, IntArray]:
     """Return edges (x0, y0, x1, y1) long enough to differ between coordinate systems, and whose they are."""
-    rings, owner = shapely.get_rings(polygons, return_index=True)
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    at_least = np.abs(xy[1:] - xy[:-1]).sum(axis=1)
-    at = np.flatnonzero((ring[1:] == ring[:-1]) & (at_least >= CURVE_FROM_M))
-    at = at[np.hypot(*(xy[at + 1] - xy[at]).T) >= CURVE_FROM_M]
-    return np.column_stack([xy[at], xy[at + 1]]), owner[ring[at]].astype(np.int64)
+    edges, owner = edges_from(polygons.wkb, rows, CURVE_FROM_M)
+    long = np.hypot(*(edges[:, 2:] - edges[:, :2]).T) >= CURVE_FROM_M
+    return edges[long], owner[long]
 
 
 def chords(

@@ -265,11 +265,11 @@ def _chords(shapes: Outlines, strip: BoolArray, parcel: IntArray, ground: _Groun
     ours = shapes.ours[segments]
     row = parcel[shapes.piece[shapes.part[segments]]]
     mine = np.unique(row[ours])
-    edges = long_edges(parcels.polygons.some(mine))
+    edges = long_edges(parcels.polygons, mine)
     found = [arcs(shapes, segments)]
     found.append(chords(shapes, segments[ours], edges, np.searchsorted(mine, row[ours]), curves))
     met = hits(ground.measured.features, ground.number, np.unique(row[~ours]))
-    xy, owner = long_edges(layer.polygons.some(np.unique(met["feature"].to_numpy())))
+    xy, owner = long_edges(layer.polygons, np.unique(met["feature"].to_numpy()))
     whole = np.zeros(len(segments[~ours]), np.int64)  # the layer as one owner
     found.append(chords(shapes, segments[~ours], (xy, np.zeros_like(owner)), whole, curves))
     return np.unique(np.concatenate(found))

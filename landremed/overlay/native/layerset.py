@@ -16,7 +16,7 @@ from landremed.overlay.native.rings import count_rings, fill_rings, plane_areas
 from landremed.overlay.native.search import build_boxes, build_grid, count_boxes, join_boxes
 from landremed.threads import in_threads, usable_threads
 
-__all__ = ["AreaKindCode", "LayerIndex", "RingSet", "grid_over", "wkb_bytes"]
+__all__ = ["AreaKindCode", "LayerIndex", "RingSet", "bytes_of_rows", "grid_over", "wkb_bytes"]
 
 _SHARE_BYTES: Final = 16_000_000
 
@@ -139,3 +139,10 @@ def wkb_bytes(wkb: pa.Array) -> tuple[U1, I8]:
     data = np.frombuffer(buffers[2] if buffers[2] is not None else b"", np.uint8)
     data.flags.writeable = False
     return data, np.array(offsets, np.int64)
+
+
+def bytes_of_rows(wkb: pa.Array, rows: I8) -> tuple[U1, I8, I8]:
+    """Return the bytes of a binary column, their offsets, and where some rows, none of them null, lie in it."""
+    if wkb.null_count:  # only they are copied
+        wkb, rows = wkb.take(pa.array(rows)), np.arange(len(rows))
+    return (*wkb_bytes(wkb), rows.astype(np.int64))

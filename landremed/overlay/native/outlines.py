@@ -1,4 +1,4 @@
-"""Stretches of polygons' outlines near boxes, straight from their bytes."""
+"""Stretches of polygons' outlines near boxes, and long edges, straight from their bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from landremed.overlay.native.compiled import entry, lean
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.rings import read_u32
 
-__all__ = ["look_at_one", "stretches_near"]
+__all__ = ["long_edges", "look_at_one", "stretches_near"]
 
 
 @lean
@@ -121,11 +121,77 @@ def stretches_near(buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I
     return found[:n, 0].copy(), boxes[:n].copy(), xy, stretch
 
 
+@lean
+def walk_edges(buf: U1, off: I8, rows: I8, least: float, two: F8, edges: F8, owner: I8) -> int:
+    """Go along all rings of some rows; return how many edges are long, and write them where there is room."""
+    n = 0
+    room = len(owner)
+    for k in range(len(rows)):
+        p = off[rows[k]]
+        if off[rows[k] + 1] - p < 9:
+            continue
+        multi = read_u32(buf, p + 1) == 6
+        p += 5
+        parts = 1
+        if multi:
+            parts = read_u32(buf, p)
+            p += 4
+        for _ in range(parts):
+            if multi:
+                p += 5
+            rings = read_u32(buf, p)
+            p += 4
+            for _ in range(rings):
+                points = read_u32(buf, p)
+                p += 4
+                for i in range(points):
+                    copy_bytes(two, 16, buf, p, 16)
+                    p += 16
+                    if i > 0 and abs(two[1, 0] - two[0, 0]) + abs(two[1, 1] - two[0, 1]) >= least:
+                        if n < room:
+                            edges[n, 0] = two[0, 0]
+                            edges[n, 1] = two[0, 1]
+                            edges[n, 2] = two[1, 0]
+                            edges[n, 3] = two[1, 1]
+                            owner[n] = k
+                        n += 1
+                    two[0, 0] = two[1, 0]
+                    two[0, 1] = two[1, 1]
+    return n
+
+
+@entry
+def long_edges(buf: U1, off: I8, rows: I8, least: float) -> Tuple:
+    """Find the edges of some polygons that go at least so far along the axes together.
+
+    Parameters
+    ----------
+    buf, off : WKB of all rows and its offsets
+    rows : the rows to look at, none of them null
+    least : metres
+
+    Returns
+    -------
+    edges : (n, 4) first and last point of each, in order
+    owner : number in ``rows`` of the polygon of each
+    """
+    two = np.empty((2, 2))
+    edges = np.empty((256, 4))
+    owner = np.empty(256, np.int64)
+    n = walk_edges(buf, off, rows, least, two, edges, owner)
+    if n > len(owner):
+        edges = np.empty((n, 4))
+        owner = np.empty(n, np.int64)
+        walk_edges(buf, off, rows, least, two, edges, owner)
+    return edges[:n].copy(), owner[:n].copy()
+
+
 def look_at_one() -> None:
-    """Call the kernel with the types that sensitivity uses."""
-    off = np.zeros(2, np.int64)
+    """Call the kernels with the types that sensitivity and slivers use."""
+    off, row = np.zeros(2, np.int64), np.zeros(1, np.int64)
     sums = np.zeros((2, 2), np.int32)
-    stretches_near(bytes_of_none(), off, np.zeros(1, np.int64), 32, (0.0, 0.0, 1.0, 1.0, 1, 1.0, 1.0), sums)
+    stretches_near(bytes_of_none(), off, row, 32, (0.0, 0.0, 1.0, 1.0, 1, 1.0, 1.0), sums)
+    long_edges(bytes_of_none(), off, row, 1.0)
 
 
 def bytes_of_none() -> U1:
