@@ -1,5 +1,6 @@
 """A damaged file never takes the place of a sound one, whatever part of it is damaged."""
 
+import os
 import sqlite3
 import struct
 import threading
@@ -251,3 +252,33 @@ def test_checks_begun_early_do_not_mind_what_is_added_later(tmp_path, monkeypatc
         said = [future.result() for future in check._begun.values()]
         assert (said == ["ok", "ok"]) is not damaged
         assert (check.verdict() == "ok") is not damaged
+
+
+def test_a_check_that_is_not_wanted_any_more_ends(tmp_path, sound, monkeypatch):
+    """Whoever interrupts a run does not wait for the indexes of millions of rows."""
+    path = tmp_path / "out.gpkg"
+    path.write_bytes(sound.read_bytes())
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    monkeypatch.setattr(gpkg_check, "_indexed", lambda db: {"facts": (1, endless)})
+    check = FileCheck(path)
+    check.begin(["facts"])
+    check.close()
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        check._begun["facts"].result()
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs rights as on Unix")
+def test_an_old_file_that_may_not_be_read_is_replaced(tmp_path, sound, monkeypatch):
+    target = tmp_path / "out.gpkg"
+    target.write_bytes(b"old")
+    real = os.open
+
+    def refused(path, *more):
+        if str(path) == str(target):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *more)
+
+    with replace_whole(target) as temp:
+        temp.write_bytes(sound.read_bytes())
+        monkeypatch.setattr(os, "open", refused)
+    assert target.read_bytes()[:6] == b"SQLite"

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["flush", "lasting", "unflushed"]
@@ -15,14 +15,15 @@ __all__ = ["flush", "lasting", "unflushed"]
 @contextmanager
 def lasting(path: Path) -> Iterator[None]:
     """Within the block the file may be replaced; giving its space back is left to another thread."""
-    if os.name == "nt" or not path.exists():
-        yield
-        return
-    handle = os.open(path, os.O_RDONLY)
+    handle = None
+    if os.name != "nt":
+        with suppress(OSError):  # there is none, or it may not be read: then whoever replaces it waits
+            handle = os.open(path, os.O_RDONLY)
     try:
         yield
     finally:
-        threading.Thread(target=os.close, args=(handle,)).start()
+        if handle is not None:
+            threading.Thread(target=os.close, args=(handle,)).start()
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,9 @@ _MAPPED_BYTES: Final = 256_000_000
 _MAPPED_BY_TABLES: Final = 64_000_000
 """Of a file, its own check looks at so much where the system holds it, those of tables at less, which gain
 little by it; the rest is copied."""
+
+_PATIENCE_S: Final = 0.05
+"""After so long, what is still under way is asked again to end."""
 
 _MANY: Final = 20_000
 """Tables of fewer rows are checked together."""
@@ -47,6 +50,7 @@ class FileCheck:
         self._aside = ThreadPoolExecutor(1)
         self._pool = ThreadPoolExecutor(min(2, usable_threads()))
         self._begun: dict[str, Future[str]] = {}
+        self._jobs: list[Future[str]] = []
         self._connections: list[sqlite3.Connection] = []
 
     def begin(self, tables: Iterable[str]) -> None:
@@ -60,7 +64,7 @@ class FileCheck:
             found = {name: rows for name, rows in _indexed(db).items() if name in own}
         for name in sorted(found, key=lambda name: -found[name][0]):
             # opened here and now: others may be changing what the file says of its tables when its turn comes
-            self._begun[name] = self._aside.submit(_answer, self._opened(), [found[name][1]])
+            self._begun[name] = self._submitted(self._aside, [found[name][1]])
 
     def pause(self) -> None:
         """Leave what has not begun to ``verdict``: others need the cores now."""
@@ -86,18 +90,28 @@ class FileCheck:
         jobs += [(sum(rows for rows, _ in indexed.values()) * _WHOLE_SHARE, [_WHOLE_FILE]), (0, few)]
         jobs.sort(key=lambda job: -job[0])
         answers = [
-            self._pool.submit(_answer, self._opened(_MAPPED_BYTES * (_WHOLE_FILE in statements)), statements)
+            self._submitted(self._pool, statements, _MAPPED_BYTES * (_WHOLE_FILE in statements))
             for _, statements in jobs
         ]
         said = [future.result() for future in [*self._begun.values(), *answers]]
         return next((text for text in said if text != _SOUND), _SOUND)
 
     def close(self) -> None:
-        """Wait for what is under way; what has not begun is left out."""
+        """End what is under way; what has not begun is left out."""
         for pool in (self._aside, self._pool):
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+        while wait(self._jobs, 0).not_done:
+            for db in self._connections:
+                with suppress(sqlite3.ProgrammingError):  # it is done
+                    db.interrupt()
+            wait(self._jobs, _PATIENCE_S)
         for db in self._connections:
             db.close()
+
+    def _submitted(self, pool: ThreadPoolExecutor, statements: Sequence[str], mapped: int = 0) -> Future[str]:
+        future = pool.submit(_answer, self._opened(mapped), statements)
+        self._jobs.append(future)
+        return future
 
     def _opened(self, mapped: int = 0) -> sqlite3.Connection:
         """Open the file as it is now: nobody changes what is looked at, so that no lock is needed."""
