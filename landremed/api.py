@@ -65,7 +65,7 @@ class RunResult:
     Attributes
     ----------
     layers : mapping of layer name to OutLayer
-        Exactly what is written to the file.
+        Exactly what is written to the file; texts that stand often may be coded (``tables`` has them plain).
     crs_wkt : str
         Working CRS of every geometry.
     findings : mapping of severity to int
