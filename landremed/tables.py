@@ -27,6 +27,7 @@ __all__ = [
     "GivenFacts",
     "VectorSource",
     "plain_table",
+    "taken",
 ]
 
 
@@ -189,3 +190,19 @@ def plain_table(table: pa.Table) -> pa.Table:
             plain = table.column(place).cast(column.type.value_type)
             table = table.set_column(place, column.name, plain)
     return table
+
+
+def taken(column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Return some rows of a column; of all others, which Arrow would join first, nothing is copied."""
+    parts, places, first = [], [], 0
+    for chunk in column.chunks:
+        own = np.flatnonzero((rows >= first) & (rows < first + len(chunk)))
+        if len(own):
+            parts.append(chunk.take(pa.array(rows[own] - first)))
+            places.append(own)
+        first += len(chunk)
+    if not parts:
+        return pa.array([], column.type)
+    order = np.concatenate(places)
+    found = pa.concat_arrays(parts)
+    return found if (np.diff(order) > 0).all() else found.take(pa.array(np.argsort(order)))

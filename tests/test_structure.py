@@ -45,7 +45,7 @@ ALLOWED = {
     "overlay_tables": BASE | {"tables", "area", "layers", "measure"},
     "sensitivity": BASE
     | {"decisions", "facts", "law", "layers", "measure", "overlay", "parts", "project", "tables"},
-    "slivers": BASE | {"crs", "facts", "io", "layers", "measure", "overlay", "project"},
+    "slivers": BASE | {"crs", "facts", "io", "layers", "measure", "overlay", "project", "tables"},
     "results": BASE
     | {
         "tables",

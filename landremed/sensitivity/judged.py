@@ -22,7 +22,7 @@ from landremed.measure import OUTSIDE, Measured
 from landremed.overlay import PolygonSet
 from landremed.overlay.tables import AreaMeasure
 from landremed.project import Project
-from landremed.tables import FactColumn
+from landremed.tables import FactColumn, taken
 from landremed.types import SPECIAL_ROLES, UNKNOWN, FactValue, Outcome, Straddle
 
 __all__ = ["Judgement", "measured_rows"]
@@ -221,12 +221,9 @@ class _Pieces(Mapping[int, shapely.Geometry]):
         """Return the geometries of rows; empty where there is none."""
         found = np.full(len(rows), _EMPTY, dtype=object)
         place = self._place[rows]
-        first = 0
-        for chunk in self._wkb.chunks:  # taken from all at once they would be copied as a whole
-            own = np.flatnonzero((place >= first) & (place < first + len(chunk)))
-            wkb = chunk.take(pa.array(place[own] - first)).to_numpy(zero_copy_only=False)
-            found[own] = shapely.from_wkb(wkb)
-            first += len(chunk)
+        own = np.flatnonzero(place >= 0)
+        wkb = taken(self._wkb, place[own]).to_numpy(zero_copy_only=False)
+        found[own] = shapely.from_wkb(wkb)
         return found
 
     def __getitem__(self, row: int) -> shapely.Geometry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -32,6 +33,7 @@ from landremed.slivers.kinds import (
 from landremed.slivers.offsets import facing, part_numbers, votes
 from landremed.slivers.outlines import Outlines, elongated, outlines
 from landremed.slivers.remnants import hits, splinter_share, splinters
+from landremed.tables import taken
 
 __all__ = ["examined", "with_evidence"]
 
@@ -118,7 +120,7 @@ def with_evidence(
     strips = elongated(area, around)
     wide = np.flatnonzero(strips & ~near & (width < REACH * tolerance.position_m))
     strips &= near
-    strips[wide[_one_sided(rows.wkb.take(pa.array(wide)), around[wide])]] = True
+    strips[wide[_one_sided(taken(rows.wkb, wide), around[wide])]] = True
     found = _Found(kind, [], [])
     for at, layer in enumerate(layers):
         ground = _Ground(rows, parcels, layer, at, measured, tolerance)
@@ -138,13 +140,13 @@ class _Rows:
     parcel: IntArray
     layer: npt.NDArray[np.int16]
     area_m2: FloatArray
-    wkb: pa.Array
+    wkb: pa.ChunkedArray
 
     @classmethod
     def of(cls, measured: Measured) -> _Rows:
         table = measured.overlaps
         parcel, layer, area = (table[name].to_numpy() for name in ("parcel", "layer", "area_m2"))
-        return cls(parcel.astype(np.int64), layer, area, table["geometry"].combine_chunks())
+        return cls(parcel.astype(np.int64), layer, area, table["geometry"])
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,19 @@ def _around(
     reach = REACH * tolerance.position_m
     cut = np.flatnonzero(~whole & ((area <= least) | (2.0 * area < reach * vertices * diagonal[parcel])))
     around[~whole] = 0.0
-    around[cut] = lengths_of(rows.wkb, cut)
+    around[cut] = _lengths(rows.wkb, cut)
     return around, splinter[parcel]
+
+
+def _lengths(wkb: pa.ChunkedArray, rows: IntArray) -> FloatArray:
+    """Return the perimeters of some rows, which rise."""
+    ends = np.cumsum([0, *(len(chunk) for chunk in wkb.chunks)])
+    cuts = np.searchsorted(rows, ends)
+    found = [
+        lengths_of(chunk, rows[low:high] - first)
+        for chunk, first, (low, high) in zip(wkb.chunks, ends[:-1], itertools.pairwise(cuts), strict=True)
+    ]
+    return np.concatenate([np.zeros(0), *found])
 
 
 def _one_sided(wkb: pa.Array, around: FloatArray) -> BoolArray:
@@ -208,7 +221,7 @@ def _crumbs(found: _Found, rows: IntArray, ground: _Ground) -> None:
     found.kind[rows[remnant]] = _REMNANT
     rest = np.flatnonzero(~remnant)
     numbers = np.zeros((len(rest), PART_NUMBERS))
-    numbers[:, -1] = _diagonals(ground.rows.wkb.take(pa.array(rows[rest])))
+    numbers[:, -1] = _diagonals(taken(ground.rows.wkb, rows[rest]))
     found.parts.append((rows[rest], numbers))
 
 
@@ -225,7 +238,7 @@ def _look(found: _Found, rows: IntArray, near: BoolArray, ground: _Ground) -> No
     if not len(rows):
         return
     parcel = ground.rows.parcel[rows]
-    pieces = PolygonSet(ground.rows.wkb).some(rows)
+    pieces = PolygonSet(taken(ground.rows.wkb, rows)).geometries
     edges = shapely.boundary(ground.parcels.polygons.some(parcel))
     shapes = outlines(pieces, edges)
     tolerance, strip = ground.tolerance, shapes.strip
