@@ -61,9 +61,9 @@ def splinter_share(
         return total
     feature = met["feature"].to_numpy()
     known, place = np.unique(feature, return_inverse=True)
-    wkb = polygons.wkb.take(pa.array(known))
-    small = np.flatnonzero(pc.binary_length(wkb).fill_null(_LARGEST_BYTES).to_numpy() < _LARGEST_BYTES)
-    shapes: Any = shapely.from_wkb(wkb.take(pa.array(small)).to_numpy(zero_copy_only=False))
+    size = pc.binary_length(polygons.wkb).fill_null(_LARGEST_BYTES).to_numpy()[known]
+    small = np.flatnonzero(size < _LARGEST_BYTES)
+    shapes: Any = shapely.from_wkb(polygons.wkb.take(pa.array(known[small])).to_numpy(zero_copy_only=False))
     splinter = np.zeros(len(known), bool)
     splinter[small] = splinters(shapely.area(shapes), shapely.length(shapes), tolerance)
     counted = splinter[place]
