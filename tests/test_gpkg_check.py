@@ -259,10 +259,11 @@ def test_a_check_that_is_not_wanted_any_more_ends(tmp_path, sound, monkeypatch):
     path = tmp_path / "out.gpkg"
     path.write_bytes(sound.read_bytes())
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    monkeypatch.setattr(gpkg_check, "_indexed", lambda db: {"facts": (1, endless)})
+    monkeypatch.setattr(gpkg_check, "_indexed", lambda db: {"facts": (2, endless), "decisions": (1, endless)})
     check = FileCheck(path)
-    check.begin(["facts"])
+    check.begin(["facts", "decisions"])
     check.close()
+    assert check._begun["decisions"].done()  # it had not begun
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         check._begun["facts"].result()
 

@@ -100,11 +100,11 @@ class FileCheck:
         """End what is under way; what has not begun is left out."""
         for pool in (self._aside, self._pool):
             pool.shutdown(wait=False, cancel_futures=True)
-        while wait(self._jobs, 0).not_done:
+        while running := [job for job in self._jobs if not job.done()]:
             for db in self._connections:
                 with suppress(sqlite3.ProgrammingError):  # it is done
                     db.interrupt()
-            wait(self._jobs, _PATIENCE_S)
+            wait(running, _PATIENCE_S)
         for db in self._connections:
             db.close()
 
