@@ -6,6 +6,7 @@ Each catalogue file maps a code to ``en`` and ``zh`` (the sentence), optional ``
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from landremed.errors import Where
 
-__all__ = ["catalogue", "default_severity", "error_text", "message_text", "own_yaml"]
+__all__ = ["catalogue", "default_severity", "error_text", "log_message", "message_text", "own_yaml"]
 
 _PLACE = {
     "en": {"row": "row {}", "field": "field {}", "value": "value {!r}", "sep": ", ", "colon": ": "},
@@ -56,6 +57,12 @@ def message_text(code: str, params: Mapping[str, object], language: str) -> str:
     text = entry[language].format_map(params)
     hint = entry.get(f"hint_{language}", "").format_map(params)
     return f"{text} {hint}".strip() if language == "en" else f"{text}{hint}".strip()
+
+
+def log_message(logger: logging.Logger, level: int, code: str, **params: object) -> None:
+    """Log a message of the catalogue; ``record.code`` and ``record.params`` let a reader translate it."""
+    if logger.isEnabledFor(level):
+        logger.log(level, message_text(code, params, "en"), extra={"code": code, "params": params})
 
 
 def error_text(code: str, where: Where, params: Mapping[str, object], language: str) -> str:

@@ -395,6 +395,14 @@ def test_a_layer_taken_over_must_still_meet_the_parcels(tmp_path, first):
     assert refused.value.code == "layer_elsewhere"
 
 
+def test_what_another_version_kept_is_told_and_left(tmp_path, first, monkeypatch):
+    monkeypatch.setattr("landremed.reuse.taking.surroundings", lambda: ("another", "version"))
+    reuse = Reuse(first)
+    told = landremed.run(District(11).write(tmp_path / "0"), tmp_path / "b.gpkg", reuse=reuse)
+    assert [told.reuse[name] for name in ("layers_reused", "reused", "rows_reused")] == [0, 0, 0]
+    assert reuse.unusable == [("reuse_outdated", str(measures_path(first)))]
+
+
 def test_files_of_layers_that_are_gone_or_damaged(tmp_path, first):
     for end in ("", ".measures", ".layers"):
         shutil.copy(f"{first}{end}", tmp_path / f"a.gpkg{end}")

@@ -11,7 +11,7 @@ from landremed.errors import ProjectError
 from landremed.io.bulk_rows import PageMaker
 from landremed.overlay.expected import Expected, shapely_seconds
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
-from landremed.text import message_text
+from landremed.text import log_message
 
 __all__ = ["Engine", "chosen_engine", "page_maker", "prepare", "ready_native"]
 
@@ -157,5 +157,4 @@ def ready_native() -> None:
 
 
 def _tell(code: str, **params: object) -> None:
-    """Log a message of the catalogue; ``record.code`` and ``record.params`` let a reader translate it."""
-    _log.info(message_text(code, params, "en"), extra={"code": code, "params": params})
+    log_message(_log, logging.INFO, code, **params)

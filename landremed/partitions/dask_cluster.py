@@ -28,7 +28,7 @@ from landremed.partitions.executors import TRIES, Closing
 from landremed.partitions.patience import in_time
 from landremed.partitions.scratch import Manifest, require_manifest
 from landremed.partitions.work import Done, partition_failed, run_partition
-from landremed.text import message_text
+from landremed.text import log_message
 from landremed.threads import limit_threads, usable_threads
 
 __all__ = ["DaskCluster", "is_cluster_address"]
@@ -438,4 +438,4 @@ def _hushed() -> Iterator[None]:
 
 
 def _tell(code: str, **params: object) -> None:
-    _log.warning(message_text(code, params, "en"), extra={"code": code, "params": params})
+    log_message(_log, logging.WARNING, code, **params)

@@ -69,7 +69,7 @@ from landremed.project import Project
 from landremed.provenance import provenance_table
 from landremed.review.boundaries import accepted_boundaries
 from landremed.summary import summary_table
-from landremed.text import message_text
+from landremed.text import log_message
 
 __all__ = ["Partitioned", "run_partitions"]
 
@@ -199,11 +199,8 @@ def _tell_kept(folder: Path, manifest: Manifest) -> None:
     total = len(manifest.rows)
     kept = sum(read_done(folder, number, whole=False) is not None for number in range(total))
     if kept:
-        params = {"kept": kept, "total": total}
-        text = message_text("partitions_kept", params, "en")
-        logging.getLogger("landremed.partitions").info(
-            text, extra={"code": "partitions_kept", "params": params}
-        )
+        logger = logging.getLogger("landremed.partitions")
+        log_message(logger, logging.INFO, "partitions_kept", kept=kept, total=total)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from landremed.errors import InputError
-from landremed.reuse.begun import layers_path
+from landremed.errors import InputError, Where
+from landremed.reuse.begun import layers_path, measures_path
 from landremed.reuse.kept import Kept, open_kept
 from landremed.reuse.ready import KnownLayer, read_layers
 
@@ -17,7 +17,7 @@ __all__ = ["Earlier"]
 
 Found = TypeVar("Found")
 
-_UNUSABLE: Final = ("reuse_damaged", "reuse_foreign")
+_UNUSABLE: Final = ("reuse_damaged", "reuse_foreign", "reuse_outdated")
 
 
 class Earlier:
@@ -43,7 +43,6 @@ class Earlier:
 
     def __init__(self, previous: Path | None, machine: str) -> None:
         self.path: Path | None = None
-        self._machine = machine
         self._noted: list[tuple[str, str]] = []
         self._kept: Future[Kept] = Future()
         self._layers: Future[Mapping[str, KnownLayer]] = Future()
@@ -54,15 +53,16 @@ class Earlier:
         read = open_kept(previous)
         self.path = layers_path(previous)
         pool = ThreadPoolExecutor(1)
-        self._kept = pool.submit(self._usable, read, Kept())
+        self._kept = pool.submit(
+            self._usable, partial(_of_machine, read, machine, measures_path(previous)), Kept()
+        )
         self._layers = pool.submit(self._usable, partial(read_layers, self.path, machine), {})
         pool.shutdown(wait=False)
 
     @cached_property
     def kept(self) -> Kept:
         """What it measured."""
-        kept = self._kept.result()
-        return kept if kept.machine == self._machine else Kept()
+        return self._kept.result()
 
     @property
     def layers(self) -> Mapping[str, KnownLayer]:
@@ -84,3 +84,10 @@ class Earlier:
                 raise
             self._noted.append((error.code, error.where.file))
             return nothing
+
+
+def _of_machine(read: Callable[[], Kept], machine: str, path: Path) -> Kept:
+    kept = read()
+    if kept.machine != machine:
+        raise InputError("reuse_outdated", Where(file=str(path)), file=str(path))
+    return kept

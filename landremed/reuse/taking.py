@@ -44,7 +44,7 @@ from landremed.reuse.splice import Splice
 from landremed.sensitivity import Edges, Firmness, Judgement, LayerEdges
 from landremed.slivers import with_evidence
 from landremed.tables import FactColumn
-from landremed.text import message_text
+from landremed.text import log_message
 
 __all__ = ["Reuse"]
 
@@ -351,8 +351,7 @@ class Reuse:
     def _tell(self, code: str, **params: object) -> None:
         if not self._asked_for:
             return
-        logger = logging.getLogger("landremed.reuse")
-        logger.info(message_text(code, params, "en"), extra={"code": code, "params": params})
+        log_message(logging.getLogger("landremed.reuse"), logging.INFO, code, **params)
 
 
 def _firm_ground(judgement: Judgement, limit_m: float) -> str:
