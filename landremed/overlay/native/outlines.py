@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landremed.overlay.native.arrays import F8, I4, I8, U1, Tuple
-from landremed.overlay.native.compiled import entry, lean
+from landremed.overlay.native.compiled import entry, kernel, lean
 from landremed.overlay.native.memory import copy_bytes
 from landremed.overlay.native.rings import read_u32
 
@@ -26,16 +26,10 @@ def reached(box: F8, ground: Tuple, sums: I4) -> bool:
 
 
 @lean
-def walk(
-    buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I4, xy: F8, box: F8, found: I8, boxes: F8
-) -> int:
-    """Go along all rings of some rows; return how many stretches there are, or are near.
-
-    With an empty ``found`` all are counted, and no coordinate is looked at. Else ``found`` gets row, place of the
-    first vertex and number of vertices of those that are near, and ``boxes`` their boxes.
-    """
+def list_rings(buf: U1, off: I8, rows: I8, found: I8) -> int:
+    """Return how many rings some rows have; write what ``rings_of`` tells where there is room."""
     n = 0
-    counting = len(found) == 0
+    room = len(found)
     for k in range(len(rows)):
         p = off[rows[k]]
         if off[rows[k] + 1] - p < 9:
@@ -54,30 +48,53 @@ def walk(
             for _ in range(rings):
                 points = read_u32(buf, p)
                 p += 4
-                if counting:
-                    n += (points + most - 2) // most
-                    p += 16 * points
-                    continue
-                end = p + 16 * points
-                while p + 16 < end:
-                    vertices = min(most + 1, (end - p) // 16)
-                    copy_bytes(xy, 0, buf, p, 16 * vertices)
-                    box[0] = box[2] = xy[0, 0]
-                    box[1] = box[3] = xy[0, 1]
-                    for i in range(1, vertices):
-                        box[0] = min(box[0], xy[i, 0])
-                        box[1] = min(box[1], xy[i, 1])
-                        box[2] = max(box[2], xy[i, 0])
-                        box[3] = max(box[3], xy[i, 1])
-                    if reached(box, ground, sums):
-                        found[n, 0] = k
-                        found[n, 1] = p
-                        found[n, 2] = vertices
-                        for i in range(4):
-                            boxes[n, i] = box[i]
-                        n += 1
-                    p += 16 * (vertices - 1)
-                p = end
+                if n < room:
+                    found[n, 0] = k
+                    found[n, 1] = p
+                    found[n, 2] = points
+                n += 1
+                p += 16 * points
+    return n
+
+
+@kernel
+def rings_of(buf: U1, off: I8, rows: I8) -> I8:
+    """Return row, place of the first vertex and number of vertices of all rings of some rows."""
+    found = np.empty((len(rows), 3), np.int64)
+    n = list_rings(buf, off, rows, found)
+    if n > len(found):
+        found = np.empty((n, 3), np.int64)
+        list_rings(buf, off, rows, found)
+    return found[:n]
+
+
+@lean
+def near_in_rings(
+    buf: U1, rings: I8, most: int, ground: Tuple, sums: I4, xy: F8, box: F8, found: I8, boxes: F8
+) -> int:
+    """Go along rings; write the stretches that are near, as ``rings_of`` does, and their boxes; return how many."""
+    n = 0
+    for r in range(len(rings)):
+        p = rings[r, 1]
+        end = p + 16 * rings[r, 2]
+        while p + 16 < end:
+            vertices = min(most + 1, (end - p) // 16)
+            copy_bytes(xy, 0, buf, p, 16 * vertices)
+            box[0] = box[2] = xy[0, 0]
+            box[1] = box[3] = xy[0, 1]
+            for i in range(1, vertices):
+                box[0] = min(box[0], xy[i, 0])
+                box[1] = min(box[1], xy[i, 1])
+                box[2] = max(box[2], xy[i, 0])
+                box[3] = max(box[3], xy[i, 1])
+            if reached(box, ground, sums):
+                found[n, 0] = rings[r, 0]
+                found[n, 1] = p
+                found[n, 2] = vertices
+                for i in range(4):
+                    boxes[n, i] = box[i]
+                n += 1
+            p += 16 * (vertices - 1)
     return n
 
 
@@ -102,11 +119,13 @@ def stretches_near(buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I
     """
     scratch = np.empty((most + 1, 2))
     box = np.empty(4)
-    none = np.empty((0, 3), np.int64)
-    every = walk(buf, off, rows, most, ground, sums, scratch, box, none, scratch)
+    rings = rings_of(buf, off, rows)
+    every = 0
+    for r in range(len(rings)):
+        every += (rings[r, 2] + most - 2) // most
     found = np.empty((every + 1, 3), np.int64)
     boxes = np.empty((every + 1, 4))
-    n = walk(buf, off, rows, most, ground, sums, scratch, box, found, boxes)
+    n = near_in_rings(buf, rings, most, ground, sums, scratch, box, found, boxes)
     vertices = 0
     for s in range(n):
         vertices += found[s, 2]
@@ -122,41 +141,25 @@ def stretches_near(buf: U1, off: I8, rows: I8, most: int, ground: Tuple, sums: I
 
 
 @lean
-def walk_edges(buf: U1, off: I8, rows: I8, least: float, two: F8, edges: F8, owner: I8) -> int:
-    """Go along all rings of some rows; return how many edges are long, and write them where there is room."""
+def long_in_rings(buf: U1, rings: I8, least: float, two: F8, edges: F8, owner: I8) -> int:
+    """Go along rings; return how many edges are long, and write them where there is room."""
     n = 0
     room = len(owner)
-    for k in range(len(rows)):
-        p = off[rows[k]]
-        if off[rows[k] + 1] - p < 9:
-            continue
-        multi = read_u32(buf, p + 1) == 6
-        p += 5
-        parts = 1
-        if multi:
-            parts = read_u32(buf, p)
-            p += 4
-        for _ in range(parts):
-            if multi:
-                p += 5
-            rings = read_u32(buf, p)
-            p += 4
-            for _ in range(rings):
-                points = read_u32(buf, p)
-                p += 4
-                for i in range(points):
-                    copy_bytes(two, 16, buf, p, 16)
-                    p += 16
-                    if i > 0 and abs(two[1, 0] - two[0, 0]) + abs(two[1, 1] - two[0, 1]) >= least:
-                        if n < room:
-                            edges[n, 0] = two[0, 0]
-                            edges[n, 1] = two[0, 1]
-                            edges[n, 2] = two[1, 0]
-                            edges[n, 3] = two[1, 1]
-                            owner[n] = k
-                        n += 1
-                    two[0, 0] = two[1, 0]
-                    two[0, 1] = two[1, 1]
+    for r in range(len(rings)):
+        p = rings[r, 1]
+        for i in range(rings[r, 2]):
+            copy_bytes(two, 16, buf, p, 16)
+            p += 16
+            if i > 0 and abs(two[1, 0] - two[0, 0]) + abs(two[1, 1] - two[0, 1]) >= least:
+                if n < room:
+                    edges[n, 0] = two[0, 0]
+                    edges[n, 1] = two[0, 1]
+                    edges[n, 2] = two[1, 0]
+                    edges[n, 3] = two[1, 1]
+                    owner[n] = rings[r, 0]
+                n += 1
+            two[0, 0] = two[1, 0]
+            two[0, 1] = two[1, 1]
     return n
 
 
@@ -178,11 +181,12 @@ def long_edges(buf: U1, off: I8, rows: I8, least: float) -> Tuple:
     two = np.empty((2, 2))
     edges = np.empty((256, 4))
     owner = np.empty(256, np.int64)
-    n = walk_edges(buf, off, rows, least, two, edges, owner)
+    rings = rings_of(buf, off, rows)
+    n = long_in_rings(buf, rings, least, two, edges, owner)
     if n > len(owner):
         edges = np.empty((n, 4))
         owner = np.empty(n, np.int64)
-        walk_edges(buf, off, rows, least, two, edges, owner)
+        long_in_rings(buf, rings, least, two, edges, owner)
     return edges[:n].copy(), owner[:n].copy()
 
 
