@@ -331,3 +331,28 @@ def test_compiled_pages_of_all_kinds_of_columns(tmp_path, monkeypatch, seed, row
     assert (tmp_path / "plain.gpkg").read_bytes() == (tmp_path / "compiled.gpkg").read_bytes()
     with closing(sqlite3.connect(tmp_path / "compiled.gpkg")) as db:
         assert_sound(db)
+
+
+@pytest.mark.parametrize("how", ["plain", "coded"])
+def test_keys_with_a_character_of_number_zero(tmp_path, monkeypatch, how):
+    # it is stored as another one, which stands elsewhere in the order and is longer
+    rows = 60
+    texts = [(f"a\0{n}", f"a\x01{n}", "\0" * (200 if n < 30 else 350) + str(n))[n % 3] for n in range(rows)]
+    for count in (rows, 20):  # with and without keys too long for pages of ours
+        ids = pa.array(texts[:count])
+        ids = coded(ids) if how == "coded" else ids
+        content = [OutLayer("facts", pa.table({"parcel_id": ids, "text": pa.array(texts[:count])}))]
+        for name, make_pages in (("plain", None), ("compiled", NativePages())):
+            monkeypatch.setattr(gpkg, "_BULK_FROM", 1)
+            path = tmp_path / f"{name}{count}.gpkg"
+            write_geopackage(path, content, crs_wkt="EPSG:4548", make_pages=make_pages)
+            with closing(sqlite3.connect(path)) as db:
+                assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                found = db.execute("SELECT parcel_id, text FROM facts ORDER BY fid").fetchall()
+                assert found == [(text.replace("\0", "\ufffd"),) * 2 for text in texts[:count]]
+                plan = db.execute("EXPLAIN QUERY PLAN SELECT fid FROM facts WHERE parcel_id = 'x'").fetchone()
+                assert "idx_facts_parcel_id" in plan[-1]
+                for number, (key, _) in enumerate(found, 1):
+                    assert db.execute("SELECT fid FROM facts WHERE parcel_id = ?", (key,)).fetchone() == (
+                        number,
+                    )

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from landremed.io.bulk_index import place_index, plan_index
 from landremed.io.bulk_pages import LONGEST_KEY, PageFile
-from landremed.io.bulk_record import is_storable, value_type
+from landremed.io.bulk_record import is_storable, value_type, without_nul
 from landremed.io.bulk_rows import PageMaker, TablePlan
 from landremed.io.bulk_rtree import PackedTree
 from landremed.io.bulk_table import Rows, TableFill, TablePlace
@@ -76,7 +76,7 @@ def is_loadable(schema: pa.Schema, keys: Iterable[pa.ChunkedArray] = ()) -> bool
     """Tell whether columns of these types, and keys of these lengths, can be written page by page."""
     if not all(is_storable(field.type) for field in schema):
         return False
-    texts = [key for key in keys if not pa.types.is_integer(value_type(key.type))]
+    texts = [_as_stored(key) for key in keys if not pa.types.is_integer(value_type(key.type))]
     return all((pc.max(pc.binary_length(_text_values(key))).as_py() or 0) <= LONGEST_KEY for key in texts)
 
 
@@ -195,11 +195,11 @@ class _Load:
 def _whole_key(layer: BulkLayer, column: str, keys: _Keys) -> pa.ChunkedArray | None:
     """Return a column to be indexed, None where SQLite has to make the index."""
     if layer.stream is None:
-        return layer.table[column]
+        return _as_stored(layer.table[column])
     if column not in keys:
         return None
     kind = layer.table.schema.field(column).type
-    whole = pa.chunked_array([chunk for part in keys[column] for chunk in part.chunks], kind)
+    whole = _as_stored(pa.chunked_array([chunk for part in keys[column] for chunk in part.chunks], kind))
     return whole if is_loadable(pa.schema([]), [whole]) else None
 
 
@@ -223,6 +223,19 @@ def _cut(layer: BulkLayer) -> Iterator[_Cut]:
     for start in range(0, layer.rows, step):
         wkb = layer.geometry.slice(start, step) if layer.geometry is not None else None
         yield layer.table.slice(start, step), wkb
+
+
+def _as_stored(key: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a key with its texts as rows have them, so that they are put in order as they will stand."""
+    kind = value_type(key.type)
+    if pa.types.is_integer(kind):
+        return key
+    if pa.types.is_dictionary(key.type):
+        words = [chunk.dictionary for chunk in key.chunks]
+        if all(without_nul(some) is some for some in words):
+            return key
+        key = key.cast(kind)
+    return pa.chunked_array([without_nul(chunk) for chunk in key.chunks], kind)
 
 
 def _text_values(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
