@@ -34,7 +34,8 @@ from landremed.errors import CrsError, InputError, Where
 from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
 from landremed.overlay import PolygonSet
-from landremed.overlay.looks import load_ahead, places_of
+from landremed.overlay.engine import load_ahead
+from landremed.overlay.looks import places_of
 from landremed.project import LayerSpec, ParcelsSpec, Project
 from landremed.repair import NO_LIMITS, Repaired, repair
 from landremed.tables import VectorSource

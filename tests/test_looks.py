@@ -16,6 +16,7 @@ from test_repair import CASES, wkb
 
 from landremed.crs import placed
 from landremed.io.wkb_scan import perimeters, polygon_bounds
+from landremed.overlay import engine as choice
 from landremed.overlay import looks
 from landremed.overlay.native import compiled, engine
 from landremed.repair import repair
@@ -236,12 +237,12 @@ def test_bytes_behind_a_geometry_are_no_vertices_for_kernels_either(kernels):
 
 def test_loading_ahead_decides_nothing(monkeypatch):
     started = []
-    monkeypatch.setattr(looks.threading, "Thread", lambda **given: started.append(given) or Mock())
+    monkeypatch.setattr(choice.threading, "Thread", lambda **given: started.append(given) or Mock())
     monkeypatch.setitem(compiled._state, "loaded", False)
     monkeypatch.delitem(sys.modules, "landremed.overlay.native.engine", raising=False)
     for allowed, size, count in [(True, 1 << 20, 0), (False, 1 << 30, 0), (True, 1 << 30, 1)]:
         monkeypatch.setitem(compiled._state, "allowed", allowed)
-        looks.load_ahead(size)
+        choice.load_ahead(size)
         assert len(started) == count
         assert not compiled._state["loaded"]
     monkeypatch.undo()

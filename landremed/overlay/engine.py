@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from landremed.errors import ProjectError
 from landremed.io.bulk_rows import PageMaker
 from landremed.overlay.expected import Expected, shapely_seconds
+from landremed.overlay.native.compiled import may_use
 from landremed.overlay.tables import AreaMeasure, LayerInput, OverlapTables, PolygonSet
 from landremed.text import log_message
 
-__all__ = ["Engine", "chosen_engine", "page_maker", "prepare", "ready_native"]
+__all__ = ["Engine", "chosen_engine", "load_ahead", "page_maker", "prepare", "ready_native"]
 
 _NATIVE_FROM_S: Final = 20.0
 """Jobs estimated to take shapely less than this go to it, so that small jobs never wait for a compilation.
@@ -76,6 +78,24 @@ def prepare(
     if engine == "auto":
         return _AutoEngine(layers, outside, area, jobs)
     return _named(engine, layers, outside, area, jobs)
+
+
+def load_ahead(size: int) -> None:
+    """Begin to load the kernels in a thread, where shapes of so many bytes are about to be read.
+
+    Nothing is compiled, and nothing that would have been done without kernels is now done by them.
+    """
+    if may_use(size) and "landremed.overlay.native.engine" not in sys.modules:
+        threading.Thread(target=_load, name="kernels").start()
+
+
+def _load() -> None:
+    try:
+        from landremed.overlay.native.engine import load_kernels
+
+        load_kernels()
+    except Exception:
+        _log.debug("kernels were not loaded ahead", exc_info=True)
 
 
 def chosen_engine(layers: Sequence[LayerInput], engine: str, expected: Expected) -> str:

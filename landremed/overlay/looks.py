@@ -6,9 +6,6 @@ at hand when they have been loaded already, or are compiled and the shapes many:
 
 from __future__ import annotations
 
-import logging
-import sys
-import threading
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
@@ -21,7 +18,7 @@ import shapely
 
 from landremed.crs import Places, placed
 from landremed.io.wkb_scan import perimeters, polygon_bounds
-from landremed.overlay.native.compiled import allow_kernels, at_hand, follow_engine, mark_loaded, may_use
+from landremed.overlay.native.compiled import allow_kernels, at_hand, follow_engine, mark_loaded
 from landremed.threads import in_threads
 
 __all__ = [
@@ -31,7 +28,6 @@ __all__ = [
     "edges_from",
     "follow_engine",
     "lengths_of",
-    "load_ahead",
     "places_of",
     "points_in_boxes",
     "shares_of",
@@ -43,24 +39,6 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 _SHARE_BYTES: Final = 1 << 22  # looked at by one thread at a time
-
-
-def load_ahead(size: int) -> None:
-    """Begin to load the kernels in a thread, where shapes of so many bytes are about to be read.
-
-    Nothing is compiled, and nothing that would have been done without kernels is now done by them.
-    """
-    if may_use(size) and "landremed.overlay.native.engine" not in sys.modules:
-        threading.Thread(target=_load, name="kernels").start()
-
-
-def _load() -> None:
-    try:
-        from landremed.overlay.native.engine import load_kernels
-
-        load_kernels()
-    except Exception:
-        logging.getLogger(__name__).debug("kernels were not loaded ahead", exc_info=True)
 
 
 def surely_valid(wkb: pa.Array) -> BoolArray:
