@@ -421,6 +421,27 @@ def test_files_of_layers_that_are_gone_or_damaged(tmp_path, first):
     assert layers_path(tmp_path / "0" / "partly.gpkg").read_bytes() == good
 
 
+def test_a_file_of_layers_that_goes_while_a_run_uses_it_is_written_again(tmp_path, first):
+    for end in ("", ".measures", ".layers"):
+        shutil.copy(f"{first}{end}", tmp_path / f"a.gpkg{end}")
+    kept = layers_path(tmp_path / "a.gpkg")
+    good = kept.read_bytes()
+
+    def removed(stage):
+        if stage == "write":
+            kept.unlink()
+
+    project = District(11).write(tmp_path / "0")
+    for output in ("b.gpkg", "a.gpkg"):  # beside another result, and beside the one whose file it was
+        shutil.copy(f"{first}.layers", kept)
+        reuse = Reuse(tmp_path / "a.gpkg")
+        told = landremed.run(project, tmp_path / output, overwrite=True, stage=removed, reuse=reuse)
+        assert told.reuse["layers_reused"] == 5
+        assert layers_path(tmp_path / output).read_bytes() == good
+    same_files(first, tmp_path / "a.gpkg")
+    assert not [path.name for path in tmp_path.iterdir() if ".tmp-" in path.name]
+
+
 def test_the_command_says_how_much(tmp_path, capsys):
     from landremed_cli.main import main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,7 +29,6 @@ from landremed.reuse.block_file import (
     read_blocks,
     table_of,
     temporary,
-    unwritten,
 )
 from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column, whole_array
 from landremed.reuse.reading import Shapes
@@ -128,7 +128,8 @@ class ReadyLayers:
         """
         target = layers_path(result)
         if self._now and self.reused == len(self._now) == len(self._known):
-            return _linked(self._path, target)
+            with contextlib.suppress(OSError):  # it may be gone by now; what it said is in memory
+                return _linked(self._path, target)
         return prepare_blocks(target, _MAGIC, self._blocks())
 
     def _blocks(self) -> Iterator[bytes | pa.Table]:
@@ -215,14 +216,11 @@ def _linked(source: Path | None, target: Path) -> PreparedFile | None:
     if source is None or (target.exists() and target.samefile(source)):
         return None
     temp = temporary(target)
+    temp.unlink(missing_ok=True)
     try:
-        temp.unlink(missing_ok=True)
-        try:
-            os.link(source, temp)
-        except OSError:
-            shutil.copyfile(source, temp)
-    except OSError as error:
-        raise unwritten(target, error) from error
+        os.link(source, temp)
+    except OSError:
+        shutil.copyfile(source, temp)
     return PreparedFile(target, temp)
 
 
