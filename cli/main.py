@@ -114,9 +114,8 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, _ended)
         # Arrow's own allocator takes huge pages, which the system clears however little of one is used
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-        gc.set_threshold(
-            100_000, 50, 50
-        )  # hardly anything here is garbage in circles, and looking takes time
+        # hardly anything here is garbage in circles, and looking takes time
+        gc.set_threshold(100_000, 50, 50)
     try:
         with warnings.catch_warnings():
             if not settings.debug:

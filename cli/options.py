@@ -244,6 +244,6 @@ class StageClock:
 def _stage_words() -> dict[str, dict[str, str]]:
     from landremed.text import own_yaml
 
-    text = resources.files("landremed.messages").joinpath("stages.yaml").read_text(encoding="utf-8")
-    words: dict[str, dict[str, str]] = own_yaml(text)
+    file = resources.files("landremed.messages").joinpath("stages.yaml")
+    words: dict[str, dict[str, str]] = own_yaml(file)
     return words

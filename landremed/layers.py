@@ -31,6 +31,7 @@ from landremed.crs import (
     to_working,
 )
 from landremed.errors import CrsError, InputError, Where
+from landremed.io.drivers import layer_file
 from landremed.io.limits import Limits
 from landremed.io.vector import read_vector, split_layer
 from landremed.overlay import PolygonSet
@@ -366,7 +367,7 @@ def _read(
 
 
 def _file_size(spec: ParcelsSpec, project: Project) -> int:
-    path = project.base / (spec.path if spec.layer is not None else split_layer(spec.path)[0])
+    path = layer_file(spec.path, spec.layer, project.base)
     return path.stat().st_size if path.is_file() else 0
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "VectorSource",
     "plain_table",
     "taken",
+    "whole_array",
 ]
 
 
@@ -190,6 +191,13 @@ def plain_table(table: pa.Table) -> pa.Table:
             plain = table.column(place).cast(column.type.value_type)
             table = table.set_column(place, column.name, plain)
     return table
+
+
+def whole_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column of any number of chunks as one array, not copied where it is one already."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def taken(column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.Array:

@@ -169,6 +169,6 @@ def _word(name: str, language: str) -> str:
 
 @cache
 def _phrases() -> Mapping[str, Any]:
-    text = rules_root().joinpath("phrases.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Any] = own_yaml(text)
+    file = rules_root().joinpath("phrases.yaml")
+    loaded: Mapping[str, Any] = own_yaml(file)
     return loaded

@@ -31,8 +31,8 @@ def words(section: str, language: str) -> dict[str, str]:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    text = resources.files("landremed.diff").joinpath("words.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(text)
+    file = resources.files("landremed.diff").joinpath("words.yaml")
+    loaded: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(file)
     return loaded
 
 

@@ -20,8 +20,8 @@ _OLD_CODE = re.compile(r"\d{2,3}[A-Z]?")
 @cache
 def aliases() -> Mapping[str, Any]:
     """Return the table."""
-    text = resources.files("landremed_rules").joinpath("aliases.yaml").read_text(encoding="utf-8")
-    table: Mapping[str, Any] = own_yaml(text)
+    file = resources.files("landremed_rules").joinpath("aliases.yaml")
+    table: Mapping[str, Any] = own_yaml(file)
     return table
 
 

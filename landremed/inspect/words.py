@@ -18,6 +18,6 @@ def word(key: str, language: str, **params: object) -> str:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, str]]:
-    text = resources.files("landremed.inspect").joinpath("words.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Mapping[str, str]] = own_yaml(text)
+    file = resources.files("landremed.inspect").joinpath("words.yaml")
+    words: Mapping[str, Mapping[str, str]] = own_yaml(file)
     return words

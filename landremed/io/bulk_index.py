@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from landremed.io.bulk_columns import Columns
 from landremed.io.bulk_pages import IndexTree, PageFile
-from landremed.io.bulk_record import Ints, Piece, record, storable_value, value_type, whole_column
+from landremed.io.bulk_record import Ints, Piece, record, storable_value, value_type
 from landremed.io.bulk_rows import IndexPlan, PageMaker
+from landremed.tables import whole_array
 
 __all__ = ["EntryPieces", "PlannedIndex", "place_index", "plan_index"]
 
@@ -43,7 +44,7 @@ class PlannedIndex:
 def plan_index(column: pa.ChunkedArray, make: PageMaker | None, page_size: int) -> EntryPieces | PlannedIndex:
     """Put a column of texts or whole numbers in order and lay its index out; from any thread."""
     if make is not None:
-        whole, key = whole_column(column), Columns()
+        whole, key = whole_array(column), Columns()
         key.add(whole)
         number = pa.types.is_integer(value_type(whole.type))
         order = _numbers_order(whole) if number else _texts_order(whole, key, make)
@@ -89,10 +90,10 @@ def _pieces(column: pa.ChunkedArray) -> list[Piece]:
     """Return the entries of an index in order, as pieces of their records."""
     if pa.types.is_integer(value_type(column.type)):
         order = _order(column.fill_null(_NULL_FIRST).to_numpy())
-        keys = whole_column(column).take(pa.array(order))
+        keys = whole_array(column).take(pa.array(order))
     elif _rises(column):
         order = np.arange(len(column), dtype=np.int64)
-        keys = whole_column(column)
+        keys = whole_array(column)
     else:
         words, codes, rank = _ranks(column)
         order = _order(rank[codes])

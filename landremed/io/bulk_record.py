@@ -30,7 +30,6 @@ __all__ = [
     "storable_value",
     "value_type",
     "varints",
-    "whole_column",
     "without_nul",
 ]
 
@@ -67,11 +66,6 @@ def is_storable(kind: pa.DataType) -> bool:
 def value_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of a column's values, coded or not."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def whole_column(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece."""
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def storable_value(column: pa.Array) -> Value | None:

@@ -23,10 +23,10 @@ from landremed.io.bulk_record import (
     null_value,
     record,
     storable_value,
-    whole_column,
 )
 from landremed.io.bulk_rows import PageMaker, TablePlan, TableRows
 from landremed.io.bulk_rtree import PackedTree, packed
+from landremed.tables import whole_array
 
 __all__ = ["Rows", "TableFill", "TablePlace"]
 
@@ -78,7 +78,7 @@ class TablePlace:
 
     def rows(self, table: pa.Table, geometry: pa.ChunkedArray | None) -> Rows:
         """Turn some rows into columns of records; may be called from any thread."""
-        shape = geometry_rows(whole_column(geometry), self.srs_id) if geometry is not None else None
+        shape = geometry_rows(whole_array(geometry), self.srs_id) if geometry is not None else None
         values = [null_value()]
         for name in self.columns[1:]:
             if name in table.column_names:
@@ -95,12 +95,12 @@ class TablePlace:
         OSError
             A column is of a type that is not stored plainly.
         """
-        shapes = whole_column(geometry).cast(_BINARY) if geometry is not None else None
+        shapes = whole_array(geometry).cast(_BINARY) if geometry is not None else None
         columns = Columns()
         columns.add_nothing()
         for name in self.columns[1:]:
             if name in table.column_names:
-                if not columns.add(whole_column(table[name])):
+                if not columns.add(whole_array(table[name])):
                     raise OSError(f"column of type {table[name].type}")
             elif shapes is not None:
                 columns.add_shapes(shapes)
@@ -208,7 +208,7 @@ class TableFill:
 
 
 def _value(column: pa.ChunkedArray) -> Value:
-    value = storable_value(whole_column(column))
+    value = storable_value(whole_array(column))
     if value is None:
         raise OSError(f"column of type {column.type}")
     return value

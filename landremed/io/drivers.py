@@ -26,6 +26,7 @@ __all__ = [
     "FOREIGN",
     "Dataset",
     "foreign",
+    "layer_file",
     "nearest",
     "open_dataset",
     "resolve_input",
@@ -112,6 +113,11 @@ class Dataset:
         if self.driver == "GeoJSON":
             return f"GeoJSON:{self.path}"
         return str(self.path)
+
+
+def layer_file(path: str, layer: str | None, base: Path) -> Path:
+    """Return the file of an input that names its layer, if it does, apart or behind the file's name."""
+    return base / (path if layer is not None else split_layer(path)[0])
 
 
 def split_layer(text: str) -> tuple[str, str | None]:

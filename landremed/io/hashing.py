@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landremed.tables import whole_array
 from landremed.threads import in_threads
 
 __all__ = ["BLOCK", "BlockHash", "content_hash"]
@@ -67,7 +68,7 @@ def _of_block(attributes: pa.Table, wkb: pa.Array) -> bytes:
     block = hashlib.sha256(struct.pack("<qq", attributes.num_rows, attributes.num_columns))
     for name, column in zip(attributes.column_names, attributes.columns, strict=True):
         _text(block, name)
-        _column(block, column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+        _column(block, whole_array(column))
     _column(block, wkb)
     return block.digest()
 

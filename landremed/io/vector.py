@@ -41,7 +41,7 @@ from landremed.io.survey_txt import read_survey_txt
 from landremed.io.where import matching_rows
 from landremed.io.wkb import as_large_binary, has_curves, plain_wkb, sound_offsets
 from landremed.io.zipped import errors_named, layer_of_zip, unpacked, zip_layers, zip_named
-from landremed.tables import VectorSource
+from landremed.tables import VectorSource, whole_array
 from landremed.types import Finding
 
 __all__ = [
@@ -345,7 +345,7 @@ def plain_attributes(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
     findings: list[Finding] = []
     columns: dict[str, pa.Array] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        array = whole_array(column)
         if isinstance(array.type, pa.BaseExtensionType):  # JSON within a text field
             array = array.storage
         if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):

@@ -29,6 +29,6 @@ def help_lines(language: str) -> list[str]:
 
 @cache
 def _words() -> Mapping[str, Any]:
-    text = resources.files("landremed.ledger").joinpath("words.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Any] = own_yaml(text)
+    file = resources.files("landremed.ledger").joinpath("words.yaml")
+    words: Mapping[str, Any] = own_yaml(file)
     return words

@@ -185,8 +185,8 @@ def _is_in(place: str, layer: str) -> bool:
 
 @cache
 def _labels() -> Mapping[str, Any]:
-    text = resources.files("landremed.report").joinpath("templates/labels.yaml").read_text(encoding="utf-8")
-    labels: Mapping[str, Any] = own_yaml(text)
+    file = resources.files("landremed.report").joinpath("templates/labels.yaml")
+    labels: Mapping[str, Any] = own_yaml(file)
     return labels
 
 

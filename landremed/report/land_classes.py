@@ -51,6 +51,6 @@ def use_by_parcel(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, floa
 
 @cache
 def _codes() -> Mapping[str, str]:
-    path = resources.files("landremed.report").joinpath("templates/land_classes.yaml")
-    classes = own_yaml(path.read_text(encoding="utf-8"))
+    file = resources.files("landremed.report").joinpath("templates/land_classes.yaml")
+    classes = own_yaml(file)
     return {code: name for name, codes in classes.items() for code in codes}

@@ -74,6 +74,6 @@ def plain_text(value: object) -> str:
 
 @cache
 def _words() -> Mapping[str, Any]:
-    text = resources.files("landremed.report").joinpath("templates/monthly.yaml").read_text(encoding="utf-8")
-    words: Mapping[str, Any] = own_yaml(text)
+    file = resources.files("landremed.report").joinpath("templates/monthly.yaml")
+    words: Mapping[str, Any] = own_yaml(file)
     return words

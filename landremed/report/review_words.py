@@ -69,6 +69,6 @@ def review_titled(layer: L, language: str, codes: Mapping[str, Mapping[str, str]
 
 @cache
 def _words() -> Mapping[str, Any]:
-    path = resources.files("landremed.report").joinpath("templates/review_words.yaml")
-    words: Mapping[str, Any] = own_yaml(path.read_text(encoding="utf-8"))
+    file = resources.files("landremed.report").joinpath("templates/review_words.yaml")
+    words: Mapping[str, Any] = own_yaml(file)
     return words

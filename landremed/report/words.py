@@ -44,6 +44,6 @@ def words_of(section: str, language: str) -> dict[str, str]:
 
 @cache
 def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    path = resources.files("landremed.report").joinpath("templates/report_words.yaml")
-    words: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(path.read_text(encoding="utf-8"))
+    file = resources.files("landremed.report").joinpath("templates/report_words.yaml")
+    words: Mapping[str, Mapping[str, Mapping[str, str]]] = own_yaml(file)
     return words

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from landremed.io.drivers import split_layer
+from landremed.io.drivers import layer_file
 
 if TYPE_CHECKING:
     from landremed.project_spec import Project
@@ -98,7 +98,7 @@ def begin(previous: str | Path | None, project: Project) -> None:
             tasks.append(task)
     for spec in project.layers:
         with suppress(OSError, ValueError):
-            path = project.base / (spec.path if spec.layer is not None else split_layer(spec.path)[0])
+            path = layer_file(spec.path, spec.layer, project.base)
             key, found = path.absolute(), Future[str]()
             if key not in _hashed and path.suffix.lower() in ONE_FILE and path.is_file():
                 _hashed[key] = stamp_of(path), found

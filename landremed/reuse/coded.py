@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landremed.reuse.hashes import whole_array
+from landremed.tables import whole_array
 
 __all__ = ["coded", "plain_schema", "recoded"]
 

@@ -20,6 +20,7 @@ from landremed.io.wkb import as_large_binary
 from landremed.law.vocabulary import rules_root
 from landremed.overlay.looks import at_hand, shares_of
 from landremed.provenance import library_versions, version
+from landremed.tables import whole_array
 from landremed.threads import in_threads
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "raw_column",
     "surroundings",
     "text_digests",
-    "whole_array",
 ]
 
 Digests: TypeAlias = npt.NDArray[Any]
@@ -130,13 +130,6 @@ def raw_column(column: pa.ChunkedArray) -> Digests:
     whole = whole_array(column)
     data = whole.buffers()[1]
     return np.frombuffer(data, _RAW, len(whole), DIGEST * whole.offset) if len(whole) else np.zeros(0, _RAW)
-
-
-def whole_array(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column of one chunk or more as one array, not copied where it is one already."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def places_of(keys: Digests, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landremed.io.wkb import wkb_buffers
-from landremed.overlay.native.compiled import at_hand
-from landremed.reuse.hashes import whole_array
+from landremed.overlay.looks import at_hand
+from landremed.tables import whole_array
 
 __all__ = ["with_whole", "without_whole"]
 

@@ -30,9 +30,9 @@ from landremed.reuse.block_file import (
     table_of,
     temporary,
 )
-from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column, whole_array
+from landremed.reuse.hashes import DIGEST, hashed, raw_array, raw_column
 from landremed.reuse.reading import Shapes
-from landremed.tables import VectorSource
+from landremed.tables import VectorSource, whole_array
 from landremed.types import Finding
 
 __all__ = ["KnownLayer", "ReadyLayers", "read_layers"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["at_hand", "worth_loading"]
+from landremed.overlay.looks import at_hand
+
+__all__ = ["worth_loading"]
 
 _BYTES: Final = 3_400
 """Looking over so many bytes of shapes costs about what one segment costs here."""
@@ -13,10 +15,3 @@ _BYTES: Final = 3_400
 def worth_loading(segments: int) -> bool:
     """Tell whether kernels are loaded, or so many segments pay for loading them; they are never compiled."""
     return at_hand(_BYTES * segments)
-
-
-def at_hand(size: int) -> bool:
-    """Tell whether kernels are loaded, or so many bytes of shapes pay for loading them."""
-    from landremed.overlay.native.compiled import at_hand
-
-    return at_hand(size)

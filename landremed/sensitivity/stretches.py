@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import shapely
 
 from landremed.overlay import PolygonSet
-from landremed.sensitivity.compiled import at_hand
+from landremed.overlay.looks import at_hand
 from landremed.sensitivity.occupied import Occupied
 
 __all__ = ["Stretches", "stretches_near"]

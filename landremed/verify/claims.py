@@ -106,8 +106,8 @@ def word(*path: str, language: str) -> str:
 @cache
 def labels() -> Mapping[str, Any]:
     """Return ``labels.yaml``."""
-    text = resources.files("landremed.verify").joinpath("labels.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = own_yaml(text)
+    file = resources.files("landremed.verify").joinpath("labels.yaml")
+    found: Mapping[str, Any] = own_yaml(file)
     return found
 
 
