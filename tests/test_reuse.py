@@ -1,6 +1,7 @@
 """A run that takes over measures gives what a full run gives, table by table, to the byte."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -393,6 +394,15 @@ def test_a_layer_taken_over_must_still_meet_the_parcels(tmp_path, first):
     with pytest.raises(CrsError) as refused:
         landremed.run(district.write(tmp_path / "0"), reuse=Reuse(first))
     assert refused.value.code == "layer_elsewhere"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_the_place_of_measures_is_not_waited_for(tmp_path, first):
+    shutil.copy(first, tmp_path / "a.gpkg")
+    os.mkfifo(measures_path(tmp_path / "a.gpkg"))
+    with pytest.raises(InputError) as refused:
+        Reuse(tmp_path / "a.gpkg")
+    assert refused.value.code == "measures_missing"
 
 
 def test_what_another_version_kept_is_told_and_left(tmp_path, first, monkeypatch):

@@ -154,6 +154,8 @@ def _beside(path: Path, name: str) -> Path:
 
 def _map(path: Path) -> memoryview:
     """Map a file; Windows would not let a mapped one be replaced."""
+    if not path.is_file():  # a pipe would be waited for without end
+        raise FileNotFoundError(str(path))
     if os.name == "nt" or not path.stat().st_size:
         return memoryview(path.read_bytes())
     with path.open("rb") as file:
